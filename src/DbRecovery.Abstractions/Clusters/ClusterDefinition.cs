@@ -1,0 +1,143 @@
+using System.Text.Json.Serialization;
+
+namespace DbRecovery;
+
+/// <summary>One cluster of the inventory: its nodes and the policy by which it is kept. A single database is a cluster of one node.</summary>
+public sealed record ClusterDefinition
+{
+    /// <summary>The cluster's name, unique in the inventory.</summary>
+    public required string Name { get; init; }
+    /// <summary>The engine's id, such as <c>sqlite</c> or <c>postgresql</c>.</summary>
+    public required string Engine { get; init; }
+    /// <summary>The nodes, at least one.</summary>
+    public required IReadOnlyList<NodeDefinition> Nodes { get; init; }
+    /// <summary>How to log in; null for an engine without users.</summary>
+    public AuthSettings? Auth { get; init; }
+    /// <summary>What DbRecovery may do by itself.</summary>
+    public PolicySettings Policy { get; init; } = new();
+    /// <summary>What the data must look like.</summary>
+    public ExpectationSettings Expects { get; init; } = new();
+    /// <summary>Where and how often it is backed up; null where nothing is configured.</summary>
+    public BackupSettings? Backups { get; init; }
+    /// <summary>Checks of the user's own.</summary>
+    public IReadOnlyList<CustomCheck> Checks { get; init; } = [];
+    /// <summary>The inventory file that it came from; null for a target given on the command line.</summary>
+    public string? InventoryPath { get; init; }
+
+    /// <summary>The node of that name.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.NodeNotFound"/>.</exception>
+    public NodeDefinition Node(string name) =>
+        Nodes.FirstOrDefault(n => n.Name == name)
+        ?? throw new DbRecoveryException(ErrorIds.NodeNotFound, ErrorKind.NotFound, $"cluster '{Name}' has no node '{name}'",
+            $"Its nodes are: {string.Join(", ", Nodes.Select(n => n.Name))}.", name);
+}
+
+/// <summary>One instance of a database: a server's address, or a file.</summary>
+public sealed record NodeDefinition
+{
+    /// <summary>The node's name, unique in its cluster.</summary>
+    public required string Name { get; init; }
+    /// <summary>The host name or address of a server.</summary>
+    public string? Host { get; init; }
+    /// <summary>The port of a server.</summary>
+    public int? Port { get; init; }
+    /// <summary>The absolute path of an embedded database's file.</summary>
+    public string? Path { get; init; }
+    /// <summary>A higher number is preferred as a failover candidate, all else being equal.</summary>
+    public int Priority { get; init; } = 100;
+    /// <summary>The failure zone.</summary>
+    public string? Zone { get; init; }
+
+    /// <summary>The address as people write it: the path, or host:port.</summary>
+    [JsonIgnore]
+    public string Address => Path ?? (Port is null ? Host ?? Name : $"{Host}:{Port}");
+}
+
+/// <summary>How to log in to a cluster's nodes.</summary>
+public sealed record AuthSettings
+{
+    /// <summary>The user name.</summary>
+    public string? User { get; init; }
+    /// <summary>Where the password is kept.</summary>
+    public SecretReference? Password { get; init; }
+}
+
+/// <summary>What DbRecovery may do by itself.</summary>
+public sealed record PolicySettings
+{
+    /// <summary>Whether a runbook may run without a person asking for it (watch mode).</summary>
+    public bool AutoRecover { get; init; }
+    /// <summary>Committed data, in bytes, that a recovery may lose without an approval.</summary>
+    public long MaxDataLossBytes { get; init; }
+    /// <summary>The time after a recovery in which the same fault class does not start another; null: the runbook's own.</summary>
+    public TimeSpan? Cooldown { get; init; }
+}
+
+/// <summary>What the data must look like, whatever the engine says of itself.</summary>
+public sealed record ExpectationSettings
+{
+    /// <summary>Tables that must exist, by name (<c>schema.table</c> where the engine has schemas).</summary>
+    public IReadOnlyDictionary<string, TableExpectation> Tables { get; init; } = new Dictionary<string, TableExpectation>();
+    /// <summary>The longest time that a light read may take; null: judged against the baseline only.</summary>
+    public TimeSpan? MaxLatency { get; init; }
+    /// <summary>Free space, in bytes, that the disk must have; null: a share of the database's size.</summary>
+    public long? MinFreeBytes { get; init; }
+}
+
+/// <summary>What a table must look like.</summary>
+/// <param name="MinRows">The least number of rows.</param>
+public sealed record TableExpectation(long MinRows = 0);
+
+/// <summary>Where and how often a cluster is backed up.</summary>
+public sealed record BackupSettings
+{
+    /// <summary>The repository's name in the inventory.</summary>
+    public required string Repository { get; init; }
+    /// <summary>The age of the newest backup past which <c>backup.stale</c> is a fault.</summary>
+    public TimeSpan MaxAge { get; init; } = TimeSpan.FromDays(1);
+    /// <summary>The age of the newest proof past which <c>backup.unverified</c> is a fault.</summary>
+    public TimeSpan MaxProofAge { get; init; } = TimeSpan.FromDays(7);
+}
+
+/// <summary>A check of the user's own: a query that gives one value, and the bound that it must keep.</summary>
+public sealed record CustomCheck
+{
+    /// <summary>The check's name.</summary>
+    public required string Name { get; init; }
+    /// <summary>The query; its first column of its first row is the value.</summary>
+    public required string Query { get; init; }
+    /// <summary>The fault id that is raised when the bound is broken; starts with <c>custom.</c>.</summary>
+    public required string Fault { get; init; }
+    /// <summary>The severity of that fault.</summary>
+    public FaultSeverity Severity { get; init; } = FaultSeverity.Degraded;
+    /// <summary>The value must be at least this.</summary>
+    public double? AtLeast { get; init; }
+    /// <summary>The value must be at most this.</summary>
+    public double? AtMost { get; init; }
+    /// <summary>The value, as text, must be this.</summary>
+    public string? Is { get; init; }
+    /// <summary>The longest time that the query may take.</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(5);
+}
+
+/// <summary>A place for backups, from the inventory.</summary>
+public sealed record RepositoryDefinition
+{
+    /// <summary>The repository's name.</summary>
+    public required string Name { get; init; }
+    /// <summary>The absolute path of a directory.</summary>
+    public required string Path { get; init; }
+}
+
+/// <summary>A way to reach people, from the inventory: a webhook or a command.</summary>
+public sealed record NotificationChannel
+{
+    /// <summary>The channel's name.</summary>
+    public required string Name { get; init; }
+    /// <summary>The address to which the message is posted as JSON.</summary>
+    public Uri? Webhook { get; init; }
+    /// <summary>Headers of the webhook's request; their values are secrets.</summary>
+    public IReadOnlyDictionary<string, SecretReference> Headers { get; init; } = new Dictionary<string, SecretReference>();
+    /// <summary>A program and its arguments; the message is its standard input as JSON.</summary>
+    public IReadOnlyList<string> Command { get; init; } = [];
+}

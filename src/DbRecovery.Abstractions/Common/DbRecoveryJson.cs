@@ -1,0 +1,54 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace DbRecovery;
+
+/// <summary>The one way in which DbRecovery writes its objects as JSON: camelCase names, enums as strings, nulls left out.</summary>
+public static class DbRecoveryJson
+{
+    /// <summary>One object a line.</summary>
+    public static JsonSerializerOptions Compact { get; } = Create(indented: false);
+
+    /// <summary>For people.</summary>
+    public static JsonSerializerOptions Indented { get; } = Create(indented: true);
+
+    private static JsonSerializerOptions Create(bool indented) => new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        DictionaryKeyPolicy = null,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        WriteIndented = indented,
+        // paths and messages stay readable; the output is never put into HTML unescaped
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        Converters = { new JsonStringEnumConverter(), new FactValueConverter() },
+    };
+}
+
+/// <summary>Writes a fact's value as the JSON kind that it has, and reads it back as bool, long, double, string or list of strings.</summary>
+internal sealed class FactValueConverter : JsonConverter<FactValue>
+{
+    public override FactValue Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => reader.TokenType switch
+    {
+        JsonTokenType.True => true,
+        JsonTokenType.False => false,
+        JsonTokenType.Number when reader.TryGetInt64(out var whole) => whole,
+        JsonTokenType.Number => reader.GetDouble(),
+        JsonTokenType.String => reader.GetString()!,
+        JsonTokenType.StartArray => FactValue.OfList(JsonSerializer.Deserialize<string[]>(ref reader, options)!),
+        _ => throw new JsonException("a fact's value is a bool, number, string or list of strings"),
+    };
+
+    public override void Write(Utf8JsonWriter writer, FactValue value, JsonSerializerOptions options)
+    {
+        switch (value.Type)
+        {
+            case FactType.Bool: writer.WriteBooleanValue(value.AsBool()); break;
+            case FactType.Int: writer.WriteNumberValue(value.AsInt()); break;
+            case FactType.Number: writer.WriteNumberValue(value.AsNumber()); break;
+            case FactType.Text: writer.WriteStringValue(value.AsText()); break;
+            case FactType.List: JsonSerializer.Serialize(writer, value.AsList(), options); break;
+            default: throw new JsonException($"no JSON for a fact of type {value.Type}");
+        }
+    }
+}

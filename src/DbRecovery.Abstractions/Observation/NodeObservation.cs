@@ -1,0 +1,91 @@
+namespace DbRecovery;
+
+/// <summary>How much an observation looks at.</summary>
+public enum ObservationLevel
+{
+    /// <summary>What costs milliseconds whatever the size: file and header state, locks, a light read, free space.</summary>
+    Quick,
+    /// <summary>Also what reads the data once: structure, declared tables and counts, keys, page hashes against the last backup.</summary>
+    Standard,
+    /// <summary>Also every cross-check that the engine has.</summary>
+    Deep,
+}
+
+/// <summary>How a node answered.</summary>
+public enum Reachability
+{
+    /// <summary>It answered and let us look.</summary>
+    Reachable,
+    /// <summary>It answered, with a refusal: it is alive. The errors say why.</summary>
+    Refusing,
+    /// <summary>Nothing is there: the connection was refused at once, or the file does not exist.</summary>
+    Absent,
+    /// <summary>No answer within the deadline.</summary>
+    TimedOut,
+}
+
+/// <summary>A node's part in replication.</summary>
+public enum NodeRole
+{
+    /// <summary>It could not be told.</summary>
+    Unknown,
+    /// <summary>It takes writes and has no upstream; the only role of an engine without replication.</summary>
+    Primary,
+    /// <summary>It follows an upstream.</summary>
+    Replica,
+}
+
+/// <summary>An error that a node gave while it was observed.</summary>
+/// <param name="Code">The engine's own code: an SQLSTATE, a MySQL error number, an SQLite result code.</param>
+/// <param name="Message">The engine's message.</param>
+/// <param name="During">What was being done.</param>
+public sealed record ObservedError(string Code, string Message, string During);
+
+/// <summary>Where a node stands in the stream of changes. Comparable only between equal <see cref="Kind"/> and <see cref="History"/>.</summary>
+/// <param name="Kind">What the value is: <c>lsn</c>, <c>gtid</c>, <c>seqno</c>, <c>change-counter</c>.</param>
+/// <param name="Value">The engine's own text for it.</param>
+/// <param name="History">The timeline, server UUID or cluster UUID that the value belongs to.</param>
+/// <param name="Ordinal">The value as a number where the engine has one.</param>
+public sealed record LogPosition(string Kind, string Value, string? History = null, long? Ordinal = null);
+
+/// <summary>What a replica says of its upstream.</summary>
+public sealed record UpstreamObservation
+{
+    /// <summary>The upstream's address as the replica knows it.</summary>
+    public required string Address { get; init; }
+    /// <summary>Whether it streams now.</summary>
+    public required bool Streaming { get; init; }
+    /// <summary>When the last message of the upstream arrived.</summary>
+    public DateTimeOffset? LastMessageAt { get; init; }
+    /// <summary>The last position received.</summary>
+    public LogPosition? Received { get; init; }
+    /// <summary>The last position applied.</summary>
+    public LogPosition? Applied { get; init; }
+}
+
+/// <summary>What was seen of one node in one round. Facts only: nothing here is a judgement.</summary>
+public sealed record NodeObservation
+{
+    /// <summary>The node.</summary>
+    public required string Node { get; init; }
+    /// <summary>When the observation began (UTC).</summary>
+    public required DateTimeOffset ObservedAt { get; init; }
+    /// <summary>How long it took.</summary>
+    public required TimeSpan Duration { get; init; }
+    /// <summary>How much was looked at.</summary>
+    public required ObservationLevel Level { get; init; }
+    /// <summary>How the node answered.</summary>
+    public required Reachability Reachability { get; init; }
+    /// <summary>The node's part in replication.</summary>
+    public NodeRole Role { get; init; }
+    /// <summary>What identifies the data's origin: a system identifier, a server UUID, a cluster UUID; a file's device and inode.</summary>
+    public string? SystemId { get; init; }
+    /// <summary>Where the node stands.</summary>
+    public LogPosition? Position { get; init; }
+    /// <summary>What a replica says of its upstream; null on a primary.</summary>
+    public UpstreamObservation? Upstream { get; init; }
+    /// <summary>The errors met.</summary>
+    public IReadOnlyList<ObservedError> Errors { get; init; } = [];
+    /// <summary>The facts.</summary>
+    public FactSet Facts { get; init; } = new();
+}

@@ -1,0 +1,113 @@
+using System.Text.Json;
+using DbRecovery.Engine.Backups;
+using DbRecovery.Engine.Health;
+
+namespace DbRecovery.Engine.Actions;
+
+/// <summary>Runs a PowerShell script block; only where PowerShell is.</summary>
+public interface IPowerShellHost
+{
+    /// <summary>Runs a script with named arguments and gives its output as text, a line an object.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.StepFailed"/> with the script's error.</exception>
+    Task<IReadOnlyList<string>> InvokeAsync(string script, IReadOnlyDictionary<string, string> arguments, TimeSpan timeout, CancellationToken cancellationToken);
+}
+
+/// <summary>What an action works with.</summary>
+public sealed record ActionContext
+{
+    /// <summary>The cluster.</summary>
+    public required ClusterDefinition Cluster { get; init; }
+    /// <summary>The fault; null for an action carried out by itself.</summary>
+    public Fault? Fault { get; init; }
+    /// <summary>The database.</summary>
+    public required IDatabaseProvider Provider { get; init; }
+    /// <summary>Backups.</summary>
+    public required IBackupService Backups { get; init; }
+    /// <summary>The cluster's repository; null where none is configured.</summary>
+    public RepositoryDefinition? Repository { get; init; }
+    /// <summary>Observation.</summary>
+    public required IHealthService Health { get; init; }
+    /// <summary>The inventory's ways to reach people.</summary>
+    public IReadOnlyDictionary<string, NotificationChannel> Notifications { get; init; } = new Dictionary<string, NotificationChannel>();
+    /// <summary>Reads secrets.</summary>
+    public required ISecretResolver Secrets { get; init; }
+    /// <summary>PowerShell; null outside it.</summary>
+    public IPowerShellHost? PowerShell { get; init; }
+    /// <summary>The incident's id.</summary>
+    public required string IncidentId { get; init; }
+    /// <summary>The incident's folder, where an action may keep files of its own.</summary>
+    public required string IncidentFolder { get; init; }
+    /// <summary>The clock.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+    /// <summary>Progress of long operations.</summary>
+    public IProgress<OperationProgress>? Progress { get; init; }
+}
+
+/// <summary>What an action found that it would do. It goes into the journal before the act, so that a reconciliation after a crash knows what was meant.</summary>
+public sealed record ActionPlan
+{
+    /// <summary>What will be done, in order.</summary>
+    public required IReadOnlyList<PlannedAct> Acts { get; init; }
+    /// <summary>What would be lost; null for nothing.</summary>
+    public DataLoss? Loss { get; init; }
+    /// <summary>The action's own resolved inputs (paths, ids), as JSON.</summary>
+    public required JsonElement State { get; init; }
+}
+
+/// <summary>What came of an action.</summary>
+public sealed record ActionResult
+{
+    /// <summary>In one sentence.</summary>
+    public required string Summary { get; init; }
+    /// <summary>Values for later steps, by the names of the descriptor's outputs.</summary>
+    public IReadOnlyDictionary<string, FactValue> Outputs { get; init; } = new Dictionary<string, FactValue>();
+    /// <summary>What was lost, as far as it is known now.</summary>
+    public DataLoss? Loss { get; init; }
+}
+
+/// <summary>What a look at the world says of an act whose result is missing.</summary>
+public enum ReconcileOutcome
+{
+    /// <summary>It did not happen, or can be done again without harm.</summary>
+    NotDone,
+    /// <summary>It happened.</summary>
+    Done,
+    /// <summary>It cannot be told.</summary>
+    Unknown,
+}
+
+/// <summary>The answer of <see cref="RecoveryAction.ReconcileAsync"/>.</summary>
+/// <param name="Outcome">What is known.</param>
+/// <param name="Evidence">How it is known, in one sentence.</param>
+/// <param name="Result">The result, where it happened.</param>
+public sealed record Reconciliation(ReconcileOutcome Outcome, string Evidence, ActionResult? Result = null);
+
+/// <summary>An action of a runbook. It has no state of its own: the same instance serves every incident.</summary>
+public abstract class RecoveryAction
+{
+    /// <summary>What linter, schema and help know of it.</summary>
+    public abstract ActionDescriptor Descriptor { get; }
+
+    /// <summary>Works out what would be done. Changes nothing.</summary>
+    /// <param name="context">What it works with.</param>
+    /// <param name="options">The bound options record.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <exception cref="DbRecoveryException">It cannot be done as things stand; the message says why.</exception>
+    public abstract Task<ActionPlan> PlanAsync(ActionContext context, object options, CancellationToken cancellationToken);
+
+    /// <summary>Does what the plan says.</summary>
+    public abstract Task<ActionResult> ExecuteAsync(ActionContext context, ActionPlan plan, CancellationToken cancellationToken);
+
+    /// <summary>Looks whether the plan was carried out: after a crash, a timeout or a lost link. Changes nothing.</summary>
+    public abstract Task<Reconciliation> ReconcileAsync(ActionContext context, ActionPlan plan, CancellationToken cancellationToken);
+
+    /// <summary>Whether <see cref="CompensateAsync"/> can undo it.</summary>
+    public virtual bool CanCompensate => false;
+
+    /// <summary>Undoes what the plan did.</summary>
+    public virtual Task<ActionResult> CompensateAsync(ActionContext context, ActionPlan plan, CancellationToken cancellationToken) =>
+        throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.NotSupported, $"the action '{Descriptor.Name}' cannot be undone");
+
+    /// <summary>The type of its options record.</summary>
+    public abstract Type OptionsType { get; }
+}
