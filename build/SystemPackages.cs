@@ -1,0 +1,40 @@
+namespace DbRecovery.Build;
+
+/// <summary>What a task needs from the operating system. As root on Debian it is installed, elsewhere it is named.</summary>
+internal static class SystemPackages
+{
+    /// <summary>A package and how to see that it is there.</summary>
+    public sealed record Need(string Package, Func<bool> Present, string Purpose);
+
+    public static Need Sqlite { get; } = new("libsqlite3-0", () => Library("libsqlite3.so.0"), "the SQLite library");
+    public static Need Zstd { get; } = new("libzstd1", () => Library("libzstd.so.1"), "fast compression");
+    public static Need SqliteShell { get; } = new("sqlite3", () => Shell.Find("sqlite3") is not null, "the benchmarks' peer");
+    public static Need ZstdTool { get; } = new("zstd", () => Shell.Find("zstd") is not null, "the benchmarks' peer");
+
+    /// <summary>Makes sure that all are there.</summary>
+    public static void Ensure(params Need[] needs)
+    {
+        if (!OperatingSystem.IsLinux())
+            return; // Windows and macOS bring SQLite with them
+        var missing = needs.Where(n => !n.Present()).ToArray();
+        if (missing.Length == 0)
+            return;
+        var names = string.Join(' ', missing.Select(n => n.Package));
+        if (Shell.Find("apt-get") is not { } apt || Environment.UserName != "root")
+            throw new BuildException($"Missing: {string.Join(", ", missing.Select(n => $"{n.Package} ({n.Purpose})"))}. Install it, on Debian and Ubuntu by: apt-get install {names}");
+        Console.WriteLine($"Installing {names}");
+        var quiet = new Dictionary<string, string> { ["DEBIAN_FRONTEND"] = "noninteractive" };
+        Shell.Execute(apt, ["update", "-qq"], "/", TimeSpan.FromMinutes(5), quiet);
+        var install = Shell.Execute(apt, ["install", "-y", "-qq", "--no-install-recommends", .. missing.Select(n => n.Package)], "/", TimeSpan.FromMinutes(10), quiet);
+        if (missing.FirstOrDefault(n => !n.Present()) is { } absent)
+            throw new BuildException($"{absent.Package} could not be installed:{Environment.NewLine}{install.Output}");
+    }
+
+    private static bool Library(string name)
+    {
+        if (!System.Runtime.InteropServices.NativeLibrary.TryLoad(name, out var handle))
+            return false;
+        System.Runtime.InteropServices.NativeLibrary.Free(handle);
+        return true;
+    }
+}

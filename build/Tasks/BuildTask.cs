@@ -1,0 +1,62 @@
+using System.Runtime.InteropServices;
+
+namespace DbRecovery.Build.Tasks;
+
+/// <summary>Builds the module into bin/ and the executable into bin/cli/.</summary>
+internal static class BuildTask
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
+
+    // these two the default load context must see; all else is hidden behind the module's own context
+    private static readonly string[] InDefaultContext = ["DbRecovery.dll", "DbRecovery.Abstractions.dll"];
+
+    public static int Run(Workspace workspace, string[] arguments)
+    {
+        Module(workspace);
+        Cli(workspace);
+        Console.WriteLine($"Built {Path.GetRelativePath(workspace.Root, workspace.Manifest)} and {Path.GetRelativePath(workspace.Root, workspace.CliExecutable)}");
+        return 0;
+    }
+
+    private static void Module(Workspace workspace)
+    {
+        var staging = Publish(workspace, "DbRecovery");
+        Recreate(workspace.Dependencies);
+        foreach (var file in Directory.GetFiles(staging, "*.dll"))
+        {
+            var name = Path.GetFileName(file);
+            File.Copy(file, Path.Combine(InDefaultContext.Contains(name) ? workspace.Bin : workspace.Dependencies, name), overwrite: true);
+        }
+        HelpBuilder.Write(workspace, staging);
+    }
+
+    private static void Cli(Workspace workspace)
+    {
+        var staging = Publish(workspace, "DbRecovery.Cli");
+        Recreate(workspace.Cli);
+        foreach (var file in Directory.GetFiles(staging).Where(f => Path.GetExtension(f) is not (".pdb" or ".xml")))
+            File.Copy(file, Path.Combine(workspace.Cli, Path.GetFileName(file)));
+    }
+
+    /// <summary>
+    /// Publishes a project with code compiled ahead of time for this platform: half the start-up time of both shells is the JIT otherwise.
+    /// The files keep their IL, so they run on every other platform too.
+    /// </summary>
+    private static string Publish(Workspace workspace, string project)
+    {
+        var staging = Path.Combine(workspace.Artifacts, project);
+        Recreate(staging);
+        Shell.Run("dotnet",
+            ["publish", workspace.Project(project), "-c", "Release", "-r", RuntimeInformation.RuntimeIdentifier, "--no-self-contained",
+                "-p:PublishReadyToRun=true", "-p:DebugType=none", "-o", staging, "-v", "quiet"],
+            workspace.Root, Limit);
+        return staging;
+    }
+
+    private static void Recreate(string folder)
+    {
+        if (Directory.Exists(folder))
+            Directory.Delete(folder, recursive: true);
+        Directory.CreateDirectory(folder);
+    }
+}

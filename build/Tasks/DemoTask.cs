@@ -1,0 +1,133 @@
+using System.Diagnostics;
+
+namespace DbRecovery.Build.Tasks;
+
+/// <summary>
+/// The main job on real input: a database of about 50 MB, in use by another process, is backed up, damaged on disk, diagnosed,
+/// recovered and verified, all by the executable as a user would call it.
+/// </summary>
+internal static class DemoTask
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
+
+    public static int Run(Workspace workspace, string[] arguments)
+    {
+        SystemPackages.Ensure(SystemPackages.Sqlite, SystemPackages.Zstd);
+        BuildTask.Run(workspace, []);
+        var workload = WorkloadProgram.Build(workspace);
+
+        var folder = Path.Combine(workspace.Artifacts, "demo");
+        if (Directory.Exists(folder))
+            Directory.Delete(folder, recursive: true);
+        Directory.CreateDirectory(folder);
+        var database = Path.Combine(folder, "shop.db");
+        File.WriteAllText(Path.Combine(folder, "dbrecovery.yml"), """
+            clusters:
+              shop:
+                engine: sqlite
+                nodes: [ { name: shop-db, path: shop.db } ]
+                expects: { tables: { customers: { minRows: 1000 }, orders: { minRows: 1000 }, items: {} } }
+                backups: { repository: main, maxAge: 1d }
+            repositories:
+              main: { path: repository }
+            state: state
+            """);
+
+        Say("A shop's database of about 50 MB, and an application that places orders in it");
+        Shell.Run(workload, ["create", database, "--megabytes", "50"], folder, Limit);
+        using var application = Start(workload, ["write", database, "--ack", "acknowledged.txt"], folder);
+        var acknowledged = Path.Combine(folder, "acknowledged.txt");
+        try
+        {
+            Wait(() => Lines(acknowledged) >= 50, "the application's first orders");
+
+            Say("A backup, taken while the application writes, and proved by restoring it");
+            DbRecovery(workspace, folder, 0, "backup", "new", "shop");
+            DbRecovery(workspace, folder, 0, "backup", "test", "latest", "--cluster", "shop");
+            var backedUp = Lines(acknowledged);
+            Wait(() => Lines(acknowledged) >= backedUp + 50, "orders after the backup");
+            DbRecovery(workspace, folder, 0, "health", "shop");
+
+            Say("The disk damages eight pages, while the application goes on");
+            Shell.Run(workload, ["damage", database, "data", "--pages", "8"], folder, Limit);
+
+            Say("What is wrong, and how it is known");
+            DbRecovery(workspace, folder, 1, "faults", "shop");
+
+            Say("What would be done: the plan, which changes nothing");
+            DbRecovery(workspace, folder, 0, "recover", "shop", "--plan");
+
+            Say("The recovery. Orders since the backup can be lost, so it must be told to accept that");
+            DbRecovery(workspace, folder, 0, "recover", "shop", "--yes", "--allow-data-loss", "any");
+            var recovered = Lines(acknowledged);
+            Wait(() => Lines(acknowledged) > recovered, "the application's first order after the recovery");
+        }
+        finally
+        {
+            application.StandardInput.Close();
+            if (!application.WaitForExit(TimeSpan.FromSeconds(30)))
+                application.Kill(entireProcessTree: true);
+        }
+
+        Say("Afterwards: healthy, and every acknowledged order accounted for");
+        DbRecovery(workspace, folder, 0, "health", "shop");
+        Shell.Run(workload, ["account", database, acknowledged], folder, Limit);
+
+        Say("The record");
+        DbRecovery(workspace, folder, 0, "incident", "show", "latest", "--cluster", "shop");
+        Console.WriteLine();
+        Console.WriteLine($"Look around in {Path.GetRelativePath(Environment.CurrentDirectory, folder)}: the database, the repository, the journal, the evidence.");
+        return 0;
+    }
+
+    private static void DbRecovery(Workspace workspace, string folder, int expected, params string[] arguments)
+    {
+        Console.WriteLine($"> dbrecovery {string.Join(' ', arguments)}");
+        var run = Shell.Execute(workspace.CliExecutable, [.. arguments, "--output", "table"], folder, Limit, echo: true);
+        if (run.ExitCode != expected)
+            throw new BuildException($"dbrecovery {arguments[0]} ended with exit code {run.ExitCode}; {expected} was expected.");
+    }
+
+    private static Process Start(string program, IEnumerable<string> arguments, string folder)
+    {
+        var start = new ProcessStartInfo(program) { WorkingDirectory = folder, RedirectStandardInput = true, RedirectStandardOutput = true };
+        foreach (var argument in arguments)
+            start.ArgumentList.Add(argument);
+        var process = Process.Start(start) ?? throw new BuildException($"{program} cannot be started.");
+        process.OutputDataReceived += (_, e) =>
+        {
+            if (e.Data is not null)
+                Console.WriteLine($"  [application] {e.Data}");
+        };
+        process.BeginOutputReadLine();
+        return process;
+    }
+
+    private static int Lines(string file)
+    {
+        if (!File.Exists(file))
+            return 0;
+        using var reader = new StreamReader(new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+        var lines = 0;
+        while (reader.ReadLine() is not null)
+            lines++;
+        return lines;
+    }
+
+    private static void Wait(Func<bool> condition, string what)
+    {
+        var clock = Stopwatch.StartNew();
+        while (!condition())
+        {
+            if (clock.Elapsed > TimeSpan.FromSeconds(60))
+                throw new BuildException($"Waited 60 s in vain for {what}.");
+            Thread.Sleep(20);
+        }
+    }
+
+    private static void Say(string text)
+    {
+        Console.WriteLine();
+        Console.WriteLine($"== {text}");
+    }
+}

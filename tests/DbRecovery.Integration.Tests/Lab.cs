@@ -1,0 +1,149 @@
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json;
+
+namespace DbRecovery.Integration.Tests;
+
+/// <summary>A folder of its own with an inventory, a shop's database and a repository; the executable and the application run as processes.</summary>
+internal sealed class Lab : IDisposable
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+    private readonly List<Process> _started = [];
+
+    public Lab(int megabytes = 2, string journal = "delete", string folderName = "lab", string extraInventory = "")
+    {
+        Folder = Path.Combine(Path.GetTempPath(), $"dbrecovery-it-{Guid.NewGuid():N}", folderName);
+        Directory.CreateDirectory(Folder);
+        Database = Path.Combine(Folder, "shop.db");
+        File.WriteAllText(Inventory, $$"""
+            clusters:
+              shop:
+                engine: sqlite
+                nodes: [ { name: shop-db, path: shop.db } ]
+                expects: { tables: { customers: { minRows: 100 }, orders: {}, items: {} } }
+                backups: { repository: main }
+            {{extraInventory}}
+            repositories:
+              main: { path: repository }
+            state: state
+            """);
+        if (megabytes > 0)
+            Workload("create", Database, "--megabytes", $"{megabytes}", "--journal", journal);
+    }
+
+    public string Folder { get; }
+    public string Database { get; }
+    public string Inventory => Path.Combine(Folder, "dbrecovery.yml");
+    public string Acknowledged => Path.Combine(Folder, "acknowledged.txt");
+    public string State => Path.Combine(Folder, "state", "shop");
+
+    public sealed record Run(int ExitCode, string Out, string Err)
+    {
+        /// <summary>The objects printed, one a line.</summary>
+        public IReadOnlyList<JsonElement> Objects => [.. Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement)];
+        public JsonElement Object => Objects.Single();
+        public override string ToString() => $"exit code {ExitCode}\n{Out}\n{Err}";
+    }
+
+    /// <summary>Runs the executable and demands an exit code.</summary>
+    public Run DbRecovery(int expected, params string[] arguments)
+    {
+        var run = Execute("dotnet", ["exec", Program("dbrecovery"), .. arguments]);
+        Assert.True(run.ExitCode == expected, $"dbrecovery {string.Join(' ', arguments)}: {run}");
+        return run;
+    }
+
+    /// <summary>Runs the executable with an environment of its own.</summary>
+    public Run DbRecovery(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
+        Execute("dotnet", ["exec", Program("dbrecovery"), .. arguments], environment);
+
+    public string Workload(params string[] arguments)
+    {
+        var run = Execute("dotnet", ["exec", Program("workload"), .. arguments]);
+        Assert.True(run.ExitCode == 0, $"workload {string.Join(' ', arguments)}: {run}");
+        return run.Out;
+    }
+
+    /// <summary>Starts the application; it writes until <see cref="Stop"/>.</summary>
+    public Process StartWriter() => Start("dotnet", ["exec", Program("workload"), "write", Database, "--ack", Acknowledged, "--pause", "2"]);
+
+    /// <summary>Starts the executable without waiting for it.</summary>
+    public Process StartDbRecovery(params string[] arguments) => Start("dotnet", ["exec", Program("dbrecovery"), .. arguments]);
+
+    public static void Stop(Process writer)
+    {
+        writer.StandardInput.Close();
+        Assert.True(writer.WaitForExit(30_000), "the application did not stop");
+    }
+
+    public IReadOnlyList<string> AcknowledgedIds()
+    {
+        if (!File.Exists(Acknowledged))
+            return [];
+        using var reader = new StreamReader(new FileStream(Acknowledged, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+        return reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    /// <summary>Takes and proves a backup.</summary>
+    public string ProvedBackup()
+    {
+        var backup = DbRecovery(0, "backup", "new", "shop").Object.GetProperty("id").GetString()!;
+        Assert.True(DbRecovery(0, "backup", "test", backup, "--cluster", "shop").Object.GetProperty("passed").GetBoolean());
+        return backup;
+    }
+
+    public static void Until(Func<bool> condition, string what, TimeSpan? within = null)
+    {
+        var clock = Stopwatch.StartNew();
+        while (!condition())
+        {
+            Assert.True(clock.Elapsed < (within ?? TimeSpan.FromSeconds(60)), $"waited in vain for {what}");
+            Thread.Sleep(5);
+        }
+    }
+
+    public static string Program(string name) => Path.Combine(AppContext.BaseDirectory, name + ".dll");
+
+    private Process Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    {
+        var start = new ProcessStartInfo(program) { WorkingDirectory = Folder, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment.Remove("DBRECOVERY_INVENTORY");
+        start.Environment.Remove("DBRECOVERY_STATE");
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>())
+            start.Environment[name] = value;
+        foreach (var argument in arguments)
+            start.ArgumentList.Add(argument);
+        var process = Process.Start(start)!;
+        _started.Add(process);
+        return process;
+    }
+
+    private Run Execute(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    {
+        var process = Start(program, arguments, environment);
+        process.StandardInput.Close();
+        var (output, error) = (new StringBuilder(), new StringBuilder());
+        process.OutputDataReceived += (_, e) => output.AppendLine(e.Data);
+        process.ErrorDataReceived += (_, e) => error.AppendLine(e.Data);
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        if (!process.WaitForExit(Limit))
+        {
+            process.Kill(entireProcessTree: true);
+            Assert.Fail($"{program} {string.Join(' ', arguments)} did not end: {output}{error}");
+        }
+        process.WaitForExit();
+        return new Run(process.ExitCode, output.ToString().Trim(), error.ToString().Trim());
+    }
+
+    public void Dispose()
+    {
+        foreach (var process in _started)
+        {
+            if (!process.HasExited)
+                process.Kill(entireProcessTree: true);
+            process.Dispose();
+        }
+        Directory.Delete(Path.GetDirectoryName(Folder)!, recursive: true);
+    }
+}
