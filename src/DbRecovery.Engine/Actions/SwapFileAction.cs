@@ -39,7 +39,11 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
         // what an earlier step of this incident restores has its loss counted there already
         var ownRestore = newFile == $"{path}.dbrecovery-{context.IncidentId}";
         var loss = ownRestore ? null : new DataLoss { Bytes = null, Statement = $"What '{newFile}' lacks of the present database is not known." };
-        return Task.FromResult(new Planned<SwapFileState>(state, swap.PlanSwap(node, newFile, keep), loss));
+        // the act that takes the present file away is the destructive one, whatever the provider thinks of keeping it
+        var acts = swap.PlanSwap(node, newFile, keep).Select(a => a.Kind == ActKind.Replace ? a with { Destructive = true } : a).ToList();
+        if (!acts.Exists(a => a.Destructive))
+            acts.Add(new PlannedAct(ActKind.Replace, path, $"'{newFile}' takes its place", Destructive: true));
+        return Task.FromResult(new Planned<SwapFileState>(state, acts, loss));
     }
 
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, SwapFileState state, CancellationToken cancellationToken)

@@ -18,6 +18,9 @@ internal sealed class StepProgress(string id, string action)
     /// <summary>Whether nothing more is to be done about it.</summary>
     public bool IsSettled { get; set; }
 
+    /// <summary>Of a failed step: whether the runbook goes on without it.</summary>
+    public bool? GoesOn { get; set; }
+
     public IncidentStep ToStep() => new()
     {
         Id = Id, Action = Action, State = State, StartedAt = StartedAt, EndedAt = EndedAt, Attempts = Attempts, Result = Result, Outputs = Outputs,
@@ -41,6 +44,7 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
     public JournalData Opened => _opened?.Data ?? new JournalData();
     public Fault? Fault { get; private set; }
     public string? EvidenceHash { get; private set; }
+    public ObservationLevel Level { get; private set; } = ObservationLevel.Standard;
     public RecoveryPlan? Plan { get; private set; }
     public IReadOnlyList<string> Reasons { get; private set; } = [];
     public DateTimeOffset? Until { get; private set; }
@@ -63,10 +67,10 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
 
     /// <summary>The state at a moment: a state whose time is over has become what its timeout leads to, whoever looks.</summary>
     public IncidentState StateAt(DateTimeOffset now) =>
-        Until is { } until && until <= now && !(State == IncidentState.AwaitingApproval && IsApproved)
-            && State is (IncidentState.Probation or IncidentState.Suppressed or IncidentState.AwaitingApproval or IncidentState.AmbiguousHalt)
-            ? IncidentStateTable.Find(State, IncidentTrigger.TimedOut)!.To
-            : State;
+        Until is { } until && until <= now && IncidentStateTable.Find(State, IncidentTrigger.TimedOut) is { } edge ? edge.To : State;
+
+    /// <summary>Whether it is open at a moment.</summary>
+    public bool IsOpenAt(DateTimeOffset now) => IsOpen && !IncidentStateTable.Final.Contains(StateAt(now));
 
     public void Apply(JournalRecord record)
     {
@@ -84,7 +88,7 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
                 (Fault, EvidenceHash) = (data.Fault, data.EvidenceHash);
                 break;
             case JournalKind.Observed:
-                (Fault, EvidenceHash) = (data.Fault ?? Fault, data.EvidenceHash ?? EvidenceHash);
+                (Fault, EvidenceHash, Level) = (data.Fault ?? Fault, data.EvidenceHash ?? EvidenceHash, data.Level ?? Level);
                 break;
             case JournalKind.Planned:
                 (Plan, IsApproved, Reasons) = (data.Plan, false, []);
@@ -134,8 +138,8 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
             RecoveryTime = RecoveryTime(),
             Steps = ReportedSteps(),
             Verification = Checks,
-            // a loss that is proved to be none is told by the timeline, not listed as a loss
-            Loss = Executed && Loss is { } loss && !(loss.Bytes == 0) ? loss : null,
+            // nothing is lost before something takes its place; a loss proved to be none is told by the timeline
+            Loss = TookEffect && Loss is { } loss && loss.Bytes != 0 ? loss : null,
             Summary = Summary(state),
             ApprovalReasons = state == IncidentState.AwaitingApproval ? Reasons : [],
             PlanHash = Plan?.Hash,
@@ -145,6 +149,8 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
             Timeline = [.. _timeline],
         };
     }
+
+    private bool TookEffect => _steps.Exists(s => s.State is (StepState.Applied or StepState.Confirmed or StepState.Unknown) && s.Plan?.Acts.Any(a => a.Destructive) == true);
 
     private string Summary(IncidentState state) => state == State
         ? _last!.Event
@@ -171,6 +177,7 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
         }
         step.State = record.Data.Step!.Value;
         step.Result = record.Event;
+        step.GoesOn = record.Data.GoesOn;
         step.Outputs = record.Data.Outputs ?? step.Outputs;
         step.EndedAt = step.State == StepState.Unknown ? null : record.Time;
         step.IsSettled = step.State is StepState.Applied or StepState.Confirmed or StepState.Skipped or StepState.Compensated

@@ -32,8 +32,9 @@ internal sealed class IncidentPlanner(IncidentServices services)
         var steps = new List<PlannedStep>();
         foreach (var step in request.Runbook.Steps)
             steps.Add(await PlanStepAsync(request, step, outputs, blocked, cancellationToken).ConfigureAwait(false));
-        var loss = LossCalculator.Sum(steps.Select(s => s.Loss));
         var destructive = steps.Exists(s => s.Destructive && s.SkippedBecause is null);
+        // what is only made beside the database takes nothing away
+        var loss = destructive ? LossCalculator.Sum(steps.Select(s => s.Loss)) : null;
         return new RecoveryPlan
         {
             Fault = request.Fault,

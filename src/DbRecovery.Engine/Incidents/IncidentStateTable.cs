@@ -78,6 +78,7 @@ public static class IncidentStateTable
         new(StepState.Unknown, StepState.Intent, "probe: not done, tried again"),
         new(StepState.Unknown, StepState.Failed, "probe: not done, no attempt left; timeout; a person closed it"),
         new(StepState.Failed, StepState.Intent, "attempt left"),
+        new(StepState.Failed, StepState.Failed, "attempt left, and a guard or the whole time forbids it"),
         new(StepState.Applied, StepState.Compensated, "undone"),
         new(StepState.Confirmed, StepState.Compensated, "undone"),
     ];
@@ -97,7 +98,7 @@ public static class IncidentStateTable
         [IncidentState.Planned] = TimeSpan.FromMinutes(30),
         [IncidentState.AwaitingApproval] = TimeSpan.FromMinutes(15),
         [IncidentState.Executing] = TimeSpan.FromHours(24),
-        [IncidentState.Verifying] = TimeSpan.FromHours(1),
+        [IncidentState.Verifying] = TimeSpan.FromHours(24),
         [IncidentState.Probation] = TimeSpan.FromMinutes(10),
         [IncidentState.Suppressed] = TimeSpan.FromHours(1),
         [IncidentState.Compensating] = TimeSpan.FromHours(24),

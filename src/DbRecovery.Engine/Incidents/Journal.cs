@@ -89,6 +89,9 @@ internal sealed class Journal : IDisposable
         return new JournalContent(records, start);
     }
 
+    /// <summary>Whether a write failed: nothing more goes into this journal by this process.</summary>
+    public bool IsBroken => _broken;
+
     /// <summary>Writes a record and syncs it; gives it as it was written.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.OutOfSpace"/> or <see cref="ErrorIds.AccessDenied"/>: it could not be written, so nothing may be done.</exception>
     public JournalRecord Append(JournalRecord record)

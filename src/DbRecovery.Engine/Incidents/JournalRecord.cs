@@ -56,6 +56,7 @@ internal sealed record JournalData
     public string? Engine { get; init; }
     public Fault? Fault { get; init; }
     public string? EvidenceHash { get; init; }
+    public ObservationLevel? Level { get; init; }
     public string? Runbook { get; init; }
     public string? RunbookVersion { get; init; }
     public string? RunbookHash { get; init; }

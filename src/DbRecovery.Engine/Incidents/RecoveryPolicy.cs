@@ -31,7 +31,7 @@ internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
             reasons.Add($"recovery of the cluster is paused by {pause.By} since {pause.Since:u}: {pause.Reason}");
             until.Add(pause.Until ?? now + TimeSpan.FromHours(1));
         }
-        foreach (var open in histories.Where(h => h.IsOpen && !IncidentStateTable.Final.Contains(h.StateAt(now))))
+        foreach (var open in histories.Where(h => h.IsOpenAt(now)))
         {
             reasons.Add($"incident {open.Id} ({open.Fault!.Id}) is {open.State}: it comes first");
             until.Add(now + Review);
