@@ -61,9 +61,6 @@ public sealed record StepTransition(StepState From, StepState To, string On);
 /// <summary>The states of incidents and steps and the edges between them. Nothing else moves a state.</summary>
 public static class IncidentStateTable
 {
-    /// <summary>The edges of an incident.</summary>
-    public static IReadOnlyList<IncidentTransition> Transitions { get; } = Build();
-
     /// <summary>The edges of a step.</summary>
     public static IReadOnlyList<StepTransition> StepTransitions { get; } =
     [
@@ -88,6 +85,9 @@ public static class IncidentStateTable
     {
         IncidentState.Resolved, IncidentState.Superseded, IncidentState.Cancelled, IncidentState.Failed,
     };
+
+    /// <summary>The edges of an incident.</summary>
+    public static IReadOnlyList<IncidentTransition> Transitions { get; } = Build();
 
     /// <summary>How long a state may last where the runbook says nothing; a state that is not final has one.</summary>
     public static IReadOnlyDictionary<IncidentState, TimeSpan> Timeouts { get; } = new Dictionary<IncidentState, TimeSpan>
