@@ -41,6 +41,10 @@ public sealed record ActionContext
     public TimeProvider Clock { get; init; } = TimeProvider.System;
     /// <summary>Progress of long operations.</summary>
     public IProgress<OperationProgress>? Progress { get; init; }
+    /// <summary>The facts of the last look at the target node; empty for an action carried out by itself.</summary>
+    public FactSet Facts { get; init; } = new();
+    /// <summary>The deadline of one attempt, for calls that take a timeout of their own.</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(1);
 }
 
 /// <summary>What an action found that it would do. It goes into the journal before the act, so that a reconciliation after a crash knows what was meant.</summary>
@@ -52,6 +56,8 @@ public sealed record ActionPlan
     public DataLoss? Loss { get; init; }
     /// <summary>The action's own resolved inputs (paths, ids), as JSON.</summary>
     public required JsonElement State { get; init; }
+    /// <summary>Outputs that are certain before the act, so that later steps can be planned with them.</summary>
+    public IReadOnlyDictionary<string, FactValue> PlannedOutputs { get; init; } = new Dictionary<string, FactValue>();
 }
 
 /// <summary>What came of an action.</summary>

@@ -1,0 +1,110 @@
+namespace DbRecovery.Engine.Actions;
+
+/// <summary>Options of <c>swap-file</c>.</summary>
+internal sealed record SwapFileOptions
+{
+    /// <summary>The new file.</summary>
+    [Option("the complete database that takes the place; on the same file system")]
+    public required string NewFile { get; init; }
+
+    /// <summary>How long to wait for writers.</summary>
+    [Option("how long to wait for a writer to end its transaction")]
+    public TimeSpan LockTimeout { get; init; } = TimeSpan.FromSeconds(10);
+}
+
+/// <summary>Which file takes whose place. The identity is that of the new file just before the act; null while it does not exist yet.</summary>
+internal sealed record SwapFileState(string Node, string Path, string NewFile, string KeepFolder, TimeSpan LockTimeout, FileIdentity? New, bool HadFile);
+
+/// <summary>Puts a new file in the place of a database file in one step and keeps the old one.</summary>
+internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileState>
+{
+    /// <summary>The folder beside a database where replaced files are kept: a rename cannot leave the file system.</summary>
+    public const string KeepFolderName = ".dbrecovery-kept";
+
+    /// <inheritdoc/>
+    public override ActionDescriptor Descriptor { get; } = Describe(
+        "swap-file", "Puts a new file in the place of the database in one step; the old one is kept beside it.",
+        destructive: true, capability: typeof(IFileSwap), timeout: TimeSpan.FromMinutes(2),
+        outputs: [new("keptPath", FactType.Text, null, "where the old file is kept; empty where there was none")]);
+
+    protected override Task<Planned<SwapFileState>> PlanCoreAsync(ActionContext context, SwapFileOptions options, CancellationToken cancellationToken)
+    {
+        var swap = context.Provider.Require<IFileSwap>(Descriptor.Name);
+        var node = context.TargetNode();
+        var path = context.TargetPath(Descriptor.Name);
+        var keep = Path.Combine(Path.GetDirectoryName(path)!, KeepFolderName, context.IncidentId);
+        var newFile = Path.GetFullPath(options.NewFile);
+        var identity = DurableFile.Identify(newFile);
+        var state = new SwapFileState(node.Name, path, newFile, keep, options.LockTimeout, identity, File.Exists(path));
+        // what an earlier step of this incident restores has its loss counted there already
+        var ownRestore = newFile == $"{path}.dbrecovery-{context.IncidentId}";
+        var loss = ownRestore ? null : new DataLoss { Bytes = null, Statement = $"What '{newFile}' lacks of the present database is not known." };
+        // the act that takes the present file away is the destructive one, whatever the provider thinks of keeping it
+        var acts = swap.PlanSwap(node, newFile, keep).Select(a => a.Kind == ActKind.Replace ? a with { Destructive = true } : a).ToList();
+        if (!acts.Exists(a => a.Destructive))
+            acts.Add(new PlannedAct(ActKind.Replace, path, $"'{newFile}' takes its place", Destructive: true));
+        return Task.FromResult(new Planned<SwapFileState>(state, acts, loss));
+    }
+
+    protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, SwapFileState state, CancellationToken cancellationToken)
+    {
+        var swap = context.Provider.Require<IFileSwap>(Descriptor.Name);
+        if (state.New is null)
+        {
+            throw new DbRecoveryException(ErrorIds.DatabaseNotFound, ErrorKind.NotFound, $"the new file '{state.NewFile}' is not there",
+                "A step before this one must make it.", state.NewFile);
+        }
+        var kept = await swap.SwapAsync(context.Cluster.Node(state.Node), state.NewFile, state.KeepFolder, state.LockTimeout, cancellationToken).ConfigureAwait(false);
+        // the swap has happened: no cancellation may hide its result
+        return await ResultAsync(context, state, kept, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    protected override async Task<Reconciliation> ReconcileCoreAsync(ActionContext context, SwapFileState state, CancellationToken cancellationToken)
+    {
+        if (state.New is not { } wanted)
+            return new Reconciliation(ReconcileOutcome.NotDone, "the new file did not exist when the step was planned");
+        if (wanted.SameFile(DurableFile.Identify(state.Path)))
+        {
+            return new Reconciliation(ReconcileOutcome.Done, $"'{state.Path}' is the new file (inode {wanted.Inode})",
+                await ResultAsync(context, state, FindKept(state), cancellationToken).ConfigureAwait(false));
+        }
+        return wanted.SameFile(DurableFile.Identify(state.NewFile))
+            ? new Reconciliation(ReconcileOutcome.NotDone, $"the new file is still at '{state.NewFile}'")
+            : new Reconciliation(ReconcileOutcome.Unknown, $"neither '{state.Path}' nor '{state.NewFile}' is the file that was restored: somebody else changed them");
+    }
+
+    // a swap that was killed after the exchange has left the old file under the new one's name
+    private static string? FindKept(SwapFileState state)
+    {
+        var kept = Path.Combine(state.KeepFolder, Path.GetFileName(state.Path));
+        return File.Exists(kept) ? kept : File.Exists(state.NewFile) ? state.NewFile : null;
+    }
+
+    private static async Task<ActionResult> ResultAsync(ActionContext context, SwapFileState state, string? kept, CancellationToken cancellationToken)
+    {
+        DataLoss? loss = null;
+        if (context.Provider.TryGet<IDataInspector>(out var inspector))
+            loss = await CompareAsync(inspector, kept, state.Path, cancellationToken).ConfigureAwait(false);
+        return new ActionResult
+        {
+            Summary = kept is null ? $"'{state.Path}' is in place; there was no file before." : $"'{state.Path}' is replaced; the old file is kept as '{kept}'.",
+            Outputs = new Dictionary<string, FactValue> { ["keptPath"] = kept ?? string.Empty },
+            Loss = loss,
+        };
+    }
+
+    private static async Task<DataLoss?> CompareAsync(IDataInspector inspector, string? kept, string path, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var before = kept is null ? null : await inspector.CountRowsAsync(kept, cancellationToken).ConfigureAwait(false);
+            var after = await inspector.CountRowsAsync(path, cancellationToken).ConfigureAwait(false);
+            return LossCalculator.ForRestore(null, false, before, after.ToDictionary(t => t.Table, t => t.Rows, StringComparer.Ordinal));
+        }
+        catch (Exception e) when (e is DbRecoveryException or IOException)
+        {
+            // the count of the plan stands: a failed count must not make a done swap look undone
+            return null;
+        }
+    }
+}

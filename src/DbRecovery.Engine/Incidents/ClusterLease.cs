@@ -1,0 +1,125 @@
+using System.Globalization;
+using System.Text.Json;
+using DbRecovery.Engine.Actions;
+
+namespace DbRecovery.Engine.Incidents;
+
+/// <summary>Who holds a cluster, as the lease file says.</summary>
+internal sealed record LeaseHolder(int Pid, string Host, DateTimeOffset Since, string? Incident, long Epoch);
+
+/// <summary>The right to act on a cluster: a lock on a file that the operating system frees when the process dies, and an epoch that every takeover raises.</summary>
+internal sealed class ClusterLease : IDisposable
+{
+    private readonly string _path;
+    private readonly string _epochPath;
+    private readonly FileStream _stream;
+    private readonly FileIdentity? _identity;
+
+    private ClusterLease(string path, string epochPath, FileStream stream, long epoch)
+    {
+        _path = path;
+        _epochPath = epochPath;
+        _stream = stream;
+        _identity = DurableFile.Identify(path);
+        Epoch = epoch;
+        Name = $"{Environment.ProcessId}@{Environment.MachineName}";
+    }
+
+    /// <summary>The takeover epoch.</summary>
+    public long Epoch { get; }
+
+    /// <summary>The holder's name in the journal.</summary>
+    public string Name { get; }
+
+    /// <summary>Takes the lease or says who has it.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.LeaseHeld"/>.</exception>
+    public static ClusterLease Acquire(string folder, string cluster, string? incident, TimeProvider clock)
+    {
+        DurableFile.CreateFolder(folder);
+        var path = Path.Combine(folder, "lease");
+        FileStream stream;
+        try
+        {
+            stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e) when (e is not (DirectoryNotFoundException or FileNotFoundException or PathTooLongException))
+        {
+            var holder = ReadHolder(path);
+            throw new DbRecoveryException(ErrorIds.LeaseHeld, ErrorKind.Busy,
+                holder is null
+                    ? $"another process holds the recovery of cluster '{cluster}' ('{path}')"
+                    : $"process {holder.Pid} on {holder.Host} holds the recovery of cluster '{cluster}' since {holder.Since:u}{(holder.Incident is null ? "" : $" for incident {holder.Incident}")}",
+                "Wait for it to end; the lease ends with its process.", cluster, e);
+        }
+        try
+        {
+            var epochPath = Path.Combine(folder, "epoch");
+            var epoch = ReadEpoch(folder) + 1;
+            DurableFile.WriteAllText(epochPath, epoch.ToString(CultureInfo.InvariantCulture) + "\n");
+            stream.SetLength(0);
+            stream.Write(JsonSerializer.SerializeToUtf8Bytes(
+                new LeaseHolder(Environment.ProcessId, Environment.MachineName, clock.GetUtcNow(), incident, epoch), DbRecoveryJson.Compact));
+            stream.Flush(flushToDisk: true);
+            return new ClusterLease(path, epochPath, stream, epoch);
+        }
+        catch
+        {
+            stream.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The last epoch of a cluster; 0 before the first takeover.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.JournalCorrupt"/>: the file holds no number.</exception>
+    public static long ReadEpoch(string folder)
+    {
+        var path = Path.Combine(folder, "epoch");
+        if (!File.Exists(path))
+            return 0;
+        return long.TryParse(File.ReadAllText(path).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var epoch)
+            ? epoch
+            : throw new DbRecoveryException(ErrorIds.JournalCorrupt, ErrorKind.CorruptData, $"'{path}' does not hold the epoch's number",
+                "Write the highest epoch of the cluster's journals into it.", path);
+    }
+
+    /// <summary>Makes sure that the cluster is still ours.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.LeaseLost"/>.</exception>
+    public void Ensure()
+    {
+        var same = _identity is not null && _identity.SameFile(DurableFile.Identify(_path))
+            && File.Exists(_epochPath) && File.ReadAllText(_epochPath).Trim() == Epoch.ToString(CultureInfo.InvariantCulture);
+        if (!same)
+        {
+            throw new DbRecoveryException(ErrorIds.LeaseLost, ErrorKind.Refused, $"the lease '{_path}' is not ours any more (epoch {Epoch}): nothing more is done",
+                "Find out who removed the file or took the cluster over, then resume the incident.", _path);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        try
+        {
+            _stream.SetLength(0);
+        }
+        catch (IOException)
+        {
+            // the lock is what counts, and it ends with the handle
+        }
+        _stream.Dispose();
+    }
+
+    private static LeaseHolder? ReadHolder(string path)
+    {
+        try
+        {
+            // this sharing takes no lock of its own
+            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            return JsonSerializer.Deserialize<LeaseHolder>(stream, DbRecoveryJson.Compact);
+        }
+        catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+}

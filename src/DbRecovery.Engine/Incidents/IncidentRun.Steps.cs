@@ -1,0 +1,316 @@
+using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Runbooks;
+
+namespace DbRecovery.Engine.Incidents;
+
+// The steps: intent, act, result, and what a look at the world says where the result is missing.
+internal sealed partial class IncidentRun
+{
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromMinutes(5);
+
+    private enum AttemptKind
+    {
+        Applied,
+        Failed,
+        Unknown,
+        StillRunning,
+    }
+
+    private sealed record Attempt(AttemptKind Kind, ActionResult? Result = null, string? Why = null, string? ErrorId = null);
+
+    private async Task RunStepsAsync(CancellationToken cancellationToken)
+    {
+        foreach (var step in _runbook.Steps)
+        {
+            if (_history.Step(step.Id) is { IsSettled: true } settled)
+            {
+                if (settled.State != StepState.Failed || settled.GoesOn == true)
+                    continue;
+                // the process ended between the failure and what follows from it
+                FollowFailure(step.Id, settled.Result!, null, step.OnFailure);
+                return;
+            }
+            await RunStepAsync(step, step.Id, step.OnFailure, cancellationToken).ConfigureAwait(false);
+            if (_history.State != IncidentState.Executing || _history.FailingBecause is not null)
+                return;
+        }
+        Record(JournalKind.Verified, "Every step is done; the result is being checked.", trigger: IncidentTrigger.StepsDone);
+    }
+
+    private async Task RunStepAsync(RunbookStep step, string id, FailurePolicy onFailure, CancellationToken cancellationToken)
+    {
+        var action = _services.Actions.Get(step.Action);
+        ActionPlan? plan = null;
+        var attempt = 1;
+        if (_history.Step(id) is { Plan: not null, State: StepState.Intent or StepState.Unknown } before)
+        {
+            attempt = before.Attempts;
+            plan = before.Plan;
+            if (before.State == StepState.Intent)
+                RecordStep(id, action, StepState.Unknown, "The process ended before the outcome of this step was written.");
+            if (await ReconcileAsync(id, action, plan!, cancellationToken).ConfigureAwait(false) != ReconcileOutcome.NotDone)
+                return;
+        }
+        else if (_history.Step(id) is { State: StepState.Failed } failed)
+        {
+            (attempt, plan) = (failed.Attempts + 1, failed.Plan);
+        }
+        if (!await MayRunAsync(step, id, action, plan, onFailure, cancellationToken).ConfigureAwait(false))
+            return;
+        plan ??= await PlanNowAsync(step, id, action, onFailure, cancellationToken).ConfigureAwait(false);
+        if (plan is not null)
+            await AttemptsAsync(step, id, action, plan, attempt, onFailure, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Lease, pause, deadline, condition and guards, each looked at again before the step.</summary>
+    private async Task<bool> MayRunAsync(RunbookStep step, string id, RecoveryAction action, ActionPlan? plan, FailurePolicy onFailure, CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested)
+            throw new RunInterruptedException("it was cancelled");
+        _lease.Ensure();
+        if (_store.ReadPause(_cluster.Name, Clock.GetUtcNow()) is { } pause && _history.FailingBecause is null)
+            throw new RunInterruptedException($"recovery of the cluster was paused by {pause.By} ({pause.Reason})");
+        if (Remaining() <= TimeSpan.Zero && _history.FailingBecause is null)
+        {
+            RecordFailure(id, action, $"The recovery's whole time ({_runbook.Limits.TotalTimeout}) is over.", ErrorIds.TimedOut, FailurePolicy.Stop);
+            return false;
+        }
+        var destructive = plan?.Acts.Any(a => a.Destructive) ?? action.Descriptor.Destructive;
+        try
+        {
+            if (_facts.Count == 0 || destructive)
+                TakeFacts(await _services.Health.ExamineAsync(_cluster, _level, _progress, cancellationToken).ConfigureAwait(false));
+        }
+        catch (DbRecoveryException e)
+        {
+            RecordFailure(id, action, $"Not done: the cluster could not be looked at: {e.Message}", e.Id, onFailure);
+            return false;
+        }
+        if (destructive && GuardsNow() is { Count: > 0 } broken)
+        {
+            RecordFailure(id, action, $"Not done: {string.Join("; ", broken)}", ErrorIds.GuardFailed, onFailure);
+            return false;
+        }
+        if (plan is null && step.When is not null && _services.Evaluator.Evaluate(step.When, Values()) is { Result: not true } outcome)
+        {
+            RecordStep(id, action, StepState.Skipped, $"Not needed{(outcome.Result is null ? ", as far as can be told" : "")}: {outcome.Explanation}");
+            return false;
+        }
+        return true;
+    }
+
+    private List<string> GuardsNow() => _planner.EvaluateGuards(Request(), Inputs());
+
+    private EvaluationInputs Inputs() => _planner.Inputs(Request(),
+        _history.Steps.Where(s => s.Outputs.Count > 0).ToDictionary(s => s.Id, s => s.Outputs, StringComparer.Ordinal)) with
+    {
+        PlanLoss = _history.Plan?.Loss,
+        PlanDestructive = _history.Plan?.Steps.Any(s => s.Destructive),
+    };
+
+    private IValueSource Values() => _services.Evaluator.Values(Inputs());
+
+    private async Task<ActionPlan?> PlanNowAsync(RunbookStep step, string id, RecoveryAction action, FailurePolicy onFailure, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var values = Values();
+            var timeout = _planner.TimeoutOf(step, action, values);
+            var plan = await action.PlanAsync(_planner.Context(Request(), timeout, _progress), _services.Evaluator.BindOptions(action, step.With, values), cancellationToken).ConfigureAwait(false);
+            var allowed = Math.Max(_history.Opened.AllowDataLossBytes ?? 0, Inputs().MaxDataLossBytes);
+            var planned = _history.Plan?.Steps.FirstOrDefault(s => s.Id == id)?.Loss;
+            var asPlanned = plan.Loss is null || (planned is not null && planned.Bytes == plan.Loss.Bytes && planned.Since == plan.Loss.Since);
+            if (asPlanned || IncidentPlanner.IsAccepted(plan.Loss, allowed))
+                return plan;
+            RecordFailure(id, action, $"Not done: it would lose something else than was planned and allowed. {plan.Loss!.Statement}", ErrorIds.DataLossNotAllowed, onFailure);
+            return null;
+        }
+        catch (DbRecoveryException e)
+        {
+            RecordFailure(id, action, $"Cannot be done as things stand: {e.Message}", e.Id, onFailure);
+            return null;
+        }
+    }
+
+    private async Task AttemptsAsync(RunbookStep step, string id, RecoveryAction action, ActionPlan plan, int attempt, FailurePolicy onFailure, CancellationToken cancellationToken)
+    {
+        var timeout = _planner.TimeoutOf(step, action, Values());
+        for (; ; attempt++)
+        {
+            Record(JournalKind.StepIntent, $"{Describe(action)}{(attempt > 1 ? $" (attempt {attempt} of {step.Retry.Attempts})" : "")}: {plan.Acts.FirstOrDefault()?.Detail}",
+                new JournalData { Action = action.Descriptor.Name, Attempt = attempt, StepPlan = JournalPlan.Of(plan) }, step: id);
+            var outcome = await AttemptAsync(action, plan, timeout, cancellationToken).ConfigureAwait(false);
+            if (outcome.Kind == AttemptKind.Applied)
+            {
+                RecordStep(id, action, StepState.Applied, outcome.Result!.Summary, outcome.Result);
+                return;
+            }
+            if (outcome.Kind is AttemptKind.Unknown or AttemptKind.StillRunning)
+            {
+                RecordStep(id, action, StepState.Unknown, outcome.Why!);
+                if (outcome.Kind == AttemptKind.StillRunning)
+                {
+                    await HaltAsync($"The step '{id}' does not stop, so what it does cannot be known.", cancellationToken).ConfigureAwait(false);
+                    return;
+                }
+                // the look at the world is short, and without it nobody knows what a cancelled step left
+                if (await ReconcileAsync(id, action, plan, CancellationToken.None).ConfigureAwait(false) != ReconcileOutcome.NotDone)
+                    return;
+                if (cancellationToken.IsCancellationRequested)
+                    throw new RunInterruptedException($"it was cancelled in the step '{id}', which left nothing behind");
+            }
+            if (attempt >= step.Retry.Attempts || Remaining() <= TimeSpan.Zero)
+            {
+                RecordFailure(id, action, outcome.Why!, outcome.ErrorId, onFailure);
+                return;
+            }
+            RecordStep(id, action, StepState.Failed, $"{outcome.Why} It is tried again.");
+            await Task.Delay(DelayBefore(step.Retry, attempt), Clock, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<Attempt> AttemptAsync(RecoveryAction action, ActionPlan plan, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        var remaining = Remaining();
+        using var deadline = new CancellationTokenSource(remaining < timeout && remaining > TimeSpan.Zero ? remaining : timeout, Clock);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        var token = linked.Token;
+        var context = _planner.Context(Request(), timeout, _progress);
+        var work = Task.Run(() => action.ExecuteAsync(context, plan, token), CancellationToken.None);
+        await Task.WhenAny(work, Task.Delay(Timeout.InfiniteTimeSpan, Clock, token)).ConfigureAwait(false);
+        // a step that must not be torn ends first; one that ignores its deadline is not waited for for ever
+        if (!work.IsCompleted)
+            await Task.WhenAny(work, Task.Delay(Grace, Clock, CancellationToken.None)).ConfigureAwait(false);
+        if (!work.IsCompleted)
+            return new Attempt(AttemptKind.StillRunning, Why: $"It went on for {Grace} after its deadline of {timeout}.", ErrorId: ErrorIds.OutcomeUnknown);
+        try
+        {
+            return new Attempt(AttemptKind.Applied, await work.ConfigureAwait(false));
+        }
+        catch (OperationCanceledException)
+        {
+            return cancellationToken.IsCancellationRequested
+                ? new Attempt(AttemptKind.Unknown, Why: "It was cancelled under way.", ErrorId: ErrorIds.Cancelled)
+                : new Attempt(AttemptKind.Unknown, Why: $"It did not end within {timeout}.", ErrorId: ErrorIds.TimedOut);
+        }
+        catch (DbRecoveryException e) when (e.Id is not (ErrorIds.TimedOut or ErrorIds.OutcomeUnknown or ErrorIds.Unexpected))
+        {
+            return new Attempt(AttemptKind.Failed, Why: e.Message, ErrorId: e.Id);
+        }
+        catch (Exception e)
+        {
+            return new Attempt(AttemptKind.Unknown, Why: $"It broke off: {e.Message}", ErrorId: (e as DbRecoveryException)?.Id ?? ErrorIds.StepFailed);
+        }
+    }
+
+    private async Task<ReconcileOutcome> ReconcileAsync(string id, RecoveryAction action, ActionPlan plan, CancellationToken cancellationToken)
+    {
+        Reconciliation seen;
+        try
+        {
+            seen = await action.ReconcileAsync(_planner.Context(Request(), action.Descriptor.DefaultTimeout, _progress), plan, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            seen = new Reconciliation(ReconcileOutcome.Unknown, $"the look failed: {e.Message}");
+        }
+        if (seen.Outcome == ReconcileOutcome.Done)
+            RecordStep(id, action, StepState.Confirmed, $"It had happened: {seen.Evidence}.", seen.Result);
+        else if (seen.Outcome == ReconcileOutcome.Unknown)
+            await HaltAsync($"Whether the step '{id}' took effect cannot be known: {seen.Evidence}. A person must look.", cancellationToken).ConfigureAwait(false);
+        return seen.Outcome;
+    }
+
+    private async Task HaltAsync(string because, CancellationToken cancellationToken)
+    {
+        // a message that may or may not have left is no reason to stop everything
+        if (_history.FailingBecause is not null || _history.State is not (IncidentState.Executing or IncidentState.Compensating))
+            return;
+        Record(JournalKind.Decided, because, new JournalData { ErrorId = ErrorIds.OutcomeUnknown }, IncidentTrigger.OutcomeUnknown);
+        await EscalateAsync(onlyNotify: true, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<bool> ReconcileHaltedAsync(CancellationToken cancellationToken)
+    {
+        var step = _history.Steps.FirstOrDefault(s => s.State == StepState.Unknown && s.Plan is not null);
+        if (step is null)
+            return false;
+        var seen = await _services.Actions.Get(step.Action)
+            .ReconcileAsync(_planner.Context(Request(), TimeSpan.FromMinutes(1), _progress), step.Plan!, cancellationToken).ConfigureAwait(false);
+        if (seen.Outcome == ReconcileOutcome.Unknown)
+            return false;
+        Record(JournalKind.Decided, $"It can be told now: {seen.Evidence}.", trigger: IncidentTrigger.Reconciled);
+        return true;
+    }
+
+    private async Task CompensateAsync(CancellationToken cancellationToken)
+    {
+        foreach (var step in _history.Steps.Reverse().Where(s => s.State is StepState.Applied or StepState.Confirmed && s.Plan is not null).ToList())
+        {
+            var action = _services.Actions.Get(step.Action);
+            if (!action.CanCompensate)
+                continue;
+            _lease.Ensure();
+            Record(JournalKind.UndoIntent, $"Undoing the step '{step.Id}'.", new JournalData { Action = step.Action }, step: step.Id);
+            try
+            {
+                var result = await action.CompensateAsync(_planner.Context(Request(), action.Descriptor.DefaultTimeout, _progress), step.Plan!, cancellationToken).ConfigureAwait(false);
+                RecordStep(step.Id, action, StepState.Compensated, result.Summary);
+            }
+            catch (Exception e) when (e is DbRecoveryException or IOException or UnauthorizedAccessException)
+            {
+                Record(JournalKind.Decided, $"The step '{step.Id}' could not be undone: {e.Message}", step: step.Id);
+            }
+        }
+        var failed = _history.Steps.LastOrDefault(s => s.State == StepState.Failed);
+        Record(JournalKind.Failing, failed is null ? "A step failed; what was done is undone." : $"The step '{failed.Id}' failed, and what was done is undone: {failed.Result}");
+    }
+
+    private async Task EscalateAsync(bool onlyNotify, CancellationToken cancellationToken)
+    {
+        for (var i = 0; i < _runbook.Escalate.Count; i++)
+        {
+            var step = _runbook.Escalate[i];
+            var id = $"escalate.{(string.IsNullOrEmpty(step.Id) ? (i + 1).ToString(System.Globalization.CultureInfo.InvariantCulture) : step.Id)}";
+            if ((onlyNotify && step.Action != "notify") || _history.Step(id) is { IsSettled: true })
+                continue;
+            await RunStepAsync(step, id, FailurePolicy.Continue, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private void RecordStep(string id, RecoveryAction action, StepState state, string text, ActionResult? result = null, bool? goesOn = null, string? errorId = null)
+    {
+        var from = _history.Step(id)?.State ?? StepState.Pending;
+        if (!IncidentStateTable.Allows(from, state))
+            throw new DbRecoveryException(ErrorIds.Unexpected, ErrorKind.Failed, $"the step '{id}' cannot go on from {from} to {state}");
+        Record(JournalKind.StepResult, text, new JournalData
+        {
+            Action = action.Descriptor.Name, Step = state, Outputs = result?.Outputs, Loss = result?.Loss, GoesOn = goesOn, ErrorId = errorId,
+        }, step: id);
+    }
+
+    private void RecordFailure(string id, RecoveryAction action, string why, string? errorId, FailurePolicy policy)
+    {
+        RecordStep(id, action, StepState.Failed, why, goesOn: policy == FailurePolicy.Continue, errorId: errorId);
+        FollowFailure(id, why, errorId, policy);
+    }
+
+    private void FollowFailure(string id, string why, string? errorId, FailurePolicy policy)
+    {
+        if (policy == FailurePolicy.Continue || _history.State != IncidentState.Executing)
+            return;
+        if (policy == FailurePolicy.Compensate)
+            Record(JournalKind.Decided, $"The step '{id}' failed: what was done is undone.", trigger: IncidentTrigger.UndoNeeded);
+        else
+            Record(JournalKind.Failing, $"The step '{id}' failed: {why}", new JournalData { ErrorId = errorId });
+    }
+
+    private static TimeSpan DelayBefore(RetryPolicy retry, int attempt)
+    {
+        var delay = retry.Exponential ? retry.Delay * Math.Pow(2, Math.Min(attempt - 1, 20)) : retry.Delay;
+        return delay < LongestDelay ? delay : LongestDelay;
+    }
+
+    private static string Describe(RecoveryAction action) => action.Descriptor.Name;
+}

@@ -1,0 +1,137 @@
+using DbRecovery.Engine.Runbooks;
+
+namespace DbRecovery.Engine.Incidents;
+
+// The checks after the steps: each must come true within its time and then stay so.
+internal sealed partial class IncidentRun
+{
+    private async Task VerifyAsync(CancellationToken cancellationToken)
+    {
+        var results = new List<ProofCheck>();
+        foreach (var check in _runbook.Verify)
+        {
+            _lease.Ensure();
+            results.Add(await HoldsAsync(check, cancellationToken).ConfigureAwait(false));
+            if (!results[^1].Passed)
+                break;
+        }
+        if (results.Find(r => !r.Passed) is { } failed)
+        {
+            Record(JournalKind.Verified, $"The check '{failed.Name}' does not hold: {failed.Detail}", new JournalData { Checks = results });
+            Record(JournalKind.Failing, $"The steps were carried out, and the check '{failed.Name}' does not hold: {failed.Detail}", new JournalData { ErrorId = ErrorIds.VerificationFailed });
+            return;
+        }
+        Record(JournalKind.Verified, $"Recovered: every check holds ({string.Join(", ", results.Select(r => r.Name))}). A recurrence within {_services.Probation} is a matter for people."
+            + (_history.Loss is { } loss ? $" {loss.Statement}" : ""), new JournalData { Checks = results }, IncidentTrigger.Verified);
+    }
+
+    private async Task<ProofCheck> HoldsAsync(RunbookCheck check, CancellationToken cancellationToken)
+    {
+        var started = Clock.GetTimestamp();
+        var bound = Remaining() is var left && left < check.Within && left > TimeSpan.Zero ? left : check.Within;
+        long? since = null;
+        while (true)
+        {
+            if (cancellationToken.IsCancellationRequested)
+                throw new RunInterruptedException("it was cancelled while the result was being checked");
+            var (passed, detail) = await LookAsync(check, cancellationToken).ConfigureAwait(false);
+            since = passed ? since ?? Clock.GetTimestamp() : null;
+            if (since is { } from && Clock.GetElapsedTime(from) >= check.Holds)
+                return new ProofCheck(check.Check, true, check.Holds > TimeSpan.Zero ? $"{detail}; held for {check.Holds}" : detail);
+            // a check that is true now may use its holding time; one that is false may not
+            if (Clock.GetElapsedTime(started) >= (passed ? bound + check.Holds : bound))
+                return new ProofCheck(check.Check, false, $"{detail} (for {bound})");
+            await Task.Delay(_services.PollInterval, Clock, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<(bool Passed, string Detail)> LookAsync(RunbookCheck check, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return check.Check switch
+            {
+                VerifyChecks.Readable => await ReadableAsync(cancellationToken).ConfigureAwait(false),
+                VerifyChecks.Writable => await WritableAsync(cancellationToken).ConfigureAwait(false),
+                VerifyChecks.FaultGone => FaultGone(await ExamineAsync(check, ObservationLevel.Standard, cancellationToken).ConfigureAwait(false)),
+                VerifyChecks.Healthy => Healthy(await ExamineAsync(check, ObservationLevel.Standard, cancellationToken).ConfigureAwait(false)),
+                VerifyChecks.Expectations => await ExpectationsAsync(check, cancellationToken).ConfigureAwait(false),
+                VerifyChecks.Fact => await FactAsync(check, cancellationToken).ConfigureAwait(false),
+                _ => (false, $"there is no check '{check.Check}'"),
+            };
+        }
+        catch (DbRecoveryException e) when (e.Id != ErrorIds.LeaseLost)
+        {
+            return (false, e.Message);
+        }
+    }
+
+    private async Task<HealthReport> ExamineAsync(RunbookCheck check, ObservationLevel usual, CancellationToken cancellationToken)
+    {
+        var word = _services.Evaluator.BindText(check.With.GetValueOrDefault("level"), "level", Values());
+        // what was seen only by a deep look is gone only when a deep look does not see it
+        var level = word is null ? (usual > _level ? usual : _level) : Enum.Parse<ObservationLevel>(word, ignoreCase: true);
+        var report = await _services.Health.ExamineAsync(_cluster, level, _progress, cancellationToken).ConfigureAwait(false);
+        TakeFacts(report);
+        return report;
+    }
+
+    private NodeDefinition Target() => _history.Fault?.Node is { } name ? _cluster.Node(name) : _cluster.Nodes[0];
+
+    private async Task<(bool, string)> ReadableAsync(CancellationToken cancellationToken)
+    {
+        var report = await _services.Health.ExamineAsync(_cluster, ObservationLevel.Quick, _progress, cancellationToken).ConfigureAwait(false);
+        var seen = report.Observations.FirstOrDefault(o => o.Node == Target().Name);
+        return seen?.Reachability == Reachability.Reachable
+            ? (true, $"'{Target().Name}' answers a read")
+            : (false, $"'{Target().Name}' is {seen?.Reachability.ToString() ?? "not observed"}{(seen?.Errors.Count > 0 ? $": {seen.Errors[0].Message}" : "")}");
+    }
+
+    private async Task<(bool, string)> WritableAsync(CancellationToken cancellationToken)
+    {
+        if (!_services.Provider(_cluster.Engine).TryGet<ISqlSession>(out var session))
+            return (false, $"{_cluster.Engine} lacks an SQL session, so a write cannot be tried");
+        // a transaction that may write takes the write lock and then changes nothing
+        await session.ExecuteAsync(Target(), "select 1", readOnly: false, TimeSpan.FromSeconds(5), cancellationToken).ConfigureAwait(false);
+        return (true, $"'{Target().Name}' takes a write transaction");
+    }
+
+    private (bool, string) FaultGone(HealthReport report)
+    {
+        var still = report.Faults.FirstOrDefault(f => f.Id == _history.Fault!.Id && f.Node == _history.Fault.Node);
+        return still is null ? (true, $"{_history.Fault!.Id} is not seen at level {report.Level}") : (false, still.Summary);
+    }
+
+    private static (bool, string) Healthy(HealthReport report)
+    {
+        var grave = report.Faults.FirstOrDefault(f => f.Severity <= FaultSeverity.Outage);
+        if (grave is not null)
+            return (false, $"{grave.Id}: {grave.Summary}");
+        return report.Status is HealthStatus.Healthy or HealthStatus.Degraded
+            ? (true, $"the cluster is {report.Status} and has no grave fault")
+            : (false, $"the cluster is {report.Status}");
+    }
+
+    private async Task<(bool, string)> ExpectationsAsync(RunbookCheck check, CancellationToken cancellationToken)
+    {
+        if (_cluster.Expects.Tables.Count == 0)
+            return (true, "the inventory declares no tables");
+        await ExamineAsync(check, ObservationLevel.Standard, cancellationToken).ConfigureAwait(false);
+        var missing = _facts.List(CommonFacts.MissingTables);
+        var too = _facts.List(CommonFacts.ShortTables);
+        if (missing is null || too is null)
+            return (false, "whether the declared tables are there could not be told");
+        return missing.Count + too.Count == 0
+            ? (true, $"{_cluster.Expects.Tables.Count} declared table(s) are there with their rows")
+            : (false, $"missing: {string.Join(", ", missing)}; too few rows: {string.Join(", ", too)}");
+    }
+
+    private async Task<(bool, string)> FactAsync(RunbookCheck check, CancellationToken cancellationToken)
+    {
+        if (!check.With.TryGetValue("condition", out var value))
+            return (false, "the check 'fact' needs a 'condition'");
+        await ExamineAsync(check, ObservationLevel.Standard, cancellationToken).ConfigureAwait(false);
+        var outcome = _services.Evaluator.Evaluate(_services.Evaluator.ReadCondition(value), Values());
+        return (outcome.Result == true, outcome.Explanation);
+    }
+}

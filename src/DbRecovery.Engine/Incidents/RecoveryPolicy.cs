@@ -1,0 +1,84 @@
+using DbRecovery.Engine.Runbooks;
+
+namespace DbRecovery.Engine.Incidents;
+
+/// <summary>What stands against acting.</summary>
+/// <param name="Reasons">Why not; empty for nothing.</param>
+/// <param name="Until">When it is worth looking again.</param>
+/// <param name="Recurs">The incident in probation whose fault has come back.</param>
+internal sealed record PolicyDecision(IReadOnlyList<string> Reasons, DateTimeOffset? Until, IncidentHistory? Recurs = null);
+
+/// <summary>Pause, other incidents, probation, cooldown, daily limit: what the past and people allow.</summary>
+internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
+{
+    private static readonly TimeSpan Review = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan Day = TimeSpan.FromHours(24);
+
+    /// <summary>The cooldown of a runbook on a cluster.</summary>
+    public static TimeSpan CooldownOf(ClusterDefinition cluster, Runbook runbook) =>
+        cluster.Policy.Cooldown ?? runbook.Limits.Cooldown ?? TimeSpan.FromHours(1);
+
+    public PolicyDecision Decide(ClusterDefinition cluster, Fault fault, Runbook runbook, string ownId)
+    {
+        var now = clock.GetUtcNow();
+        var reasons = new List<string>();
+        var until = new List<DateTimeOffset>();
+        var histories = store.Histories(cluster.Name, strict: true).Where(h => h.Id != ownId).ToList();
+        var acknowledged = store.Acknowledged(cluster.Name);
+
+        if (store.ReadPause(cluster.Name, now) is { } pause)
+        {
+            reasons.Add($"recovery of the cluster is paused by {pause.By} since {pause.Since:u}: {pause.Reason}");
+            until.Add(pause.Until ?? now + TimeSpan.FromHours(1));
+        }
+        foreach (var open in histories.Where(h => h.IsOpenAt(now)))
+        {
+            reasons.Add($"incident {open.Id} ({open.Fault!.Id}) is {open.State}: it comes first");
+            until.Add(now + Review);
+        }
+        var recurs = histories.Find(h => h.StateAt(now) == IncidentState.Probation && h.Fault!.Id == fault.Id && !acknowledged.Contains(h.Id));
+        if (recurs is not null)
+            return new PolicyDecision(reasons, Latest(until), recurs);
+
+        if (CooldownEnd(histories, acknowledged, fault.Id, CooldownOf(cluster, runbook), now) is { } end)
+        {
+            reasons.Add($"{fault.Id} was recovered from a short time ago; its cooldown lasts until {end:u} or until somebody acknowledges");
+            until.Add(end);
+        }
+        if (runbook.Limits.PerDay is { } perDay)
+        {
+            var today = histories.Where(h => h.Executed && h.Opened.Runbook == runbook.Name && h.LastAt > now - Day).ToList();
+            if (today.Count >= perDay)
+            {
+                reasons.Add($"{runbook.Name} was carried out {today.Count} time(s) in the last 24 hours, and its limit is {perDay}");
+                until.Add(today.Min(h => h.LastAt) + Day);
+            }
+        }
+        return new PolicyDecision(reasons, Latest(until));
+    }
+
+    /// <summary>The fault classes under cooldown, by what was in force when each was recovered from.</summary>
+    public IReadOnlyDictionary<string, DateTimeOffset> Cooldowns(string cluster)
+    {
+        var histories = store.Histories(cluster, strict: false);
+        var acknowledged = store.Acknowledged(cluster);
+        var now = clock.GetUtcNow();
+        return histories.Where(h => h.Executed).GroupBy(h => h.Fault!.Id)
+            .Select(g => (g.Key, End: CooldownEnd([.. g], acknowledged, g.Key, g.First().Cooldown ?? TimeSpan.FromHours(1), now)))
+            .Where(c => c.End is not null)
+            .ToDictionary(c => c.Key, c => c.End!.Value, StringComparer.Ordinal);
+    }
+
+    // a clock that was set back must not make a cooldown longer than it is
+    private static DateTimeOffset? CooldownEnd(IReadOnlyList<IncidentHistory> histories, IReadOnlySet<string> acknowledged, string faultId, TimeSpan cooldown, DateTimeOffset now)
+    {
+        var last = histories.FirstOrDefault(h => h.Executed && h.Fault!.Id == faultId && !acknowledged.Contains(h.Id));
+        if (last is null)
+            return null;
+        var end = last.EndedAt ?? last.LastAt;
+        var over = (end > now ? now : end) + cooldown;
+        return over > now ? over : null;
+    }
+
+    private static DateTimeOffset? Latest(List<DateTimeOffset> moments) => moments.Count == 0 ? null : moments.Max();
+}
