@@ -1,0 +1,237 @@
+using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Yaml;
+
+namespace DbRecovery.Engine.Runbooks;
+
+/// <summary>Reads a runbook and checks everything that can be known before it runs.</summary>
+public sealed class RunbookLinter
+{
+    private static readonly OptionDescriptor Level = new("level", OptionType.Enum, false, "standard", ["quick", "standard", "deep"], "how much to look at");
+    private static readonly HashSet<string> HarmlessActions = ["notify", "wait", "snapshot-evidence"];
+
+    private readonly LintContext _context;
+    private readonly FindingList _findings;
+
+    private RunbookLinter(LintContext context, FindingList findings) => (_context, _findings) = (context, findings);
+
+    /// <summary>Reads and checks a runbook.</summary>
+    /// <param name="file">The file, as findings shall name it.</param>
+    /// <param name="text">Its text.</param>
+    /// <param name="context">What names are checked against.</param>
+    /// <returns>The runbook, null where there is an error; and every finding.</returns>
+    public static (Runbook? Runbook, LintResult Result) Lint(string file, string text, LintContext context)
+    {
+        var findings = new FindingList(file);
+        var runbook = new RunbookReader(file, findings).Read(text);
+        if (runbook is not null)
+            new RunbookLinter(context, findings).Check(runbook);
+        var result = new LintResult { File = file, Name = runbook?.Name, Findings = findings.InOrder() };
+        return (result.Valid ? runbook : null, result);
+    }
+
+    private void Check(Runbook runbook)
+    {
+        CheckMatch(runbook);
+        var schema = new ValueSchema(runbook, _context);
+        var conditions = new ConditionLinter(schema, _findings);
+        CheckParameters(runbook);
+        if (runbook.Match.When is { } when)
+            conditions.Check(when);
+        foreach (var guard in runbook.Guards)
+            conditions.Check(guard);
+        if (runbook.Limits.MaxDataLoss is { } loss)
+            CheckValue(loss, new OptionDescriptor("maxDataLoss", OptionType.Size, false, null, [], ""), schema);
+        if (runbook.Approval?.When is { } approval)
+        {
+            conditions.Check(approval);
+            if (ConditionLinter.IsContradiction([approval]))
+                _findings.Error(approval.At, "unreachable", "This approval can never be asked for.", "Leave 'when' out to ask always, or mend the condition.");
+        }
+        CheckSteps(runbook, runbook.Steps, schema, conditions);
+        CheckSteps(runbook, runbook.Escalate, schema, conditions);
+        foreach (var check in runbook.Verify)
+            CheckVerification(check, schema, conditions);
+        CheckSafety(runbook);
+    }
+
+    private void CheckMatch(Runbook runbook)
+    {
+        foreach (var engine in runbook.Match.Engines.Where(e => !_context.Engines.Contains(e)))
+            _findings.Error(new(1, 1), "unknown-engine", $"'match' names the engine '{engine}', which this version does not know.", NearNames.Suggest(engine, [.. _context.Engines]));
+        foreach (var fault in runbook.Match.Faults.Where(f => !f.StartsWith("custom.", StringComparison.Ordinal)))
+        {
+            if (_context.Faults.FirstOrDefault(c => c.Id == fault) is not { } known)
+                _findings.Error(new(1, 1), "unknown-fault", $"'match' names the fault '{fault}', which does not exist.", NearNames.Suggest(fault, [.. _context.Faults.Select(c => c.Id)]));
+            else if (known.Engines.Count > 0 && !known.Engines.Intersect(runbook.Match.Engines).Any())
+                _findings.Error(new(1, 1), "unreachable", $"The fault '{fault}' does not occur in {string.Join(", ", runbook.Match.Engines)}.");
+        }
+    }
+
+    private void CheckParameters(Runbook runbook)
+    {
+        foreach (var parameter in runbook.Parameters)
+        {
+            if (parameter.Default is { } text && !Literals.TryRead(text, parameter.Type, parameter.Values, out _))
+                _findings.Error(parameter.At, "wrong-value", $"The default of '{parameter.Name}' must be {Literals.Form(parameter.Type, parameter.Values)}.");
+        }
+    }
+
+    private void CheckSteps(Runbook runbook, IReadOnlyList<RunbookStep> steps, ValueSchema schema, ConditionLinter conditions)
+    {
+        foreach (var step in steps)
+        {
+            if (_context.Actions.FirstOrDefault(a => a.Name == step.Action) is not { } action)
+            {
+                _findings.Error(step.At, "unknown-action", $"There is no action '{step.Action}'.", NearNames.Suggest(step.Action, [.. _context.Actions.Select(a => a.Name)]));
+                continue;
+            }
+            CheckReach(runbook, step, conditions);
+            CheckOptions(step, action, schema);
+            if (step.Timeout is { } timeout)
+                CheckValue(timeout, new OptionDescriptor("timeout", OptionType.Duration, false, null, [], ""), schema);
+            foreach (var engine in runbook.Match.Engines.Where(e => _context.Engines.Contains(e) && action.Capability is { } needed && !_context.HasCapability(e, needed)))
+                _findings.Error(step.At, "capability", $"{engine} cannot do '{action.Name}': it lacks the capability {action.Capability!.Name[1..]}.");
+            if (action.NeedsPowerShell && !_context.PowerShell)
+                _findings.Warning(step.At, "powershell", $"The action '{action.Name}' works only in PowerShell; here the step would fail.", "Use run-command, or run this runbook from the module.");
+            schema.AddOutputs(step.Id, action.Outputs);
+        }
+    }
+
+    private void CheckReach(Runbook runbook, RunbookStep step, ConditionLinter conditions)
+    {
+        if (step.When is not { } when)
+            return;
+        conditions.Check(when);
+        var known = new List<Condition> { when };
+        if (runbook.Match.When is { } match)
+            known.Add(match);
+        // what 'match' says of the fault's id holds for every step
+        known.Add(new FactCondition(step.At, "fault.id", Comparison.In, new ListValue(step.At, [.. runbook.Match.Faults.Select(f => new LiteralValue(step.At, f))])));
+        if (!runbook.Match.Faults.Any(f => f.EndsWith('*')) && ConditionLinter.IsContradiction(known))
+            _findings.Error(step.At, "unreachable", $"The step '{step.Id}' can never run: its condition contradicts itself or 'match'.");
+    }
+
+    private void CheckOptions(RunbookStep step, ActionDescriptor action, ValueSchema schema)
+    {
+        foreach (var (name, value) in step.With)
+        {
+            if (action.Options.FirstOrDefault(o => o.Name == name) is { } option)
+                CheckValue(value, option, schema);
+            else
+                _findings.Error(value.At, "unknown-parameter", $"The action '{action.Name}' has no option '{name}'.", NearNames.Suggest(name, [.. action.Options.Select(o => o.Name)]));
+        }
+        foreach (var missing in action.Options.Where(o => o.Required && !step.With.ContainsKey(o.Name)))
+            _findings.Error(step.At, "missing-parameter", $"The action '{action.Name}' needs the option '{missing.Name}': {missing.Description}.");
+    }
+
+    private void CheckValue(RunbookValue value, OptionDescriptor option, ValueSchema schema)
+    {
+        var form = Literals.Form(option.Type, option.Values);
+        switch (value)
+        {
+            case LiteralValue literal when !Literals.TryRead(literal.Text, option.Type, option.Values, out _):
+                _findings.Error(value.At, "wrong-value", $"'{option.Name}' must be {form}.", option.Type == OptionType.Enum ? NearNames.Suggest(literal.Text, [.. option.Values]) : null);
+                break;
+            case LookupValue look when LookUp(look, schema) is { } type && !Fits(type, option.Type):
+                _findings.Error(value.At, "wrong-type", $"'{option.Name}' must be {form}; '${{{look.Path}}}' is a {type}.");
+                break;
+            case TextValue text when option.Type != OptionType.String:
+                _findings.Error(value.At, "wrong-type", $"'{option.Name}' must be {form}, not text with look-ups in it.");
+                CheckTexts(text.Parts, schema);
+                break;
+            case TextValue text:
+                CheckTexts(text.Parts, schema);
+                break;
+            case ListValue list when option.Type == OptionType.List:
+                CheckTexts(list.Items, schema);
+                break;
+            case MapValue map when option.Type == OptionType.Map:
+                CheckTexts(map.Items.Values, schema);
+                break;
+            case ListValue or MapValue:
+                _findings.Error(value.At, "wrong-type", $"'{option.Name}' must be {form}.");
+                break;
+        }
+    }
+
+    private void CheckTexts(IEnumerable<RunbookValue> values, ValueSchema schema)
+    {
+        foreach (var value in values)
+            CheckValue(value, new OptionDescriptor("the value", OptionType.String, false, null, [], ""), schema);
+    }
+
+    private FactType? LookUp(LookupValue look, ValueSchema schema)
+    {
+        if (schema.Find(look.Path) is { } type)
+            return type;
+        _findings.Error(look.At, "unknown-look-up", $"There is nothing to look up as '{look.Path}' here.", NearNames.Nearest(look.Path, schema.Paths) is { } near ? $"Did you mean '{near}'?" : "A step's outputs are known only after it.");
+        return null;
+    }
+
+    private static bool Fits(FactType type, OptionType option) => option switch
+    {
+        OptionType.Duration => type is FactType.Number or FactType.Int,
+        OptionType.Size or OptionType.Int => type == FactType.Int,
+        OptionType.Bool => type == FactType.Bool,
+        OptionType.List => type == FactType.List,
+        OptionType.Enum => type == FactType.Text,
+        OptionType.String => true,
+        _ => false,
+    };
+
+    private void CheckVerification(RunbookCheck check, ValueSchema schema, ConditionLinter conditions)
+    {
+        if (!VerifyChecks.All.Contains(check.Check))
+        {
+            _findings.Error(check.At, "unknown-check", $"There is no check '{check.Check}'.", NearNames.Suggest(check.Check, [.. VerifyChecks.All]));
+            return;
+        }
+        var option = check.Check switch
+        {
+            VerifyChecks.FaultGone or VerifyChecks.Healthy => "level",
+            VerifyChecks.Fact => "condition",
+            _ => null,
+        };
+        foreach (var (name, value) in check.With)
+        {
+            if (name != option)
+                _findings.Error(value.At, "unknown-parameter", $"The check '{check.Check}' has no option '{name}'.", option is null ? "It has none." : NearNames.Suggest(name, [option, "within", "holds"]));
+            else if (name == "level")
+                CheckValue(value, Level, schema);
+        }
+        if (check.Check != VerifyChecks.Fact)
+            return;
+        if (!check.With.TryGetValue("condition", out var node))
+            _findings.Error(check.At, "missing-parameter", "The check 'fact' needs a 'condition'.");
+        else if (ConditionOf(node) is { } condition)
+            conditions.Check(condition);
+    }
+
+    private Condition? ConditionOf(RunbookValue value)
+    {
+        try
+        {
+            return new RunbookEvaluator().ReadCondition(value);
+        }
+        catch (DbRecoveryException e)
+        {
+            _findings.Error(value.At, "condition", e.Message);
+            return null;
+        }
+    }
+
+    private void CheckSafety(Runbook runbook)
+    {
+        var actions = runbook.Steps.Select(s => (Step: s, Action: _context.Actions.FirstOrDefault(a => a.Name == s.Action))).ToArray();
+        if (runbook.Verify.Count == 0 && actions.Any(a => !HarmlessActions.Contains(a.Step.Action)))
+            _findings.Error(new(1, 1), "missing-verification", "The runbook changes something and verifies nothing.", "Add 'verify', such as: - { check: fault-gone, within: 30s }.");
+        if (runbook.Limits is { PerDay: null, Cooldown: null })
+            _findings.Error(new(1, 1), "no-limit", "The runbook has no limit on how often it runs.", "Add 'limits' with cooldown or perDay.");
+        if (actions.FirstOrDefault(a => a.Action is { Destructive: true }).Step is not { } destructive)
+            return;
+        if (runbook.Guards.Count == 0)
+            _findings.Error(destructive.At, "destructive-without-guard", $"The step '{destructive.Id}' takes something away, and no guard says when it may.", "Add 'guards'.");
+        if (runbook.Limits.MaxDataLoss is null)
+            _findings.Error(destructive.At, "destructive-without-limit", $"The step '{destructive.Id}' takes something away, and nothing says how much may be lost.", "Add limits: { maxDataLoss: \"${cluster.policy.maxDataLoss}\" }.");
+    }
+}

@@ -1,0 +1,140 @@
+using DbRecovery.Engine.Runbooks;
+using YamlDotNet.Core;
+using YamlDotNet.Core.Events;
+
+namespace DbRecovery.Engine.Yaml;
+
+/// <summary>
+/// Reads one strict YAML document from the parser's events: no tags, anchors, aliases, merge keys, second documents or duplicate
+/// keys, and bounds on size, depth and count. Whatever the input, the outcome is a tree or findings.
+/// </summary>
+internal static class YamlReader
+{
+    private const int MaxCharacters = 1024 * 1024, MaxDepth = 64, MaxNodes = 50_000;
+
+    /// <summary>Reads a file's text. Null if it is not one usable document; the findings say why.</summary>
+    public static YamlNode? Read(string text, FindingList findings)
+    {
+        if (text.Length > MaxCharacters)
+        {
+            findings.Error(new(1, 1), "too-large", $"The file has {text.Length} characters; {MaxCharacters} are the most.");
+            return null;
+        }
+        try
+        {
+            var reader = new EventReader(new Parser(new StringReader(text)), findings);
+            return reader.Document();
+        }
+        catch (RefusedException e)
+        {
+            findings.Error(e.At, e.Rule, e.Message, e.Suggestion);
+        }
+        catch (YamlException e)
+        {
+            findings.Error(Position(e.Start), "yaml-syntax", $"This is not valid YAML: {e.Message}", "Check the indentation, quotes and brackets before this place.");
+        }
+        // the parser meets input that nobody foresaw with whatever its code runs into; a refused file is the right outcome
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException or IndexOutOfRangeException or NullReferenceException or InvalidCastException or OverflowException)
+        {
+            findings.Error(new(1, 1), "yaml-syntax", "This is not valid YAML; the parser could not say where.", "Check the indentation, quotes and brackets.");
+        }
+        return null;
+    }
+
+    private static SourcePosition Position(Mark mark) => new((int)Math.Max(1, mark.Line), (int)Math.Max(1, mark.Column));
+
+    private sealed class RefusedException(SourcePosition at, string rule, string message, string? suggestion) : Exception(message)
+    {
+        public SourcePosition At => at;
+        public string Rule => rule;
+        public string? Suggestion => suggestion;
+    }
+
+    private sealed class EventReader(Parser parser, FindingList findings)
+    {
+        private int _nodes;
+
+        public YamlNode? Document()
+        {
+            Next<StreamStart>();
+            if (parser.MoveNext() && parser.Current is StreamEnd)
+                throw new RefusedException(new(1, 1), "empty", "The file is empty.", null);
+            if (parser.Current is not DocumentStart)
+                throw Unexpected();
+            parser.MoveNext();
+            var node = Node(1);
+            if (!parser.MoveNext() || parser.Current is not DocumentEnd)
+                throw Unexpected();
+            if (parser.MoveNext() && parser.Current is not StreamEnd)
+                throw new RefusedException(Here, "several-documents", "The file holds more than one YAML document.", "Give each its own file.");
+            return node;
+        }
+
+        private SourcePosition Here => parser.Current is { } e ? Position(e.Start) : new(1, 1);
+
+        private void Next<T>() where T : ParsingEvent
+        {
+            if (!parser.MoveNext() || parser.Current is not T)
+                throw Unexpected();
+        }
+
+        private RefusedException Unexpected() => new(Here, "yaml-syntax", "This is not a YAML document.", null);
+
+        // the current event is the node's first; when it returns, the current event is the node's last
+        private YamlNode Node(int depth)
+        {
+            if (depth > MaxDepth)
+                throw new RefusedException(Here, "too-deep", $"More than {MaxDepth} levels are nested.", null);
+            if (++_nodes > MaxNodes)
+                throw new RefusedException(Here, "too-large", $"More than {MaxNodes} values are in the file.", null);
+            switch (parser.Current)
+            {
+                case AnchorAlias alias:
+                    throw new RefusedException(Here, "alias", $"The alias '*{alias.Value}' is refused.", "Write the value out: what is read must be what is seen.");
+                case NodeEvent { Anchor.IsEmpty: false } anchored:
+                    throw new RefusedException(Here, "anchor", $"The anchor '&{anchored.Anchor}' is refused.", "Write values out where they are used.");
+                case NodeEvent { Tag.IsEmpty: false, Tag.IsNonSpecific: false } tagged:
+                    throw new RefusedException(Here, "tag", $"The tag '{tagged.Tag}' is refused.", "Types are known from the keys; leave the tag out.");
+                case Scalar scalar:
+                    return new YamlScalar(Here, scalar.Value, scalar.Style is not ScalarStyle.Plain);
+                case SequenceStart:
+                    return Sequence(depth);
+                case MappingStart:
+                    return Mapping(depth);
+                default:
+                    throw Unexpected();
+            }
+        }
+
+        private YamlSequence Sequence(int depth)
+        {
+            var at = Here;
+            var items = new List<YamlNode>();
+            while (parser.MoveNext() && parser.Current is not SequenceEnd)
+                items.Add(Node(depth + 1));
+            return new YamlSequence(at, items);
+        }
+
+        private YamlMapping Mapping(int depth)
+        {
+            var at = Here;
+            var items = new List<KeyValuePair<YamlScalar, YamlNode>>();
+            var lines = new Dictionary<string, int>(StringComparer.Ordinal);
+            while (parser.MoveNext() && parser.Current is not MappingEnd)
+            {
+                if (Node(depth + 1) is not YamlScalar key)
+                    throw new RefusedException(Here, "key", "A key must be a word.", null);
+                if (!parser.MoveNext())
+                    throw Unexpected();
+                var value = Node(depth + 1);
+                if (key.Text == "<<")
+                    throw new RefusedException(key.At, "merge-key", "The merge key '<<' is refused.", "Write the values out.");
+                if (!lines.TryAdd(key.Text, key.At.Line))
+                    findings.Error(key.At, "duplicate-key", $"The key '{key.Text}' is there twice; the first is on line {lines[key.Text]}.", "Keep one of them.");
+                else
+                    items.Add(new(key, value));
+            }
+            return new YamlMapping(at, items);
+        }
+    }
+}
