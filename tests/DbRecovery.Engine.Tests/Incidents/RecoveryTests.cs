@@ -193,6 +193,26 @@ public class RecoveryTests
     }
 
     [Fact]
+    public async Task A_running_incident_can_be_read_and_a_pause_stops_it_before_its_next_step()
+    {
+        using var world = new World();
+        var states = new List<IncidentState>();
+        world.Observer.OnWritten = kind =>
+        {
+            states.Add(Assert.Single(world.Service().List("app")).State);
+            if (kind == JournalKind.StepResult && world.Effects.Count == 0)
+                world.Service().SuspendAsync("app", "stop", null, "dba", default).GetAwaiter().GetResult();
+        };
+        var report = await world.RecoverAsync();
+        Assert.Equal(IncidentState.Executing, report.State);
+        Assert.Contains(IncidentState.Executing, states);
+        Assert.Empty(world.Effects);
+        await world.Service().ResumeRecoveryAsync("app", "dba", default);
+        world.Observer.OnWritten = null;
+        Assert.Equal(IncidentState.Probation, (await world.Service().ResumeAsync(report.Id, world.Cluster, null, null, default)).State);
+    }
+
+    [Fact]
     public async Task A_fault_that_is_gone_is_left_alone()
     {
         using var world = new World();
