@@ -159,6 +159,17 @@ public class ActionTests
         Assert.Equal(expected, (await action.ReconcileAsync(Context(world), plan, default)).Outcome);
     }
 
+    [Fact]
+    public async Task A_link_is_followed_so_that_the_new_file_is_on_the_file_system_of_the_old_one()
+    {
+        using var world = new World();
+        var link = Path.Combine(world.Folder, "link.db");
+        File.CreateSymbolicLink(link, world.Database);
+        world.Cluster = world.Cluster with { Nodes = [new NodeDefinition { Name = "n1", Path = link }] };
+        var plan = await ActionCatalogue.Standard().Get("restore").PlanAsync(Context(world), Options(ActionCatalogue.Standard().Get("restore")), default);
+        Assert.Equal(Path.GetDirectoryName(world.Database), Path.GetDirectoryName(plan.PlannedOutputs["path"].AsText()));
+    }
+
     [Theory]
     [InlineData("exit 0", 0, null)]
     [InlineData("exit 3", 3, null)]
