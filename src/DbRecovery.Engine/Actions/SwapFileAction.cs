@@ -39,8 +39,10 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
         // what an earlier step of this incident restores has its loss counted there already
         var ownRestore = newFile == $"{path}.dbrecovery-{context.IncidentId}";
         var loss = ownRestore ? null : new DataLoss { Bytes = null, Statement = $"What '{newFile}' lacks of the present database is not known." };
+        // while a plan is shown the new file is not restored yet; just before the act the provider is asked itself
+        var planned = identity is null ? Outline(swap, node, path, newFile, keep) : swap.PlanSwap(node, newFile, keep);
         // the act that takes the present file away is the destructive one, whatever the provider thinks of keeping it
-        var acts = swap.PlanSwap(node, newFile, keep).Select(a => a.Kind == ActKind.Replace ? a with { Destructive = true } : a).ToList();
+        var acts = planned.Select(a => a.Kind == ActKind.Replace ? a with { Destructive = true } : a).ToList();
         if (!acts.Exists(a => a.Destructive))
             acts.Add(new PlannedAct(ActKind.Replace, path, $"'{newFile}' takes its place", Destructive: true));
         return Task.FromResult(new Planned<SwapFileState>(state, acts, loss));
@@ -73,11 +75,25 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
             : new Reconciliation(ReconcileOutcome.Unknown, $"neither '{state.Path}' nor '{state.NewFile}' is the file that was restored: somebody else changed them");
     }
 
+    private static List<PlannedAct> Outline(IFileSwap swap, NodeDefinition node, string path, string newFile, string keep) =>
+    [
+        .. swap.DatabaseFiles(node).Where(f => f != path && File.Exists(f)).Select(f => new PlannedAct(ActKind.Move, f, $"to {keep}")),
+        File.Exists(path)
+            ? new PlannedAct(ActKind.Replace, path, $"by {newFile} in one step; the old file is kept in {keep}")
+            : new PlannedAct(ActKind.Move, newFile, $"to {path}"),
+    ];
+
     // a swap that was killed after the exchange has left the old file under the new one's name
     private static string? FindKept(SwapFileState state)
     {
-        var kept = Path.Combine(state.KeepFolder, Path.GetFileName(state.Path));
-        return File.Exists(kept) ? kept : File.Exists(state.NewFile) ? state.NewFile : null;
+        if (!state.HadFile)
+            return null;
+        // a provider that finds the name taken adds a number
+        var name = Path.GetFileName(state.Path);
+        var kept = Directory.Exists(state.KeepFolder)
+            ? Directory.EnumerateFiles(state.KeepFolder, name + "*").Where(f => Path.GetFileName(f)[name.Length..].All(char.IsAsciiDigit)).MaxBy(f => (f.Length, f))
+            : null;
+        return kept ?? (File.Exists(state.NewFile) ? state.NewFile : null);
     }
 
     private static async Task<ActionResult> ResultAsync(ActionContext context, SwapFileState state, string? kept, CancellationToken cancellationToken)

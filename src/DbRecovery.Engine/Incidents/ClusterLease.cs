@@ -11,13 +11,15 @@ internal sealed record LeaseHolder(int Pid, string Host, DateTimeOffset Since, s
 internal sealed class ClusterLease : IDisposable
 {
     private readonly string _path;
+    private readonly string _holderPath;
     private readonly string _epochPath;
     private readonly FileStream _stream;
     private readonly FileIdentity? _identity;
 
-    private ClusterLease(string path, string epochPath, FileStream stream, long epoch)
+    private ClusterLease(string path, string holderPath, string epochPath, FileStream stream, long epoch)
     {
         _path = path;
+        _holderPath = holderPath;
         _epochPath = epochPath;
         _stream = stream;
         _identity = DurableFile.Identify(path);
@@ -36,7 +38,9 @@ internal sealed class ClusterLease : IDisposable
     public static ClusterLease Acquire(string folder, string cluster, string? incident, TimeProvider clock)
     {
         DurableFile.CreateFolder(folder);
-        var path = Path.Combine(folder, "lease");
+        // the runtime locks a file for reading too, so what people read is beside the file that is locked
+        var path = Path.Combine(folder, "lease.lock");
+        var holderPath = Path.Combine(folder, "lease");
         FileStream stream;
         try
         {
@@ -44,7 +48,7 @@ internal sealed class ClusterLease : IDisposable
         }
         catch (IOException e) when (e is not (DirectoryNotFoundException or FileNotFoundException or PathTooLongException))
         {
-            var holder = ReadHolder(path);
+            var holder = ReadHolder(holderPath);
             throw new DbRecoveryException(ErrorIds.LeaseHeld, ErrorKind.Busy,
                 holder is null
                     ? $"another process holds the recovery of cluster '{cluster}' ('{path}')"
@@ -56,11 +60,9 @@ internal sealed class ClusterLease : IDisposable
             var epochPath = Path.Combine(folder, "epoch");
             var epoch = ReadEpoch(folder) + 1;
             DurableFile.WriteAllText(epochPath, epoch.ToString(CultureInfo.InvariantCulture) + "\n");
-            stream.SetLength(0);
-            stream.Write(JsonSerializer.SerializeToUtf8Bytes(
+            DurableFile.WriteAllText(holderPath, JsonSerializer.Serialize(
                 new LeaseHolder(Environment.ProcessId, Environment.MachineName, clock.GetUtcNow(), incident, epoch), DbRecoveryJson.Compact));
-            stream.Flush(flushToDisk: true);
-            return new ClusterLease(path, epochPath, stream, epoch);
+            return new ClusterLease(path, holderPath, epochPath, stream, epoch);
         }
         catch
         {
@@ -100,7 +102,7 @@ internal sealed class ClusterLease : IDisposable
     {
         try
         {
-            _stream.SetLength(0);
+            File.Delete(_holderPath);
         }
         catch (IOException)
         {
@@ -113,9 +115,7 @@ internal sealed class ClusterLease : IDisposable
     {
         try
         {
-            // this sharing takes no lock of its own
-            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            return JsonSerializer.Deserialize<LeaseHolder>(stream, DbRecoveryJson.Compact);
+            return JsonSerializer.Deserialize<LeaseHolder>(File.ReadAllText(path), DbRecoveryJson.Compact);
         }
         catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)
         {

@@ -138,7 +138,8 @@ internal sealed partial class IncidentRun
         var timeout = _planner.TimeoutOf(step, action, Values());
         for (; ; attempt++)
         {
-            Record(JournalKind.StepIntent, $"{Describe(action)}{(attempt > 1 ? $" (attempt {attempt} of {step.Retry.Attempts})" : "")}: {plan.Acts.FirstOrDefault()?.Detail}",
+            RequireEdge(id, StepState.Intent);
+            Record(JournalKind.StepIntent, $"{action.Descriptor.Name}{(attempt > 1 ? $" (attempt {attempt} of {step.Retry.Attempts})" : "")}: {plan.Acts.FirstOrDefault()?.Detail}",
                 new JournalData { Action = action.Descriptor.Name, Attempt = attempt, StepPlan = JournalPlan.Of(plan) }, step: id);
             var outcome = await AttemptAsync(action, plan, timeout, cancellationToken).ConfigureAwait(false);
             if (outcome.Kind == AttemptKind.Applied)
@@ -281,13 +282,18 @@ internal sealed partial class IncidentRun
 
     private void RecordStep(string id, RecoveryAction action, StepState state, string text, ActionResult? result = null, bool? goesOn = null, string? errorId = null)
     {
-        var from = _history.Step(id)?.State ?? StepState.Pending;
-        if (!IncidentStateTable.Allows(from, state))
-            throw new DbRecoveryException(ErrorIds.Unexpected, ErrorKind.Failed, $"the step '{id}' cannot go on from {from} to {state}");
+        RequireEdge(id, state);
         Record(JournalKind.StepResult, text, new JournalData
         {
             Action = action.Descriptor.Name, Step = state, Outputs = result?.Outputs, Loss = result?.Loss, GoesOn = goesOn, ErrorId = errorId,
         }, step: id);
+    }
+
+    private void RequireEdge(string id, StepState to)
+    {
+        var from = _history.Step(id)?.State ?? StepState.Pending;
+        if (!IncidentStateTable.Allows(from, to))
+            throw new DbRecoveryException(ErrorIds.Unexpected, ErrorKind.Failed, $"the step '{id}' cannot go on from {from} to {to}");
     }
 
     private void RecordFailure(string id, RecoveryAction action, string why, string? errorId, FailurePolicy policy)
@@ -311,6 +317,4 @@ internal sealed partial class IncidentRun
         var delay = retry.Exponential ? retry.Delay * Math.Pow(2, Math.Min(attempt - 1, 20)) : retry.Delay;
         return delay < LongestDelay ? delay : LongestDelay;
     }
-
-    private static string Describe(RecoveryAction action) => action.Descriptor.Name;
 }

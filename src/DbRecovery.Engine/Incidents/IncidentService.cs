@@ -63,7 +63,7 @@ public sealed class IncidentService : IIncidentService
         _services.Provider(request.Cluster.Engine);
         var id = IncidentStore.NewId(Now);
         using var lease = ClusterLease.Acquire(_store.ClusterFolder(request.Cluster.Name), request.Cluster.Name, id, _services.Clock);
-        if (Standing(request, runbook) is { } standing)
+        if (await StandingAsync(request, runbook, cancellationToken).ConfigureAwait(false) is { } standing)
         {
             if (standing.State == IncidentState.Suppressed)
                 return standing.ToReport(Now);
@@ -171,8 +171,8 @@ public sealed class IncidentService : IIncidentService
         };
     }
 
-    /// <summary>An incident of the same fault that is not over: left by a dead process, waiting for an approval, or suppressed for the same reason.</summary>
-    private IncidentHistory? Standing(RecoverRequest request, Runbook runbook)
+    /// <summary>An incident of the same fault that is not over: left by a dead process, waiting for an approval, or suppressed for the same reasons.</summary>
+    private async Task<IncidentHistory?> StandingAsync(RecoverRequest request, Runbook runbook, CancellationToken cancellationToken)
     {
         var histories = _store.Histories(request.Cluster.Name, strict: true);
         var open = histories.FirstOrDefault(h => h.IsOpenAt(Now) && h.State != IncidentState.AmbiguousHalt && h.Fault!.Id == request.Fault.Id);
@@ -182,8 +182,8 @@ public sealed class IncidentService : IIncidentService
         if (newest is null || newest.StateAt(Now) != IncidentState.Suppressed || newest.Fault!.Id != request.Fault.Id || newest.Opened.Runbook != runbook.Name)
             return null;
         // one record of one reason is enough: a watcher asks again every few seconds
-        var reasons = new RecoveryPolicy(_store, _services.Clock).Decide(request.Cluster, request.Fault, runbook, newest.Id).Reasons;
-        return reasons.Count > 0 && reasons.SequenceEqual(newest.Reasons) ? newest : null;
+        var plan = await PlanAsync(request with { Runbook = runbook }, cancellationToken).ConfigureAwait(false);
+        return plan.Blocked.Count > 0 && plan.Blocked.SequenceEqual(newest.Reasons) ? newest : null;
     }
 
     private async Task<IncidentReport> GoOnAsync(

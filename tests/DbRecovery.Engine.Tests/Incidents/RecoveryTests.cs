@@ -159,6 +159,9 @@ public class RecoveryTests
         Assert.Equal(IncidentState.Suppressed, report.State);
         Assert.Contains(report.Steps, s => s.Id == "escalate.tell");
         Assert.Empty(world.Effects);
+        Assert.Equal(report.Id, (await world.RecoverAsync()).Id);
+        world.AddBackup("a\nb\n", proved: true);
+        Assert.Equal(IncidentState.Probation, (await world.RecoverAsync()).State);
     }
 
     [Fact]
@@ -193,6 +196,26 @@ public class RecoveryTests
     }
 
     [Fact]
+    public async Task A_running_incident_can_be_read_and_a_pause_stops_it_before_its_next_step()
+    {
+        using var world = new World();
+        var states = new List<IncidentState>();
+        world.Observer.OnWritten = kind =>
+        {
+            states.Add(Assert.Single(world.Service().List("app")).State);
+            if (kind == JournalKind.StepResult && world.Effects.Count == 0)
+                world.Service().SuspendAsync("app", "stop", null, "dba", default).GetAwaiter().GetResult();
+        };
+        var report = await world.RecoverAsync();
+        Assert.Equal(IncidentState.Executing, report.State);
+        Assert.Contains(IncidentState.Executing, states);
+        Assert.Empty(world.Effects);
+        await world.Service().ResumeRecoveryAsync("app", "dba", default);
+        world.Observer.OnWritten = null;
+        Assert.Equal(IncidentState.Probation, (await world.Service().ResumeAsync(report.Id, world.Cluster, null, null, default)).State);
+    }
+
+    [Fact]
     public async Task A_fault_that_is_gone_is_left_alone()
     {
         using var world = new World();
@@ -211,6 +234,56 @@ public class RecoveryTests
         Assert.Equal(StepState.Applied, report.Steps.Single(s => s.Id == "swap").State);
         Assert.Equal(IncidentState.Verifying, report.State);
         Assert.Equal(IncidentState.Probation, (await world.Service().ResumeAsync(report.Id, world.Cluster, null, null, default)).State);
+    }
+
+    [Fact]
+    public async Task Cancelling_before_the_first_change_of_the_swap_leaves_it_to_be_done()
+    {
+        using var world = new World();
+        using var cancel = new CancellationTokenSource();
+        world.DuringSwap = async token =>
+        {
+            await cancel.CancelAsync();
+            await Task.Delay(Timeout.InfiniteTimeSpan, token);
+        };
+        var report = await world.RecoverAsync(token: cancel.Token);
+        Assert.Equal(IncidentState.Executing, report.State);
+        Assert.StartsWith("BAD", await File.ReadAllTextAsync(world.Database), StringComparison.Ordinal);
+        world.DuringSwap = null;
+        Assert.Equal(IncidentState.Probation, (await world.Service().ResumeAsync(report.Id, world.Cluster, null, null, default)).State);
+        Assert.Single(world.Effects, e => e == "restore");
+    }
+
+    [Fact]
+    public async Task A_step_past_its_deadline_that_took_effect_is_confirmed_by_a_look()
+    {
+        using var world = new World { AfterSwap = token => Task.Delay(Timeout.InfiniteTimeSpan, token) };
+        world.Runbook = world.Runbook with { Steps = [.. world.Runbook.Steps.Select(s => s.Id == "swap" ? s with { Timeout = World.Text("200") } : s)] };
+        var report = await world.RecoverAsync();
+        Assert.Equal(IncidentState.Probation, report.State);
+        Assert.Equal(StepState.Confirmed, report.Steps.Single(s => s.Id == "swap").State);
+    }
+
+    [Fact]
+    public async Task Asking_again_with_the_loss_accepted_takes_the_place_of_the_incident_that_waits()
+    {
+        using var world = new World { ProvedUnwritten = false };
+        var waiting = await world.RecoverAsync();
+        Assert.Equal(waiting.Id, (await world.RecoverAsync()).Id);
+        Assert.Equal(IncidentState.Probation, (await world.RecoverAsync(long.MaxValue)).State);
+        Assert.Equal(IncidentState.Superseded, world.Service().Get(waiting.Id).State);
+    }
+
+    [Fact]
+    public async Task A_runbook_that_changed_does_not_finish_what_another_version_began()
+    {
+        using var world = new World { Observer = new Observer { DieAfter = 7 } };
+        await Assert.ThrowsAsync<Died>(() => world.RecoverAsync());
+        world.Observer = new Observer();
+        world.Runbook = world.Runbook with { ContentHash = "other" };
+        Assert.Equal(ErrorIds.RunbookNotFound, (await Assert.ThrowsAsync<DbRecoveryException>(() => world.Service().ResumeAsync("latest", world.Cluster, null, null, default))).Id);
+        await world.Service().AcknowledgeAsync("app", "dba", default);
+        Assert.Equal(IncidentState.Cancelled, world.Service().Get("latest").State);
     }
 
     [Fact]

@@ -145,7 +145,9 @@ internal sealed class World : IDatabaseProvider, IFileSwap, IDataInspector, IMai
     public IReadOnlyList<FactDefinition> Facts => [];
     public bool TryGet<T>([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out T? capability) where T : class => (capability = this as T) is not null;
     public IReadOnlyList<string> DatabaseFiles(NodeDefinition node) => [Database, Database + "-wal"];
-    public IReadOnlyList<PlannedAct> PlanSwap(NodeDefinition node, string newFile, string keepFolder) => [new(ActKind.Replace, Database, $"{newFile} -> {Database}, old to {keepFolder}", true)];
+    public IReadOnlyList<PlannedAct> PlanSwap(NodeDefinition node, string newFile, string keepFolder) => File.Exists(newFile)
+        ? [new(ActKind.Replace, Database, $"{newFile} -> {Database}, old to {keepFolder}")]
+        : throw new DbRecoveryException(ErrorIds.DatabaseNotFound, ErrorKind.NotFound, "the new file is not there");
 
     public async Task<string?> SwapAsync(NodeDefinition node, string newFile, string keepFolder, TimeSpan lockTimeout, CancellationToken cancellationToken)
     {

@@ -73,10 +73,14 @@ internal static class ActionContextExtensions
     /// <summary>The absolute path of an embedded database.</summary>
     public static string TargetPath(this ActionContext context, string action) =>
         context.TargetNode().Path is { } path
-            ? System.IO.Path.GetFullPath(path)
+            ? Resolve(System.IO.Path.GetFullPath(path))
             : throw new DbRecoveryException(ErrorIds.CapabilityMissing, ErrorKind.NotSupported,
                 $"the action '{action}' works on a database that is a file, and node '{context.TargetNode().Name}' of cluster '{context.Cluster.Name}' is not",
                 target: context.TargetNode().Name);
+
+    // a link is followed: the new file and the kept one must be beside the file itself, on its file system
+    private static string Resolve(string path) =>
+        new FileInfo(path).LinkTarget is null ? path : File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
 
     /// <summary>The cluster's repository, or an error that says how to get one.</summary>
     public static RepositoryDefinition RequireRepository(this ActionContext context, string action) =>
