@@ -1,5 +1,9 @@
 using DbRecovery.Engine.Actions;
+using System.IO.Enumeration;
+using System.Security.Cryptography;
+using System.Text;
 using DbRecovery.Engine.Backups;
+using DbRecovery.Engine.Runbooks;
 
 namespace DbRecovery.Runtime;
 
@@ -26,42 +30,98 @@ public sealed record RuntimeOptions
 /// Engine, databases and repositories put together: each operation of a shell is one call here.
 /// An instance is cheap; it reads the inventory when it is first needed and keeps nothing open.
 /// </summary>
-public sealed class RecoveryRuntime
+public sealed partial class RecoveryRuntime
 {
     /// <summary>Makes a runtime.</summary>
-    public RecoveryRuntime(RuntimeOptions options) => throw new NotImplementedException();
+    public RecoveryRuntime(RuntimeOptions options)
+        : this(options, Connections.Create())
+    {
+    }
 
     /// <summary>The engines that this build knows.</summary>
-    public IReadOnlyList<string> Engines => throw new NotImplementedException();
+    public IReadOnlyList<string> Engines => _composition.Providers.Select(p => p.Engine).ToArray();
 
     /// <summary>The clusters whose names match one of the wildcard patterns (<c>*</c>, <c>?</c>); all for none.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.InventoryNotFound"/>, <see cref="ErrorIds.InventoryInvalid"/>; <see cref="ErrorIds.ClusterNotFound"/> for a name without wildcards that is not there (near names suggested).</exception>
-    public IReadOnlyList<ClusterDefinition> GetClusters(IReadOnlyList<string>? names = null) => throw new NotImplementedException();
+    public IReadOnlyList<ClusterDefinition> GetClusters(IReadOnlyList<string>? names = null)
+    {
+        if (names is not { Count: > 0 })
+            return Inventory.Clusters;
+        var chosen = new List<ClusterDefinition>();
+        foreach (var name in names)
+            chosen.AddRange(name.AsSpan().IndexOfAny('*', '?') < 0 ? [GetCluster(name)] : Inventory.Clusters.Where(c => FileSystemName.MatchesSimpleExpression(name, c.Name)));
+        return chosen.DistinctBy(c => c.Name).ToArray();
+    }
 
     /// <summary>The one cluster of that name.</summary>
-    public ClusterDefinition GetCluster(string name) => throw new NotImplementedException();
+    public ClusterDefinition GetCluster(string name) => Inventory.Clusters.FirstOrDefault(c => c.Name == name)
+        ?? throw new DbRecoveryException(ErrorIds.ClusterNotFound, ErrorKind.NotFound, $"the inventory has no cluster '{name}'",
+            $"Its clusters are: {string.Join(", ", Inventory.Clusters.Select(c => c.Name))}.{Near.Suggest(name, Inventory.Clusters.Select(c => c.Name))}", name);
 
     /// <summary>A cluster of one node for a target given without an inventory. Its name is the file's name and a short hash of its path.</summary>
-    public ClusterDefinition GetTarget(string engine, string path) => throw new NotImplementedException();
+    public ClusterDefinition GetTarget(string engine, string path)
+    {
+        if (!Provider(engine).Embedded)
+            throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"{engine} is not a file: a path does not name a node of it", "Describe it in an inventory.", path);
+        var absolute = Locations.Resolve(_options, path);
+        var safe = string.Concat(Path.GetFileName(absolute).Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-' ? c : '_'));
+        var hash = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(absolute)))[..8].ToLowerInvariant();
+        var name = $"{(safe.Length > 50 ? safe[..50] : safe)}-{hash}";
+        return new ClusterDefinition { Name = name, Engine = engine, Nodes = [new NodeDefinition { Name = name, Path = absolute }] };
+    }
 
     /// <summary>What the linter says of the inventory.</summary>
-    public LintResult LintInventory() => throw new NotImplementedException();
+    public LintResult LintInventory()
+    {
+        if (_inventory.Value.Path is { } path)
+            return new LintResult { File = path, Findings = _inventory.Value.Findings };
+        _ = Inventory;
+        return new LintResult { File = "", Findings = [] };
+    }
 
     /// <summary>A repository by its name in the inventory, or by its path.</summary>
-    public RepositoryDefinition GetRepository(string nameOrPath) => throw new NotImplementedException();
+    public RepositoryDefinition GetRepository(string nameOrPath)
+    {
+        if (Model?.Repositories.GetValueOrDefault(nameOrPath) is { } named)
+            return named;
+        if (nameOrPath.Contains(Path.DirectorySeparatorChar) || nameOrPath.Contains('/') || Path.IsPathRooted(nameOrPath))
+        {
+            var path = Locations.Resolve(_options, nameOrPath);
+            return new RepositoryDefinition { Name = path, Path = path };
+        }
+        throw new DbRecoveryException(ErrorIds.RepositoryInvalid, ErrorKind.NotFound, $"the inventory has no repository '{nameOrPath}'",
+            $"Name one of: {string.Join(", ", Model?.Repositories.Keys ?? [])}; or give a path, such as ./{nameOrPath}.{Near.Suggest(nameOrPath, Model?.Repositories.Keys ?? [])}", nameOrPath);
+    }
 
     /// <summary>The repository that a cluster backs up to.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryInvalid"/>: none is configured.</exception>
-    public RepositoryDefinition GetRepository(ClusterDefinition cluster) => throw new NotImplementedException();
+    public RepositoryDefinition GetRepository(ClusterDefinition cluster) => RepositoryOf(cluster)
+        ?? throw new DbRecoveryException(ErrorIds.RepositoryInvalid, ErrorKind.NotFound, $"no backup repository is configured for the cluster '{cluster.Name}'",
+            "Name one, or add 'backups: { repository: ... }' to the cluster in the inventory.", cluster.Name);
 
     /// <summary>Observes and judges a cluster.</summary>
-    public Task<HealthReport> TestHealthAsync(ClusterDefinition cluster, ObservationLevel level, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<HealthReport> TestHealthAsync(ClusterDefinition cluster, ObservationLevel level, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+        => _health.Value.ExamineAsync(cluster, level, progress, cancellationToken);
 
     /// <summary>Runbooks whose name matches a wildcard pattern, or that answer a fault.</summary>
-    public IReadOnlyList<RunbookInfo> GetRunbooks(string? name = null, Fault? fault = null) => throw new NotImplementedException();
+    public IReadOnlyList<RunbookInfo> GetRunbooks(string? name = null, Fault? fault = null) => (fault is null ? _library.Value.All : _library.Value.Match(fault))
+        .Where(r => name is null || FileSystemName.MatchesSimpleExpression(name, r.Name)).Select(Describe).ToArray();
 
     /// <summary>Lints a runbook file, a folder of them, or (null) every runbook at hand.</summary>
-    public IReadOnlyList<LintResult> LintRunbooks(string? path) => throw new NotImplementedException();
+    public IReadOnlyList<LintResult> LintRunbooks(string? path)
+    {
+        if (path is null)
+            return _runbookParts.Value.Folders.Where(Directory.Exists).SelectMany(LintFolder).ToArray();
+        var absolute = Locations.Resolve(_options, path);
+        if (Directory.Exists(absolute))
+            return LintFolder(absolute).ToArray();
+        return File.Exists(absolute)
+            ? [_composition.ReadRunbook(_runbookParts.Value, absolute).Lint]
+            : throw new DbRecoveryException(ErrorIds.RunbookNotFound, ErrorKind.NotFound, $"there is no file or folder '{absolute}'", "Give the path of a runbook or of a folder of them.", absolute);
+    }
+
+    private IEnumerable<LintResult> LintFolder(string folder) => Directory.EnumerateFiles(folder)
+        .Where(f => Path.GetExtension(f) is ".yml" or ".yaml").Order(StringComparer.Ordinal).Select(f => _composition.ReadRunbook(_runbookParts.Value, f).Lint);
 
     /// <summary>Works out what a runbook would do. Changes nothing.</summary>
     /// <param name="fault">The fault; its definition says which cluster.</param>
@@ -69,44 +129,64 @@ public sealed class RecoveryRuntime
     /// <param name="parameters">Values for its parameters.</param>
     /// <param name="allowDataLossBytes">Bytes that the caller accepts losing.</param>
     /// <param name="cancellationToken">Cancels.</param>
-    public Task<RecoveryPlan> PlanAsync(Fault fault, string? runbook, IReadOnlyDictionary<string, string>? parameters, long? allowDataLossBytes, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<RecoveryPlan> PlanAsync(Fault fault, string? runbook, IReadOnlyDictionary<string, string>? parameters, long? allowDataLossBytes, CancellationToken cancellationToken)
+        => Incidents(readOnly: true).PlanAsync(Request(fault, runbook, parameters, allowDataLossBytes), cancellationToken);
 
     /// <summary>Carries a runbook out.</summary>
-    public Task<IncidentReport> RecoverAsync(Fault fault, string? runbook, IReadOnlyDictionary<string, string>? parameters, long? allowDataLossBytes, IProgress<TimelineEntry>? timeline, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<IncidentReport> RecoverAsync(Fault fault, string? runbook, IReadOnlyDictionary<string, string>? parameters, long? allowDataLossBytes, IProgress<TimelineEntry>? timeline, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+        => Incidents().RecoverAsync(Request(fault, runbook, parameters, allowDataLossBytes), timeline, progress, cancellationToken);
 
     /// <summary>Incidents, newest first.</summary>
-    public IReadOnlyList<IncidentReport> GetIncidents(string? cluster = null) => throw new NotImplementedException();
+    public IReadOnlyList<IncidentReport> GetIncidents(string? cluster = null) => Incidents(readOnly: true).List(cluster);
 
     /// <summary>One incident: an id, a unique beginning of it, or <c>latest</c>.</summary>
-    public IncidentReport GetIncident(string id, string? cluster = null) => throw new NotImplementedException();
+    public IncidentReport GetIncident(string id, string? cluster = null) => Incidents(readOnly: true).Get(id, cluster);
 
     /// <summary>Goes on with an incident.</summary>
-    public Task<IncidentReport> ResumeIncidentAsync(string id, IProgress<TimelineEntry>? timeline, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<IncidentReport> ResumeIncidentAsync(string id, IProgress<TimelineEntry>? timeline, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var incidents = Incidents();
+        var incident = incidents.Get(id);
+        return incidents.ResumeAsync(incident.Id, GetCluster(incident.Cluster), timeline, progress, cancellationToken);
+    }
 
     /// <summary>Agrees to an incident's plan.</summary>
-    public Task<IncidentReport> ApproveIncidentAsync(string id, string? planHash, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<IncidentReport> ApproveIncidentAsync(string id, string? planHash, CancellationToken cancellationToken) => Incidents().ApproveAsync(id, planHash, Environment.UserName, cancellationToken);
 
     /// <summary>Lifts the cooldowns of a cluster.</summary>
-    public Task<RecoveryStatus> AcknowledgeAsync(string cluster, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<RecoveryStatus> AcknowledgeAsync(string cluster, CancellationToken cancellationToken) => Incidents().AcknowledgeAsync(Known(cluster), Environment.UserName, cancellationToken);
 
     /// <summary>Pauses recovery of a cluster.</summary>
-    public Task<RecoveryStatus> SuspendRecoveryAsync(string cluster, string reason, TimeSpan? duration, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<RecoveryStatus> SuspendRecoveryAsync(string cluster, string reason, TimeSpan? duration, CancellationToken cancellationToken) => Incidents().SuspendAsync(Known(cluster), reason, duration, Environment.UserName, cancellationToken);
 
     /// <summary>Ends a pause.</summary>
-    public Task<RecoveryStatus> ResumeRecoveryAsync(string cluster, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<RecoveryStatus> ResumeRecoveryAsync(string cluster, CancellationToken cancellationToken) => Incidents().ResumeRecoveryAsync(Known(cluster), Environment.UserName, cancellationToken);
 
     /// <summary>What holds recovery of a cluster back.</summary>
-    public RecoveryStatus GetRecoveryStatus(string cluster) => throw new NotImplementedException();
+    public RecoveryStatus GetRecoveryStatus(string cluster) => Incidents(readOnly: true).Status(cluster);
 
     /// <summary>Takes a backup into the cluster's repository, or into another.</summary>
-    public Task<BackupInfo> NewBackupAsync(ClusterDefinition cluster, RepositoryDefinition? repository, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<BackupInfo> NewBackupAsync(ClusterDefinition cluster, RepositoryDefinition? repository, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+        => _backups.Value.CreateAsync(cluster, repository ?? GetRepository(cluster), progress, cancellationToken);
 
     /// <summary>Backups in a repository.</summary>
-    public Task<IReadOnlyList<BackupInfo>> GetBackupsAsync(RepositoryDefinition repository, BackupFilter filter, Action<DbRecoveryException>? damaged, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<IReadOnlyList<BackupInfo>> GetBackupsAsync(RepositoryDefinition repository, BackupFilter filter, Action<DbRecoveryException>? damaged, CancellationToken cancellationToken)
+        => _backups.Value.ListAsync(repository, filter, damaged, cancellationToken);
 
     /// <summary>Proves a backup by restoring it into a scratch place.</summary>
-    public Task<BackupTestResult> TestBackupAsync(BackupInfo backup, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<BackupTestResult> TestBackupAsync(BackupInfo backup, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+        => _backups.Value.TestAsync(backup, progress, cancellationToken);
 
     /// <summary>Restores a backup to a path; null: to where the cluster's node is.</summary>
-    public Task<RestoreResult> RestoreBackupAsync(BackupInfo backup, string? destination, bool replace, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Task<RestoreResult> RestoreBackupAsync(BackupInfo backup, string? destination, bool replace, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var path = destination is not null ? Locations.Resolve(_options, destination) : (backup.Definition ?? GetCluster(backup.Cluster)).Node(backup.Node).Path
+            ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"the node '{backup.Node}' has no path to restore to", "Name a destination.", backup.Node);
+        return _backups.Value.RestoreAsync(new RestoreRequest { Backup = backup, Destination = path, Replace = replace }, progress, cancellationToken);
+    }
+
+    // a pause of a misspelt cluster would hold nothing back; a target without an inventory is known by its journal alone
+    private string Known(string cluster) => Model is { } inventory && inventory.Clusters.All(c => c.Name != cluster) && Incidents(readOnly: true).List(cluster).Count == 0
+        ? GetCluster(cluster).Name
+        : cluster;
 }

@@ -21,7 +21,7 @@ public static class DbRecoveryJson
         WriteIndented = indented,
         // paths and messages stay readable; the output is never put into HTML unescaped
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        Converters = { new JsonStringEnumConverter(), new FactValueConverter() },
+        Converters = { new JsonStringEnumConverter(), new FactValueConverter(), new FactSetConverter() },
     };
 }
 
@@ -51,4 +51,14 @@ internal sealed class FactValueConverter : JsonConverter<FactValue>
             default: throw new JsonException($"no JSON for a fact of type {value.Type}");
         }
     }
+}
+
+/// <summary>Writes a set of facts as the list that it is, ordered by name, and reads it back.</summary>
+internal sealed class FactSetConverter : JsonConverter<FactSet>
+{
+    public override FactSet Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        new(JsonSerializer.Deserialize<Fact[]>(ref reader, options) ?? []);
+
+    public override void Write(Utf8JsonWriter writer, FactSet value, JsonSerializerOptions options) =>
+        JsonSerializer.Serialize(writer, value.ToArray(), options);
 }

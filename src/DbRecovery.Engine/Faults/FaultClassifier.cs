@@ -1,0 +1,48 @@
+using DbRecovery.Engine.Faults.Rules;
+using DbRecovery.Engine.Health;
+
+namespace DbRecovery.Engine.Faults;
+
+/// <summary>
+/// Names what is wrong with a cluster. The rules stand in the order in which they decide: what makes every other look
+/// worthless (the place is not there) before what is a refusal of a living database, before corruption, the disk, the data,
+/// backups and speed. A fault that an earlier one on the same node explains is left out: acting on a consequence makes things worse.
+/// </summary>
+public static class FaultClassifier
+{
+    private static readonly FaultRule[] Rules =
+    [
+        new DiskFullRule(),
+        new SqliteEnvironmentRule(),
+        new SqliteRecoveryNeededRule(),
+        new SqliteCorruptRule(),
+        new SqliteBusyRule(),
+        new MissingObjectRule(),
+        new ConstraintBrokenRule(),
+        new BackupStaleRule(),
+        new BackupUnverifiedRule(),
+        new LatencyRule(),
+        new CustomCheckRule(),
+    ];
+
+    /// <summary>The classes that the rules know, without those of an inventory's own checks.</summary>
+    internal static IReadOnlyList<FaultClass> KnownClasses { get; } = Rules.Where(r => r is not CustomCheckRule).Select(r => r.Class).ToArray();
+
+    /// <summary>The faults of the cluster, gravest first; of equals, in the order of decision.</summary>
+    public static IReadOnlyList<Fault> Classify(ClusterView view)
+    {
+        var faults = new List<Fault>();
+        var explained = new HashSet<(string Id, string? Node)>();
+        foreach (var rule in Rules)
+        {
+            foreach (var fault in rule.Judge(view).ToList())
+            {
+                if (explained.Contains((fault.Id, fault.Node)))
+                    continue;
+                faults.Add(fault);
+                explained.UnionWith(rule.Explains.Select(id => (id, fault.Node)));
+            }
+        }
+        return faults.OrderBy(f => f.Severity).ToArray();
+    }
+}

@@ -1,0 +1,141 @@
+using System.Text.RegularExpressions;
+using DbRecovery.Engine.Health;
+
+namespace DbRecovery.Engine.Faults.Rules;
+
+/// <summary>What is stored is not what was written.</summary>
+internal sealed class SqliteCorruptRule : NodeRule
+{
+    private const int MostLines = 100;
+
+    public override FaultClass Class { get; } = new("sqlite.corrupt", FaultSeverity.DataAtRisk, ["sqlite"],
+        "the database file is damaged, or gone",
+        [
+            new("damage", FactType.Text, null, "missing, empty, truncated, header, data, index (only indexes: they can be rebuilt), silent (pages changed though nothing was written)"),
+            new("objects", FactType.List, null, "the tables and indexes that are known to be damaged"),
+        ]);
+
+    public override IReadOnlyList<string> Explains => ["sqlite.recovery-needed", "data.missing-object", "data.constraint-broken", "perf.latency"];
+
+    protected override Fault? Judge(ClusterView view, NodeObservation node)
+    {
+        var file = SqliteFileState.Of(view, node);
+        if (file.Cause is not null)
+            return null;
+        if (file.Damage is { } damage)
+            return Make(view, node.Node, file.Confidence, file.Summary, file.Evidence, file.RuledOut, Details(damage, []));
+        // a database half way through a transaction looks broken until its journal is played back
+        if (node.Facts.Bool(SqliteFacts.RecoveryNeeded) == true)
+            return null;
+        return Truncated(view, node) ?? Structure(view, node) ?? Refused(view, node) ?? Silent(view, node);
+    }
+
+    private Fault? Truncated(ClusterView view, NodeObservation node)
+    {
+        // a commit under way writes page 1 before the last pages: the next look settles it
+        if (node.Facts.Int(SqliteFacts.MissingBytes) is not > 0 || node.Facts.Text(SqliteFacts.Lock) is "exclusive" or "pending")
+            return null;
+        return Make(view, node.Node, FaultConfidence.Certain, "the database file was cut short",
+            [node.Evidence(SqliteFacts.MissingBytes, "bytes that the header declares are not there", "0"), .. Shown(node)],
+            ["sqlite.recovery-needed: no journal or WAL holds the missing pages", "a commit under way: no writer holds the exclusive lock"],
+            Details("truncated", []));
+    }
+
+    private Fault? Structure(ClusterView view, NodeObservation node)
+    {
+        var lines = StructureLines.Read(node);
+        if (lines.Damage.Count == 0)
+            return null;
+        var indexOnly = lines.IndexOnly && SilentTables(node).Count == 0 && !(SqliteCodes.Primary(node) == SqliteCodes.NotADatabase);
+        var all = lines.Total < MostLines;
+        return Make(view, node.Node, all || !indexOnly ? FaultConfidence.Certain : FaultConfidence.Likely,
+            indexOnly ? "indexes disagree with their tables; the tables are whole" : "the structure of the database is damaged",
+            [node.Evidence(SqliteFacts.StructureErrors, "what the structure check found", "none"),
+                .. SilentTables(node).Count > 0 ? [node.Evidence(SqliteFacts.SilentDamageWhere, "pages of tables differ from the last backup")] : Array.Empty<Evidence>()],
+            [
+                indexOnly ? "damaged data: every line of the check is about an index" : "index damage alone: a line of the check is about more than an index",
+                "sqlite.recovery-needed: no journal waits to be played back",
+            ],
+            Details(indexOnly ? "index" : "data", lines.Objects));
+    }
+
+    private Fault? Refused(ClusterView view, NodeObservation node)
+    {
+        if (SqliteCodes.Primary(node) is not (SqliteCodes.Corrupt or SqliteCodes.NotADatabase))
+            return null;
+        var index = SqliteCodes.Extended(node) == SqliteCodes.CorruptIndex;
+        return Make(view, node.Node, index ? FaultConfidence.Likely : FaultConfidence.Certain,
+            index ? "SQLite found an index that disagrees with its table" : "SQLite refuses the database as damaged", Shown(node),
+            ["sqlite.busy: a lock gives another result code", "sqlite.env: the file could be opened and read"],
+            Details(index ? "index" : SqliteCodes.Primary(node) == SqliteCodes.NotADatabase ? "header" : "data", []));
+    }
+
+    private Fault? Silent(ClusterView view, NodeObservation node)
+    {
+        if (node.Facts.Int(SqliteFacts.SilentDamage) is not > 0 || node.Facts.Bool(SqliteFacts.UnwrittenSinceBackup) != true)
+            return null;
+        return Make(view, node.Node, FaultConfidence.Certain, "pages changed on disk though SQLite wrote nothing since the last backup",
+            [
+                node.Evidence(SqliteFacts.SilentDamage, "pages whose hash differs from the last backup's", "0"),
+                node.Evidence(SqliteFacts.UnwrittenSinceBackup, "change counter and WAL prove that nothing was written"),
+                node.Evidence(SqliteFacts.SilentDamageWhere, "what those pages belong to"),
+            ],
+            ["an ordinary write: it would have moved the change counter or the WAL"],
+            Details("silent", Objects(node.Facts.List(SqliteFacts.SilentDamageWhere) ?? [])));
+    }
+
+    private static IReadOnlyList<Evidence> Shown(NodeObservation node) => SqliteCodes.Extended(node) == 0
+        ? []
+        : [node.Evidence(SqliteFacts.OpenError, "SQLite's result code", "0"), node.Evidence(SqliteFacts.OpenErrorText, "SQLite's message")];
+
+    private static IReadOnlyList<string> SilentTables(NodeObservation node) =>
+        node.Facts.Bool(SqliteFacts.UnwrittenSinceBackup) == true
+            ? (node.Facts.List(SqliteFacts.SilentDamageWhere) ?? []).Where(w => !w.Contains("(index ", StringComparison.Ordinal)).ToArray()
+            : [];
+
+    private static string[] Objects(IEnumerable<string> where) => where
+        .Select(w => Regex.Match(w, @"\((?:table|index) (.+)\)$", RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1)))
+        .Where(m => m.Success).Select(m => m.Groups[1].Value).Distinct(StringComparer.Ordinal).ToArray();
+
+    private static Dictionary<string, FactValue> Details(string damage, IReadOnlyList<string> objects) =>
+        new() { ["damage"] = damage, ["objects"] = FactValue.OfList(objects) };
+}
+
+/// <summary>
+/// The lines of SQLite's structure check, sorted by what they are about. The wording is that of <c>sqlite3BtreeIntegrityCheck</c>
+/// and of PRAGMA integrity_check, see https://www.sqlite.org/pragma.html#pragma_integrity_check.
+/// </summary>
+internal sealed record StructureLines(int Total, IReadOnlyList<string> Damage, bool IndexOnly, IReadOnlyList<string> Objects, IReadOnlyList<string> BrokenConstraints)
+{
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(1);
+    private static readonly string[] IndexPatterns =
+    [
+        @"^row \d+ missing from index (?<name>.+)$",
+        @"^wrong # of entries in index (?<name>.+)$",
+        @"^non-unique entry in index (?<name>.+)$",
+        @"^rowid not at end-of-record for row \d+ of index (?<name>.+)$",
+        @"^row \d+ values differ from index (?<name>.+)$",
+    ];
+    private static readonly string[] ConstraintPatterns =
+    [
+        @"^CHECK constraint failed in (?<name>.+)$",
+        @"^(?:NULL|TEXT|NUMERIC|INT|REAL|BLOB|non-\w+) value in (?<name>.+)\.[^.]+$",
+    ];
+
+    /// <summary>Sorts the lines of an observation.</summary>
+    public static StructureLines Read(NodeObservation node)
+    {
+        var lines = (node.Facts.List(SqliteFacts.StructureErrors) ?? []).Where(l => l.Length > 0 && !l.StartsWith("*** in database", StringComparison.Ordinal)).ToArray();
+        var constraints = lines.Select(l => Name(l, ConstraintPatterns)).ToArray();
+        var damage = lines.Where((_, i) => constraints[i] is null).ToArray();
+        var indexes = damage.Select(l => Name(l, IndexPatterns)).ToArray();
+        return new(lines.Length, damage, damage.Length > 0 && indexes.All(i => i is not null),
+            Distinct(indexes), Distinct(constraints));
+    }
+
+    private static string[] Distinct(IEnumerable<string?> names) => names.OfType<string>().Distinct(StringComparer.Ordinal).ToArray();
+
+    private static string? Name(string line, string[] patterns) => patterns
+        .Select(p => Regex.Match(line, p, RegexOptions.CultureInvariant, Bound))
+        .FirstOrDefault(m => m.Success)?.Groups["name"].Value;
+}

@@ -1,0 +1,127 @@
+namespace DbRecovery.Engine.Health;
+
+/// <summary>Everything that is known of a cluster at one moment: what the fault rules judge. Data only, so a recorded view can be judged again.</summary>
+public sealed record ClusterView
+{
+    /// <summary>The cluster as it was defined.</summary>
+    public required ClusterDefinition Cluster { get; init; }
+    /// <summary>The moment of the judgement (UTC).</summary>
+    public required DateTimeOffset At { get; init; }
+    /// <summary>What was seen of each node in this round.</summary>
+    public required IReadOnlyList<NodeObservation> Nodes { get; init; }
+    /// <summary>What is known of the cluster's backups; null where no repository is configured.</summary>
+    public BackupKnowledge? Backups { get; init; }
+    /// <summary>What earlier rounds knew of a node, by its name; a node that was never seen is absent.</summary>
+    public IReadOnlyDictionary<string, NodeMemory> Memory { get; init; } = new Dictionary<string, NodeMemory>();
+    /// <summary>What the checks of the user's own gave.</summary>
+    public IReadOnlyList<CustomCheckResult> CustomChecks { get; init; } = [];
+}
+
+/// <summary>What is known of a cluster's backups.</summary>
+public sealed record BackupKnowledge
+{
+    /// <summary>The repository's name.</summary>
+    public required string Repository { get; init; }
+    /// <summary>Why the repository could not be read; null where it could. With a reason, the lists are empty and say nothing.</summary>
+    public string? Unreadable { get; init; }
+    /// <summary>The complete backups, newest first.</summary>
+    public IReadOnlyList<BackupInfo> Complete { get; init; } = [];
+    /// <summary>Manifests that are damaged.</summary>
+    public int Damaged { get; init; }
+
+    /// <summary>The newest complete backup.</summary>
+    public BackupInfo? Newest => Complete.Count == 0 ? null : Complete[0];
+    /// <summary>The newest complete backup whose last test passed.</summary>
+    public BackupInfo? NewestProved => Complete.FirstOrDefault(b => b.Proof is { Passed: true });
+    /// <summary>When a backup last passed a test.</summary>
+    public DateTimeOffset? LastProofAt => Complete.Where(b => b.Proof is { Passed: true }).Max(b => (DateTimeOffset?)b.Proof!.TestedAt);
+}
+
+/// <summary>What earlier rounds knew of a node.</summary>
+public sealed record NodeMemory
+{
+    /// <summary>When the node was last seen whole (UTC); null where it never was.</summary>
+    public DateTimeOffset? LastSeenAt { get; init; }
+    /// <summary>The size of its data then.</summary>
+    public long? LastSize { get; init; }
+    /// <summary>The last probe latencies in seconds, oldest first.</summary>
+    public IReadOnlyList<double> Latencies { get; init; } = [];
+
+    /// <summary>Probes below which there is no baseline.</summary>
+    public const int LeastSamples = 10;
+    /// <summary>Probes that are kept.</summary>
+    public const int MostSamples = 50;
+
+    /// <summary>The median of the probes; null where there are too few.</summary>
+    public double? Baseline
+    {
+        get
+        {
+            if (Latencies.Count < LeastSamples)
+                return null;
+            var sorted = Latencies.Order().ToArray();
+            var middle = sorted.Length / 2;
+            return sorted.Length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+        }
+    }
+}
+
+/// <summary>What a check of the user's own gave on a node.</summary>
+/// <param name="Check">The check.</param>
+/// <param name="Node">The node.</param>
+/// <param name="Value">The value; null where there is none.</param>
+/// <param name="UnknownBecause">Why there is none.</param>
+public sealed record CustomCheckResult(CustomCheck Check, string Node, FactValue? Value, string? UnknownBecause)
+{
+    /// <summary>The bound as text.</summary>
+    public string Threshold => string.Join(" and ", new[]
+    {
+        Check.AtLeast is { } low ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"at least {low}") : null,
+        Check.AtMost is { } high ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"at most {high}") : null,
+        Check.Is is { } word ? $"is {word}" : null,
+    }.Where(t => t is not null));
+
+    /// <summary>Whether the value keeps the bound; null where that cannot be told.</summary>
+    public bool? Holds
+    {
+        get
+        {
+            if (Value is not { } value)
+                return null;
+            if (Check.Is is not null && value.ToString() != Check.Is)
+                return false;
+            if (Check.AtLeast is null && Check.AtMost is null)
+                return true;
+            if (AsNumber(value) is not { } number || double.IsNaN(number))
+                return null;
+            return !(number < Check.AtLeast) && !(number > Check.AtMost);
+        }
+    }
+
+    private static double? AsNumber(FactValue value) => value.Type switch
+    {
+        FactType.Int or FactType.Number => value.AsNumber(),
+        FactType.Text when double.TryParse(value.AsText(), System.Globalization.NumberStyles.Float, System.Globalization.CultureInfo.InvariantCulture, out var parsed) => parsed,
+        _ => null,
+    };
+}
+
+/// <summary>The bounds that both the checks and the fault rules hold values against, so that the two never disagree.</summary>
+internal static class Thresholds
+{
+    private const long MiB = 1024 * 1024;
+
+    /// <summary>Below this nothing useful can be written any more: a journal alone needs more.</summary>
+    public const long NoSpaceLeft = MiB;
+    private const double LatencyFactor = 5;
+    private static readonly TimeSpan LatencyFloor = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>The free space that a node's disk must have: as declared, else 5 % of the data, at least 4 MiB and at most 1 GiB.</summary>
+    public static long LeastFree(ClusterDefinition cluster, NodeObservation node) =>
+        cluster.Expects.MinFreeBytes ?? Math.Clamp((node.Facts.Int(CommonFacts.DataSize) ?? 0) / 20, 4 * MiB, 1024 * MiB);
+
+    /// <summary>The longest probe that is not slow, in seconds: as declared, else five times the baseline but never under 50 ms; null where neither is known.</summary>
+    public static double? SlowestProbe(ClusterDefinition cluster, NodeObservation node) =>
+        cluster.Expects.MaxLatency?.TotalSeconds
+        ?? (node.Facts.Number(CommonFacts.ProbeBaseline) is { } baseline ? Math.Max(LatencyFloor.TotalSeconds, baseline * LatencyFactor) : null);
+}

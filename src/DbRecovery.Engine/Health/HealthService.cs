@@ -1,0 +1,243 @@
+using DbRecovery.Engine.Backups;
+using DbRecovery.Engine.Faults;
+
+namespace DbRecovery.Engine.Health;
+
+/// <summary>What a health service works with.</summary>
+public sealed record HealthServiceOptions
+{
+    /// <summary>Gives the database of an engine.</summary>
+    public required Func<string, IDatabaseProvider> Providers { get; init; }
+    /// <summary>Backups; null: nothing is known of any.</summary>
+    public IBackupService? Backups { get; init; }
+    /// <summary>The repository of a cluster; null where none is configured.</summary>
+    public Func<ClusterDefinition, RepositoryDefinition?> RepositoryOf { get; init; } = _ => null;
+    /// <summary>The folder in which earlier probes are remembered; null: nothing is remembered.</summary>
+    public string? StateFolder { get; init; }
+    /// <summary>Whether an examination may write nothing at all: what is remembered is read and not added to.</summary>
+    public bool ReadOnly { get; init; }
+    /// <summary>The time in which each node must be observed.</summary>
+    public TimeSpan NodeTimeout { get; init; } = TimeSpan.FromMinutes(10);
+    /// <summary>The time that an observer has beyond its deadline to end by itself.</summary>
+    public TimeSpan Grace { get; init; } = TimeSpan.FromSeconds(5);
+    /// <summary>The clock.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+}
+
+/// <summary>
+/// Observes a whole cluster, checks and judges it. A cluster is Failed with a fault that is an outage or puts data at risk,
+/// Degraded with a lesser one or a failed check, Unknown where nothing could be observed, and else Healthy: a notice is told,
+/// and does not change the state.
+/// </summary>
+public sealed class HealthService(HealthServiceOptions options) : IHealthService
+{
+    private readonly ProbeHistory? _history = options.StateFolder is null ? null : new ProbeHistory(options.StateFolder);
+
+    /// <summary>The same service with examinations that write nothing.</summary>
+    public HealthService AsReadOnly() => new(options with { ReadOnly = true });
+
+    /// <inheritdoc/>
+    public async Task<HealthReport> ExamineAsync(ClusterDefinition cluster, ObservationLevel level, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var startedAt = options.Clock.GetUtcNow();
+        var timestamp = options.Clock.GetTimestamp();
+        var provider = options.Providers(cluster.Engine);
+        var observer = provider.Require<INodeObserver>("health");
+        var backups = await KnowBackupsAsync(cluster, cancellationToken).ConfigureAwait(false);
+        var content = level == ObservationLevel.Quick ? null : await OpenNewestAsync(backups, cancellationToken).ConfigureAwait(false);
+        var nodes = await Task.WhenAll(cluster.Nodes.Select(node => ObserveAsync(observer, new ObservationRequest
+        {
+            Cluster = cluster, Node = node, Level = level, LastBackup = content, Timeout = options.NodeTimeout,
+        }, progress, cancellationToken))).ConfigureAwait(false);
+        var memory = Recall(cluster);
+        foreach (var node in nodes)
+            AddFacts(cluster, node, backups, memory.GetValueOrDefault(node.Node));
+        var view = new ClusterView
+        {
+            Cluster = cluster, At = options.Clock.GetUtcNow(), Nodes = nodes, Backups = backups, Memory = memory,
+            CustomChecks = await RunChecksAsync(cluster, provider, nodes, cancellationToken).ConfigureAwait(false),
+        };
+        var faults = FaultClassifier.Classify(view);
+        Remember(view, faults);
+        return Report(view, faults, level, startedAt, options.Clock.GetElapsedTime(timestamp));
+    }
+
+    private async Task<NodeObservation> ObserveAsync(INodeObserver observer, ObservationRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var startedAt = options.Clock.GetUtcNow();
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        try
+        {
+            return await Task.Run(() => observer.ObserveAsync(request, progress, ends.Token), ends.Token)
+                .WaitAsync(options.NodeTimeout + options.Grace, options.Clock, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            await ends.CancelAsync().ConfigureAwait(false);
+            return Unseen(Reachability.TimedOut, new ObservedError(ErrorIds.TimedOut, $"no answer within {options.NodeTimeout}", "observation"));
+        }
+        catch (Exception e) when (e is not OperationCanceledException and not DbRecoveryException { Kind: ErrorKind.MissingDependency })
+        {
+            // the other nodes' evidence must not be lost with this one
+            return Unseen(Reachability.TimedOut, new ObservedError((e as DbRecoveryException)?.Id ?? ErrorIds.Unexpected, e.Message, "observation"));
+        }
+
+        NodeObservation Unseen(Reachability how, ObservedError error) => new()
+        {
+            Node = request.Node.Name, ObservedAt = startedAt, Duration = options.Clock.GetUtcNow() - startedAt, Level = request.Level, Reachability = how, Errors = [error],
+        };
+    }
+
+    private async Task<BackupKnowledge?> KnowBackupsAsync(ClusterDefinition cluster, CancellationToken cancellationToken)
+    {
+        if (cluster.Backups is null || options.Backups is null)
+            return null;
+        try
+        {
+            if (options.RepositoryOf(cluster) is not { } repository)
+                return null;
+            // a repository is made by its first backup
+            if (!Directory.Exists(repository.Path))
+                return new BackupKnowledge { Repository = repository.Name };
+            var damaged = 0;
+            var list = await options.Backups.ListAsync(repository, new BackupFilter { Cluster = cluster.Name, CompleteOnly = true },
+                _ => Interlocked.Increment(ref damaged), cancellationToken).ConfigureAwait(false);
+            return new BackupKnowledge { Repository = repository.Name, Complete = list.OrderByDescending(b => b.StartedAt).ToArray(), Damaged = damaged };
+        }
+        catch (Exception e) when (e is DbRecoveryException or IOException or UnauthorizedAccessException)
+        {
+            return new BackupKnowledge { Repository = cluster.Backups.Repository, Unreadable = $"the repository cannot be read: {e.Message}" };
+        }
+    }
+
+    private async Task<IBackupContent?> OpenNewestAsync(BackupKnowledge? backups, CancellationToken cancellationToken)
+    {
+        if (backups?.Newest is not { } newest)
+            return null;
+        try
+        {
+            return await options.Backups!.OpenAsync(newest, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is DbRecoveryException or IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private void AddFacts(ClusterDefinition cluster, NodeObservation node, BackupKnowledge? backups, NodeMemory? memory)
+    {
+        var facts = node.Facts;
+        if (memory?.Baseline is { } baseline)
+            facts.Set(CommonFacts.ProbeBaseline, baseline);
+        else
+            facts.SetUnknown(CommonFacts.ProbeBaseline, $"fewer than {NodeMemory.LeastSamples} probes are remembered");
+        facts.Set(CommonFacts.BackupConfigured, cluster.Backups is not null);
+        FactDefinition[] counted = [CommonFacts.BackupCount, CommonFacts.BackupProvedCount];
+        FactDefinition[] newest = [CommonFacts.BackupAge, CommonFacts.BackupId, CommonFacts.BackupProvedId, CommonFacts.BackupProofAge];
+        var because = backups is null ? "no repository is configured for the cluster" : backups.Unreadable;
+        foreach (var fact in because is null ? newest : [.. counted, .. newest])
+            facts.SetUnknown(fact, because ?? "there is no such backup");
+        if (backups is not { Unreadable: null })
+            return;
+        var now = options.Clock.GetUtcNow();
+        facts.Set(CommonFacts.BackupCount, (long)backups.Complete.Count);
+        facts.Set(CommonFacts.BackupProvedCount, backups.Complete.LongCount(b => b.Proof is { Passed: true }));
+        if (backups.Newest is { } last)
+        {
+            facts.Set(CommonFacts.BackupAge, Math.Max(0, (now - last.FinishedAt).TotalSeconds));
+            facts.Set(CommonFacts.BackupId, last.Id);
+        }
+        if (backups.NewestProved is { } proved)
+        {
+            facts.Set(CommonFacts.BackupProvedId, proved.Id);
+            facts.Set(CommonFacts.BackupProofAge, Math.Max(0, (now - backups.LastProofAt!.Value).TotalSeconds));
+        }
+    }
+
+    private static async Task<IReadOnlyList<CustomCheckResult>> RunChecksAsync(ClusterDefinition cluster, IDatabaseProvider provider, IReadOnlyList<NodeObservation> nodes, CancellationToken cancellationToken)
+    {
+        if (cluster.Checks.Count == 0)
+            return [];
+        var results = new List<CustomCheckResult>();
+        // a replica's answer may be behind: the query is asked where writes go
+        foreach (var node in nodes.Where(n => n.Role != NodeRole.Replica))
+        {
+            foreach (var check in cluster.Checks)
+                results.Add(await RunAsync(check, node).ConfigureAwait(false));
+        }
+        return results;
+
+        async Task<CustomCheckResult> RunAsync(CustomCheck check, NodeObservation node)
+        {
+            if (node.Reachability != Reachability.Reachable)
+                return new(check, node.Node, null, $"the node is {node.Reachability}");
+            try
+            {
+                var session = provider.Require<ISqlSession>($"check {check.Name}");
+                var result = await session.ExecuteAsync(cluster.Node(node.Node), check.Query, readOnly: true, check.Timeout, cancellationToken).ConfigureAwait(false);
+                return new(check, node.Node, result.Value, result.Value is null ? "the query gave no value" : null);
+            }
+            catch (DbRecoveryException e)
+            {
+                return new(check, node.Node, null, e.Message);
+            }
+        }
+    }
+
+    private Dictionary<string, NodeMemory> Recall(ClusterDefinition cluster) => _history is null
+        ? []
+        : cluster.Nodes.Select(n => (n.Name, Memory: _history.Read(cluster.Name, n.Name))).Where(n => n.Memory is not null)
+            .ToDictionary(n => n.Name, n => n.Memory!, StringComparer.Ordinal);
+
+    private void Remember(ClusterView view, IReadOnlyList<Fault> faults)
+    {
+        if (options.ReadOnly || _history is null)
+            return;
+        foreach (var node in view.Nodes.Where(n => n.Reachability == Reachability.Reachable))
+        {
+            // what was seen in trouble is not what the node is like; a slow round alone is learnt, for the median bears it and follows a lasting change
+            if (node.Facts.Int(SqliteFacts.OpenError) is not (null or 0) || faults.Any(f => f.Node == node.Node && f.Id != "perf.latency" && f.Severity <= FaultSeverity.Degraded))
+                continue;
+            var memory = view.Memory.GetValueOrDefault(node.Node) ?? new NodeMemory();
+            IEnumerable<double> latencies = memory.Latencies;
+            if (node.Facts.Number(CommonFacts.ProbeLatency) is { } latency)
+                latencies = latencies.Append(latency).TakeLast(NodeMemory.MostSamples);
+            _history.Write(view.Cluster.Name, node.Node, new NodeMemory
+            {
+                LastSeenAt = node.ObservedAt, LastSize = node.Facts.Int(CommonFacts.DataSize) ?? node.Facts.Int(SqliteFacts.FileSize), Latencies = latencies.ToArray(),
+            });
+        }
+    }
+
+    private static HealthReport Report(ClusterView view, IReadOnlyList<Fault> faults, ObservationLevel level, DateTimeOffset startedAt, TimeSpan duration)
+    {
+        var nodes = view.Nodes.Select(node =>
+        {
+            var checks = HealthChecks.OfNode(view, node);
+            return new NodeHealth
+            {
+                Node = node.Node, Address = view.Cluster.Node(node.Node).Address, Role = node.Role, Position = node.Position, Checks = checks,
+                Status = StatusOf(faults.Where(f => f.Node == node.Node), checks, node.Reachability != Reachability.TimedOut),
+            };
+        }).ToArray();
+        var all = nodes.SelectMany(n => n.Checks).Concat(HealthChecks.OfCluster(view)).ToArray();
+        return new HealthReport
+        {
+            Cluster = view.Cluster.Name, Engine = view.Cluster.Engine, ObservedAt = startedAt, Duration = duration, Level = level, Nodes = nodes, Checks = all,
+            Status = StatusOf(faults, all, view.Nodes.Any(n => n.Reachability != Reachability.TimedOut)),
+            Faults = faults, Observations = view.Nodes, Definition = view.Cluster,
+        };
+    }
+
+    private static HealthStatus StatusOf(IEnumerable<Fault> faults, IReadOnlyList<HealthCheck> checks, bool observed)
+    {
+        var worst = faults.Select(f => (FaultSeverity?)f.Severity).Min();
+        if (worst <= FaultSeverity.Outage)
+            return HealthStatus.Failed;
+        if (!observed)
+            return HealthStatus.Unknown;
+        // a failed check without a fault of its own, such as a repository that cannot be read, needs attention too
+        var failed = checks.Any(c => c.Verdict == CheckVerdict.Fail && c.Category != CheckCategory.Custom);
+        return worst == FaultSeverity.Degraded || failed ? HealthStatus.Degraded : HealthStatus.Healthy;
+    }
+}

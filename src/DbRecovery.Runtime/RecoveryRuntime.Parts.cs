@@ -1,0 +1,113 @@
+using System.Collections.Concurrent;
+using System.Reflection;
+using DbRecovery.Engine.Backups;
+using DbRecovery.Engine.Faults;
+using DbRecovery.Engine.Health;
+using DbRecovery.Engine.Incidents;
+using DbRecovery.Engine.Inventory;
+using DbRecovery.Engine.Runbooks;
+
+namespace DbRecovery.Runtime;
+
+public sealed partial class RecoveryRuntime
+{
+    private readonly RuntimeOptions _options;
+    private readonly Composition _composition;
+    private readonly Lazy<(string? Path, InventoryModel? Model, IReadOnlyList<LintFinding> Findings)> _inventory;
+    private readonly Lazy<IBackupService> _backups;
+    private readonly Lazy<HealthService> _health;
+    private readonly Lazy<RunbookParts> _runbookParts;
+    private readonly Lazy<IRunbookLibrary> _library;
+
+    internal RecoveryRuntime(RuntimeOptions options, Composition composition)
+    {
+        _options = options;
+        _composition = composition;
+        // an inventory that could not be read is tried again, so that a mended file is seen
+        _inventory = new(ReadInventory, LazyThreadSafetyMode.PublicationOnly);
+        _backups = new(() => composition.Backups(options, Provider));
+        _health = new(() => new HealthService(new HealthServiceOptions
+        {
+            Providers = Provider, Backups = _backups.Value, RepositoryOf = RepositoryOf, StateFolder = StateFolder, Clock = options.Clock,
+        }), LazyThreadSafetyMode.PublicationOnly);
+        _runbookParts = new(MakeRunbookParts, LazyThreadSafetyMode.PublicationOnly);
+        _library = new(() => composition.Library(_runbookParts.Value), LazyThreadSafetyMode.PublicationOnly);
+    }
+
+    private string StateFolder => Locations.State(_options, _inventory.Value.Model?.StateFolder);
+
+    private InventoryModel? Model => _inventory.Value is { Path: not null, Model: null } invalid
+        ? throw new DbRecoveryException(ErrorIds.InventoryInvalid, ErrorKind.InvalidInput, $"the inventory '{invalid.Path}' has errors: {invalid.Findings.FirstOrDefault(f => f.Severity == LintSeverity.Error)}",
+            "Correct them; the findings say where.", invalid.Path) { Findings = invalid.Findings }
+        : _inventory.Value.Model;
+
+    private InventoryModel Inventory => Model ?? throw new DbRecoveryException(ErrorIds.InventoryNotFound, ErrorKind.NotFound, "no inventory was found",
+        $"Give one, set DBRECOVERY_INVENTORY, or write {Locations.Resolve(_options, "dbrecovery.yml")}; a single file needs none: name its engine and path.");
+
+    private (string?, InventoryModel?, IReadOnlyList<LintFinding>) ReadInventory()
+    {
+        if (Locations.Inventory(_options) is not { } path)
+            return (null, null, []);
+        var (model, findings) = _composition.ReadInventory(path, _composition.Providers.ToDictionary(p => p.Engine, p => p.Embedded, StringComparer.Ordinal));
+        return (path, findings.Any(f => f.Severity == LintSeverity.Error) ? null : model, findings);
+    }
+
+    private IDatabaseProvider Provider(string engine) => _composition.Providers.FirstOrDefault(p => p.Engine == engine)
+        ?? throw new DbRecoveryException(ErrorIds.EngineNotSupported, ErrorKind.NotSupported, $"there is no engine '{engine}'",
+            $"The engines are: {string.Join(", ", Engines)}.{Near.Suggest(engine, Engines)}", engine);
+
+    private RepositoryDefinition? RepositoryOf(ClusterDefinition cluster) => cluster.Backups is { } backups ? GetRepository(backups.Repository) : null;
+
+    private RunbookParts MakeRunbookParts() => new()
+    {
+        Folders = [.. new[] { Locations.ShippedRunbooks() }.OfType<string>(), .. Model?.RunbookFolders ?? [], .. _options.RunbookFolders.Select(f => Locations.Resolve(_options, f))],
+        Actions = _composition.Actions,
+        Facts = [.. CommonFactDefinitions(), .. _composition.Providers.SelectMany(p => p.Facts)],
+        Faults = FaultCatalogue.With(Model?.Clusters ?? []),
+        HasCapability = (engine, type) => _composition.Providers.FirstOrDefault(p => p.Engine == engine) is { } provider && Has(provider, type),
+        Engines = Engines,
+        HasPowerShell = _options.PowerShell is not null,
+    };
+
+    private static IEnumerable<FactDefinition> CommonFactDefinitions() => typeof(CommonFacts)
+        .GetFields(BindingFlags.Public | BindingFlags.Static).Select(f => f.GetValue(null)).OfType<FactDefinition>();
+
+    private static bool Has(IDatabaseProvider provider, Type capability)
+    {
+        object?[] arguments = [null];
+        return (bool)typeof(IDatabaseProvider).GetMethod(nameof(IDatabaseProvider.TryGet))!.MakeGenericMethod(capability).Invoke(provider, arguments)!;
+    }
+
+    private IIncidentService Incidents(bool readOnly = false) => _composition.Incidents(new IncidentParts
+    {
+        Options = _options, StateFolder = StateFolder, Providers = Provider, Backups = _backups.Value, Library = _library.Value, RepositoryOf = RepositoryOf,
+        Health = readOnly ? _health.Value.AsReadOnly() : _health.Value, Notifications = Model?.Notifications ?? new Dictionary<string, NotificationChannel>(),
+        Secrets = new SecretResolver(_options),
+    });
+
+    private RecoverRequest Request(Fault fault, string? runbook, IReadOnlyDictionary<string, string>? parameters, long? allowDataLossBytes) => new()
+    {
+        Cluster = fault.Definition ?? GetCluster(fault.Cluster), Fault = fault, Runbook = runbook is null ? null : FindRunbook(runbook),
+        Parameters = parameters ?? new Dictionary<string, string>(), AllowDataLossBytes = allowDataLossBytes,
+    };
+
+    private Runbook FindRunbook(string nameOrFile)
+    {
+        var isFile = nameOrFile.Contains(Path.DirectorySeparatorChar) || nameOrFile.Contains('/') || Path.GetExtension(nameOrFile) is ".yml" or ".yaml";
+        if (!isFile)
+            return _library.Value.Get(nameOrFile);
+        var path = Locations.Resolve(_options, nameOrFile);
+        if (!File.Exists(path))
+            throw new DbRecoveryException(ErrorIds.RunbookNotFound, ErrorKind.NotFound, $"there is no runbook file '{path}'", "Give the name of a runbook, or the path of a file.", path);
+        var (read, lint) = _composition.ReadRunbook(_runbookParts.Value, path);
+        return read ?? throw new DbRecoveryException(ErrorIds.RunbookInvalid, ErrorKind.InvalidInput, $"the runbook '{path}' has errors: {lint.Findings.FirstOrDefault()}",
+            "Correct them; the findings say where.", path) { Findings = lint.Findings };
+    }
+
+    private RunbookInfo Describe(Runbook runbook) => new()
+    {
+        Name = runbook.Name, Version = runbook.Version, Description = runbook.Description, Engines = runbook.Match.Engines, Faults = runbook.Match.Faults,
+        Steps = runbook.Steps.Select(s => $"{s.Id}: {s.Action}").ToArray(), Path = runbook.Path,
+        Destructive = runbook.Steps.Any(s => _composition.Actions.Any(a => a.Name == s.Action && a.Destructive)),
+    };
+}

@@ -1,0 +1,138 @@
+using DbRecovery.Engine.Backups;
+using DbRecovery.Engine.Health;
+using DbRecovery.Engine.Tests.Faults;
+using NSubstitute;
+
+namespace DbRecovery.Engine.Tests.Health;
+
+public sealed class HealthServiceTests : IDisposable
+{
+    private readonly string _folder = Path.Combine(Path.GetTempPath(), "dbr-health-" + Guid.NewGuid().ToString("N"));
+    private readonly FakeProvider _provider = new();
+
+    public void Dispose()
+    {
+        if (Directory.Exists(_folder))
+            Directory.Delete(_folder, true);
+    }
+
+    private HealthService Service(IBackupService? backups = null, bool readOnly = false, TimeSpan? timeout = null) => new(new HealthServiceOptions
+    {
+        Providers = _ => _provider, Backups = backups, StateFolder = Path.Combine(_folder, "state"), ReadOnly = readOnly,
+        RepositoryOf = c => c.Backups is null ? null : new RepositoryDefinition { Name = "main", Path = Path.GetTempPath() },
+        NodeTimeout = timeout ?? TimeSpan.FromSeconds(20), Grace = TimeSpan.Zero,
+    });
+
+    private static Task<HealthReport> Examine(HealthService service, ClusterDefinition? cluster = null) =>
+        service.ExamineAsync(cluster ?? Situations.Cluster(), ObservationLevel.Standard, null, CancellationToken.None);
+
+    [Fact]
+    public async Task A_baseline_stands_after_ten_probes_and_survives_damage_to_its_file()
+    {
+        for (var i = 0; i < 10; i++)
+            Assert.Null((await Examine(Service())).Observations[0].Facts.Number(CommonFacts.ProbeBaseline));
+        Assert.Equal(0.001, (await Examine(Service())).Observations[0].Facts.Number(CommonFacts.ProbeBaseline));
+        foreach (var file in Directory.GetFiles(_folder, "*", SearchOption.AllDirectories))
+            File.WriteAllText(file, "{ broken");
+        var report = await Examine(Service());
+        Assert.Null(report.Observations[0].Facts.Number(CommonFacts.ProbeBaseline));
+        Assert.Equal(HealthStatus.Healthy, report.Status);
+    }
+
+    [Fact]
+    public async Task Read_only_writes_nothing()
+    {
+        await Examine(Service(readOnly: true));
+        await Examine(Service().AsReadOnly());
+        Assert.False(Directory.Exists(_folder));
+    }
+
+    [Fact]
+    public async Task A_state_folder_that_cannot_be_written_is_no_fault()
+    {
+        Directory.CreateDirectory(_folder);
+        File.WriteAllText(Path.Combine(_folder, "state"), "a file where the folder should be");
+        Assert.Equal(HealthStatus.Healthy, (await Examine(Service())).Status);
+    }
+
+    [Fact]
+    public async Task What_was_seen_once_is_remembered_when_it_is_gone()
+    {
+        await Examine(Service());
+        _provider.Observe = _ => Task.FromResult(Situations.Healthy(f => f.Set(SqliteFacts.FileExists, false)));
+        var fault = Assert.Single((await Examine(Service())).Faults);
+        Assert.Equal(("sqlite.corrupt", "missing"), (fault.Id, fault.Details["damage"].AsText()));
+    }
+
+    [Fact]
+    public async Task A_silent_node_is_unknown_and_its_neighbour_is_still_judged()
+    {
+        var cluster = Situations.Cluster() with { Nodes = [new NodeDefinition { Name = "n1", Path = "/a" }, new NodeDefinition { Name = "n2", Path = "/b" }] };
+        _provider.Observe = request => request.Node.Name == "n1" ? new TaskCompletionSource<NodeObservation>().Task : Task.FromResult(Situations.Healthy() with { Node = "n2" });
+        var report = await Examine(Service(timeout: TimeSpan.FromMilliseconds(200)), cluster);
+        Assert.Equal([HealthStatus.Unknown, HealthStatus.Healthy], report.Nodes.Select(n => n.Status));
+        Assert.Equal(HealthStatus.Healthy, report.Status);
+    }
+
+    [Fact]
+    public async Task A_broken_repository_is_a_check_and_not_a_crash()
+    {
+        var backups = Substitute.For<IBackupService>();
+        backups.ListAsync(default!, default!, default, default).ReturnsForAnyArgs<Task<IReadOnlyList<BackupInfo>>>(_ => throw new DbRecoveryException(ErrorIds.RepositoryCorrupt, ErrorKind.CorruptData, "x"));
+        var report = await Examine(Service(backups), Situations.Cluster() with { Backups = new BackupSettings { Repository = "main" } });
+        Assert.Equal(HealthStatus.Degraded, report.Status);
+        Assert.Empty(report.Faults);
+        Assert.Equal(CheckVerdict.Fail, Assert.Single(report.Checks, c => c.Name == "repository").Verdict);
+    }
+
+    [Fact]
+    public async Task Backups_become_facts_and_the_newest_is_given_to_the_observer()
+    {
+        var newest = Situations.Backup(TimeSpan.Zero, true) with { FinishedAt = DateTimeOffset.UtcNow };
+        var content = Substitute.For<IBackupContent>();
+        var backups = Substitute.For<IBackupService>();
+        backups.ListAsync(default!, default!, default, default).ReturnsForAnyArgs(Task.FromResult<IReadOnlyList<BackupInfo>>([newest]));
+        backups.OpenAsync(default!, default).ReturnsForAnyArgs(Task.FromResult(content));
+        IBackupContent? given = null;
+        _provider.Observe = request => { given = request.LastBackup; return Task.FromResult(Situations.Healthy()); };
+        var report = await Examine(Service(backups), Situations.Cluster() with { Backups = new BackupSettings { Repository = "main", MaxProofAge = TimeSpan.FromDays(9999) } });
+        Assert.Same(content, given);
+        Assert.Equal(1, report.Observations[0].Facts.Int(CommonFacts.BackupProvedCount));
+        Assert.Equal(newest.Id, report.Observations[0].Facts.Text(CommonFacts.BackupProvedId));
+    }
+
+    [Theory]
+    [InlineData(3L, HealthStatus.Degraded, CheckVerdict.Fail)]
+    [InlineData(30L, HealthStatus.Healthy, CheckVerdict.Pass)]
+    public async Task The_users_own_check_is_asked_read_only(long value, HealthStatus status, CheckVerdict verdict)
+    {
+        _provider.Sql = (readOnly) => readOnly ? new SqlResult(value, 0) : throw new InvalidOperationException("not read-only");
+        var report = await Examine(Service(), Situations.Cluster() with { Checks = [new CustomCheck { Name = "c", Query = "q", Fault = "custom.c", AtLeast = 10 }] });
+        Assert.Equal(status, report.Status);
+        Assert.Equal(verdict, Assert.Single(report.Checks, c => c.Category == CheckCategory.Custom).Verdict);
+    }
+
+    [Fact]
+    public async Task A_notice_leaves_the_cluster_healthy()
+    {
+        _provider.Observe = _ => Task.FromResult(Situations.Healthy(f => f.Set(CommonFacts.ProbeLatency, 1.0)));
+        var report = await Examine(Service(), Situations.Cluster() with { Expects = new ExpectationSettings { MaxLatency = TimeSpan.FromMilliseconds(50) } });
+        Assert.Equal((HealthStatus.Healthy, "perf.latency"), (report.Status, Assert.Single(report.Faults).Id));
+    }
+
+    private sealed class FakeProvider : IDatabaseProvider, INodeObserver, ISqlSession
+    {
+        public Func<ObservationRequest, Task<NodeObservation>> Observe { get; set; } = _ => Task.FromResult(Situations.Healthy());
+        public Func<bool, SqlResult> Sql { get; set; } = _ => new SqlResult(null, 0);
+        public string Engine => "sqlite";
+        public string DisplayName => "SQLite";
+        public bool Embedded => true;
+        public IReadOnlyList<FactDefinition> Facts => [];
+
+        public bool TryGet<T>([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out T? capability) where T : class => (capability = this as T) is not null;
+
+        public Task<NodeObservation> ObserveAsync(ObservationRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => Observe(request);
+
+        public Task<SqlResult> ExecuteAsync(NodeDefinition node, string sql, bool readOnly, TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult(Sql(readOnly));
+    }
+}
