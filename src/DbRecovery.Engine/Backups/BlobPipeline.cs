@@ -25,8 +25,9 @@ internal sealed class PendingBlob(byte[] data, int length, int pageSize)
 /// Memory is bounded by the channel: about two blobs a core in flight, whatever the size of the backup.
 /// </summary>
 /// <remarks>
-/// A blob that the repository already holds is stored again only if the copy that is there does not decode to the same bytes. So
-/// a full costs no space for what did not change, and still never trusts old bytes unread: it is as good as one stored anew.
+/// A full ignores every parent, reads and hashes all data, and yet costs no space for what did not change: a blob that is in the
+/// repository is referred to, but only after its whole pack was read and still has the hash that is its name. So a new backup never
+/// rests on bytes that nobody looked at, and stores again whatever lies in a damaged pack.
 /// </remarks>
 internal sealed class BlobPipeline : IAsyncDisposable
 {
@@ -38,6 +39,7 @@ internal sealed class BlobPipeline : IAsyncDisposable
     private readonly PackWriter _packs;
     private readonly ConcurrentBag<byte[]> _buffers = [];
     private readonly ConcurrentDictionary<BlobId, PackReference> _written = new();
+    private readonly ConcurrentDictionary<string, Lazy<Task<bool>>> _trusted = new();
     private readonly Channel<PendingBlob> _channel;
     private readonly CancellationTokenSource _stop;
     private readonly Task _writing;
@@ -147,7 +149,7 @@ internal sealed class BlobPipeline : IAsyncDisposable
             pending.Id = _repository.Identity.Identify(pending.Digests, pending.PageSize, pending.Length);
             if (_written.TryGetValue(pending.Id, out var written))
                 pending.Pack = written;
-            else if (await FindStoredAsync(pending, codec).ConfigureAwait(false) is { } stored)
+            else if (await FindStoredAsync(pending).ConfigureAwait(false) is { } stored)
                 pending.Pack = stored;
             else
                 Compress(pending, codec);
@@ -158,22 +160,14 @@ internal sealed class BlobPipeline : IAsyncDisposable
         }
     }
 
-    private async Task<PackReference?> FindStoredAsync(PendingBlob pending, CodecContext codec)
+    private async Task<PackReference?> FindStoredAsync(PendingBlob pending)
     {
         foreach (var location in _index.Find(pending.Id))
         {
-            var buffer = RentBuffer();
-            try
-            {
-                var copy = buffer.AsMemory(0, pending.Length);
-                if (await PackReader.TryReadBlobAsync(_repository, location, codec, copy, _stop.Token).ConfigureAwait(false)
-                    && copy.Span.SequenceEqual(pending.Data.AsSpan(0, pending.Length)))
-                    return new PackReference(location.Pack);
-            }
-            finally
-            {
-                _buffers.Add(buffer);
-            }
+            var trusted = _trusted.GetOrAdd(location.Pack, name => new Lazy<Task<bool>>(async () =>
+                await PackReader.VerifyNameAsync(_repository.Storage, name, _stop.Token).ConfigureAwait(false) == true));
+            if (await trusted.Value.ConfigureAwait(false))
+                return new PackReference(location.Pack);
         }
         return null;
     }
