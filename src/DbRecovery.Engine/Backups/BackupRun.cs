@@ -4,6 +4,7 @@ namespace DbRecovery.Engine.Backups;
 internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, BackupServiceOptions options, TimeProvider clock)
 {
     private const int MaxWorkers = 8;
+    private static readonly TimeSpan AbandonedAfter = TimeSpan.FromDays(7);
     private readonly IRepositoryStorage _storage = repository.Storage;
 
     /// <summary>What a session file says; it is for people: its being there is what counts.</summary>
@@ -19,6 +20,7 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
         await _storage.PutAsync(sessionKey, SealedDocument.Write(session), PutMode.IfAbsent, cancellationToken).ConfigureAwait(false);
         try
         {
+            await RemoveAbandonedAsync(sessionKey, cancellationToken).ConfigureAwait(false);
             return await TakeAsync(cluster, node, source, definition, session, progress, cancellationToken).ConfigureAwait(false);
         }
         finally
@@ -98,6 +100,18 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
             Packs = packs,
             Entries = entries,
         };
+    }
+
+    /// <summary>What processes that were killed left under tmp/, by the storage's own clock: the session that was just written says its time.</summary>
+    private async Task RemoveAbandonedAsync(string sessionKey, CancellationToken cancellationToken)
+    {
+        if (await _storage.StatAsync(sessionKey, cancellationToken).ConfigureAwait(false) is not { } now)
+            return;
+        await foreach (var left in _storage.ListAsync("tmp/", cancellationToken).ConfigureAwait(false))
+        {
+            if (left.ModifiedAt + AbandonedAfter < now.ModifiedAt)
+                await TryDeleteAsync(left.Key).ConfigureAwait(false);
+        }
     }
 
     private async Task TryDeleteAsync(string key)

@@ -7,20 +7,22 @@ internal sealed class BackupTest(BackupContent content, IRestoreTarget target, I
 {
     private const long Reserve = 1 << 20;
     private readonly List<ProofCheck> _checks = [];
+    private TimeSpan _digesting;
 
     public async Task<BackupProof> ExecuteAsync(string scratchRoot, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         var testedAt = clock.GetUtcNow();
         CheckSpace(scratchRoot);
         var scratch = Path.Combine(scratchRoot, $"dbrecovery-test-{Guid.NewGuid():N}");
-        Directory.CreateDirectory(scratch);
+        // data of a database: nobody else may look
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(scratch);
+        else
+            Directory.CreateDirectory(scratch, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var (restoring, checking) = (TimeSpan.Zero, TimeSpan.Zero);
         var at = Stopwatch.GetTimestamp();
         try
         {
-            // data of a database: nobody else may look
-            if (!OperatingSystem.IsWindows())
-                File.SetUnixFileMode(scratch, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             var path = await RestoreAsync(Path.Combine(scratch, ScratchName()), progress, cancellationToken).ConfigureAwait(false);
             restoring = Stopwatch.GetElapsedTime(at);
             at = Stopwatch.GetTimestamp();
@@ -32,7 +34,7 @@ internal sealed class BackupTest(BackupContent content, IRestoreTarget target, I
         }
         catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryCorrupt or ErrorIds.BackupVerifyFailed or ErrorIds.DatabaseCorrupt or ErrorIds.NotADatabase)
         {
-            _checks.Add(new ProofCheck("restore", false, e.Message));
+            _checks.Add(new ProofCheck(e.Id == ErrorIds.RepositoryCorrupt ? "restore" : "inspect", false, e.Message));
         }
         finally
         {
@@ -48,8 +50,6 @@ internal sealed class BackupTest(BackupContent content, IRestoreTarget target, I
             Checks = _checks,
         };
     }
-
-    private TimeSpan _digesting;
 
     /// <summary>Restores and compares digests; null where they differ, so that nothing is looked into that is not the backup.</summary>
     private async Task<string?> RestoreAsync(string destination, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)

@@ -51,7 +51,7 @@ internal sealed class BackupWriter : IBackupSink, IAsyncDisposable
         var entries = new List<ManifestEntry>();
         foreach (var file in _files.Values.OrderBy(f => f.Order))
         {
-            if (!file.Complete)
+            if (!file.Complete && file.Entry.Type == BackupEntryType.File)
                 throw Failed(file.Entry.Path, "it was not read to its end");
             entries.Add(file.Describe(name =>
             {

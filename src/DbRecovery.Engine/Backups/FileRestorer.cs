@@ -57,9 +57,9 @@ internal sealed class FileRestorer
         }
         // links last: a file is never written through one
         foreach (var (entry, place) in entries.Where(e => e.Entry.Entry.Type == BackupEntryType.SymbolicLink))
-            File.CreateSymbolicLink(place, entry.Entry.LinkTarget ?? throw RepositoryErrors.Corrupt(_backup.Repository.Storage, _backup.Info.Id, $"the link '{entry.Entry.Path}' has no target"));
+            CreateLink(place, entry.Entry);
         foreach (var (entry, place) in entries.Where(e => e.Entry.Entry.Type == BackupEntryType.Directory).Reverse())
-            SetMode(place, entry.Entry);
+            SetOwnership(place, entry.Entry);
         if (_durable)
         {
             foreach (var folder in entries.Select(e => e.Entry.Entry.Type == BackupEntryType.Directory ? e.Place : Path.GetDirectoryName(e.Place)!).Distinct())
@@ -118,24 +118,32 @@ internal sealed class FileRestorer
     {
         if (RandomAccess.GetLength(file.Open()) != file.Entry.Size)
             throw new DbRecoveryException(ErrorIds.RestoreFailed, ErrorKind.Failed, $"'{file.Place}' is not {file.Entry.Size} bytes long after it was written", target: file.Place);
-        SetMode(file.Place, file.Entry.Entry);
+        SetOwnership(file.Place, file.Entry.Entry);
         // a long sync must not hold a cancellation up; the handle stays open until it ends
         if (_durable)
             await Task.Run(() => RandomAccess.FlushToDisk(file.Open()), CancellationToken.None).WaitAsync(cancellationToken).ConfigureAwait(false);
         file.Dispose();
     }
 
-    private static void SetMode(string path, BackupEntry entry)
+    private void CreateLink(string place, BackupEntry entry)
     {
-        if (entry.Mode is { } mode && !OperatingSystem.IsWindows())
-            File.SetUnixFileMode(path, (UnixFileMode)(mode & 0xFFF));
+        File.CreateSymbolicLink(place, entry.LinkTarget
+            ?? throw RepositoryErrors.Corrupt(_backup.Repository.Storage, _backup.Info.Id, $"the link '{entry.Path}' has no target"));
+        SetOwnership(place, entry);
+    }
+
+    /// <summary>A scratch place stays this user's own: its files are opened and written by the checks.</summary>
+    private void SetOwnership(string path, BackupEntry entry)
+    {
+        if (_durable)
+            FileOwnership.Apply(path, entry);
     }
 
     /// <summary>A file being written: opened with its first run, closed with its last, so that few are open at once.</summary>
     private sealed class OpenFile(ManifestEntry entry, string place) : IDisposable
     {
         private readonly object _gate = new();
-        private SafeFileHandle? _handle;
+        private FileStream? _stream;
         private int _left = entry.Runs.Count;
 
         public ManifestEntry Entry { get; } = entry;
@@ -144,7 +152,7 @@ internal sealed class FileRestorer
         public SafeFileHandle Open()
         {
             lock (_gate)
-                return _handle ??= File.OpenHandle(Place, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read);
+                return (_stream ??= Create()).SafeFileHandle;
         }
 
         public bool RunDone() => Interlocked.Decrement(ref _left) == 0;
@@ -152,7 +160,16 @@ internal sealed class FileRestorer
         public void Dispose()
         {
             lock (_gate)
-                _handle?.Dispose();
+                _stream?.Dispose();
+        }
+
+        private FileStream Create()
+        {
+            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.Read, BufferSize = 0 };
+            // a file that only its owner may read must not be open to others while it is written
+            if (!OperatingSystem.IsWindows() && Entry.Entry.Mode is not null)
+                options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            return new FileStream(Place, options);
         }
     }
 }

@@ -269,6 +269,47 @@ public sealed class BackupOperationTests : BackupFixture
         Assert.Null(codec.Compress(kind, new byte[1], packed));
     }
 
+    [Fact]
+    public async Task What_killed_processes_left_is_removed_after_a_week_and_not_before()
+    {
+        Database.Files["data.db"] = Rows(1_000, 8);
+        await BackUpAsync();
+        var (old, young) = (Path.Combine(Repository.Path, "tmp", "old"), Path.Combine(Repository.Path, "tmp", "young"));
+        File.WriteAllText(old, "x");
+        File.WriteAllText(young, "x");
+        File.SetLastWriteTimeUtc(old, DateTime.UnixEpoch);
+
+        await BackUpAsync();
+
+        Assert.False(File.Exists(old));
+        Assert.True(File.Exists(young));
+    }
+
+    [RootLinuxFact]
+    public async Task Folders_links_modes_and_owners_come_back()
+    {
+        Database.Files["conf/secret"] = [1, 2, 3];
+        Database.Extra.Add(new BackupEntry { Path = "conf", Type = BackupEntryType.Directory, Mode = 0x1C0 });
+        Database.Extra.Add(new BackupEntry { Path = "current", Type = BackupEntryType.SymbolicLink, LinkTarget = "conf/secret" });
+        Database.Describe = e => e with { Mode = 0x180, Owner = "12345", Group = "54321" };
+
+        await RestoreAsync(await BackUpAsync());
+
+        var restored = Path.Combine(Root, "restored");
+        Assert.Equal("conf/secret", new FileInfo(Path.Combine(restored, "current")).LinkTarget);
+        Assert.Equal([1, 2, 3], File.ReadAllBytes(Path.Combine(restored, "current")));
+        Assert.Equal("600 12345:54321", Output("stat", "-c", "%a %u:%g", Path.Combine(restored, "conf", "secret")));
+        Assert.Equal("700", Output("stat", "-c", "%a", Path.Combine(restored, "conf")));
+    }
+
+    private static string Output(string program, params string[] arguments)
+    {
+        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!;
+        var output = process.StandardOutput.ReadToEnd();
+        Assert.True(process.WaitForExit(TimeSpan.FromSeconds(10)));
+        return output.Trim();
+    }
+
     private static void Run(string program, params string[] arguments)
     {
         using var process = Process.Start(new ProcessStartInfo(program, arguments))!;

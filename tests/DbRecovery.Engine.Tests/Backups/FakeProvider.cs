@@ -11,6 +11,9 @@ internal sealed class FakeProvider : IDatabaseProvider, IBackupSource, IRestoreT
     public List<string> Problems { get; } = [];
     /// <summary>Called before each piece of a file is given, with the bytes given so far.</summary>
     public Func<long, CancellationToken, Task>? OnPiece { get; set; }
+    /// <summary>Paths without content.</summary>
+    public List<BackupEntry> Extra { get; } = [];
+    public Func<BackupEntry, BackupEntry> Describe { get; set; } = e => e;
     public bool ForgetToComplete { get; set; }
     public bool InspectionFails { get; set; }
     public List<string> Inspected { get; } = [];
@@ -25,9 +28,14 @@ internal sealed class FakeProvider : IDatabaseProvider, IBackupSource, IRestoreT
     public async Task<BackupSourceInfo> ReadAsync(ClusterDefinition cluster, NodeDefinition node, IBackupSink sink, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         long given = 0;
+        foreach (var entry in Extra)
+        {
+            await using var writer = await sink.BeginAsync(entry, cancellationToken);
+            await writer.CompleteAsync(cancellationToken);
+        }
         foreach (var (path, content) in Files)
         {
-            var writer = await sink.BeginAsync(new BackupEntry { Path = path, ExpectedSize = content.Length, PageSize = PageSize }, cancellationToken);
+            var writer = await sink.BeginAsync(Describe(new BackupEntry { Path = path, ExpectedSize = content.Length, PageSize = PageSize }), cancellationToken);
             await using (writer)
             {
                 for (var at = 0; at < content.Length; at += 300_000)

@@ -26,8 +26,10 @@ internal sealed class PackWriter : IAsyncDisposable
     /// <summary>Appends a blob and gives the pack that it is in.</summary>
     public async Task<PackReference> AppendAsync(BlobId id, ReadOnlyMemory<byte> payload, int rawLength, int pageSize, BlobCodec codec, CancellationToken cancellationToken)
     {
-        _open ??= await BeginAsync(cancellationToken).ConfigureAwait(false);
-        var pack = _open;
+        // kept before its first byte is written: whatever fails from here on, disposing removes it
+        var pack = _open ??= new OpenPack(await _repository.Storage.CreateAsync(cancellationToken).ConfigureAwait(false), _repository.Sealer.NewPackSalt());
+        if (pack.Length == 0)
+            await pack.WriteAsync(PackFormat.Header(_repository.Sealer.CipherId, pack.Salt.Span), cancellationToken).ConfigureAwait(false);
         var bytes = _repository.Sealer.Seal(pack.Context(_repository.Header.RepoId, id, SealedKind.Blob), payload);
         pack.Entries.Add(new PackEntry(id, (uint)pack.Length, bytes.Length, rawLength, pageSize, codec));
         await pack.WriteAsync(bytes, cancellationToken).ConfigureAwait(false);
@@ -56,14 +58,6 @@ internal sealed class PackWriter : IAsyncDisposable
         }
         if (_open is not null)
             await _open.Writer.DisposeAsync().ConfigureAwait(false);
-    }
-
-    private async Task<OpenPack> BeginAsync(CancellationToken cancellationToken)
-    {
-        var writer = await _repository.Storage.CreateAsync(cancellationToken).ConfigureAwait(false);
-        var pack = new OpenPack(writer, _repository.Sealer.NewPackSalt());
-        await pack.WriteAsync(PackFormat.Header(_repository.Sealer.CipherId, pack.Salt.Span), cancellationToken).ConfigureAwait(false);
-        return pack;
     }
 
     /// <summary>The sync of a pack takes as long as filling the next: it goes on beside it, but never two at once.</summary>

@@ -19,6 +19,7 @@ internal sealed class DirectoryStorage : IRepositoryStorage
         return Task.FromResult(Guarded<IStorageWriter>(_root, () =>
         {
             var tmp = Path.Combine(_root, TmpFolder);
+            CreateRoot();
             FileSystemSync.CreateFolder(tmp);
             return new Writer(this, Path.Combine(tmp, Guid.NewGuid().ToString("N")));
         }));
@@ -116,6 +117,19 @@ internal sealed class DirectoryStorage : IRepositoryStorage
             FileSystemSync.Folder(Path.GetDirectoryName(source)!);
             return true;
         }));
+    }
+
+    private void CreateRoot()
+    {
+        if (Directory.Exists(_root))
+            return;
+        FileSystemSync.CreateFolder(Path.GetDirectoryName(_root)!);
+        // a repository holds all of the data: nobody else may look, unless the folder was made beforehand for others too
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(_root);
+        else
+            Directory.CreateDirectory(_root, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        FileSystemSync.Folder(Path.GetDirectoryName(_root)!);
     }
 
     private StorageObject? Described(FileInfo file)

@@ -75,6 +75,13 @@ internal static partial class FileSystemSync
             _ = SyncFileRange(handle, offset, length, SyncFileRangeWrite);
     }
 
+    /// <summary>Gives a path to a user and a group; -1 leaves one as it is. Does not follow a link.</summary>
+    public static void ChangeOwner(string path, int user, int group)
+    {
+        if (LChown(path, user, group) != 0)
+            throw Failed("chown", path);
+    }
+
     private static IOException Failed(string call, string path)
     {
         var error = Marshal.GetLastPInvokeError();
@@ -92,6 +99,9 @@ internal static partial class FileSystemSync
 
     [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Link(string from, string to);
+
+    [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int LChown(string path, int user, int group);
 
     [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
     private static partial int SyncFileRange(SafeFileHandle fd, long offset, long length, uint flags);
