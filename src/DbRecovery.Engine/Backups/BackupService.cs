@@ -1,0 +1,185 @@
+using System.Diagnostics;
+using System.Reflection;
+
+namespace DbRecovery.Engine.Backups;
+
+/// <summary>How a <see cref="BackupService"/> works; the defaults are what a shell wants.</summary>
+public sealed record BackupServiceOptions
+{
+    /// <summary>The folder under which backups are restored for a test; null: the system's temporary folder.</summary>
+    public string? ScratchFolder { get; init; }
+    /// <summary>Bytes at which a pack is sealed, 64 KiB to 1 GiB.</summary>
+    public int PackSize { get; init; } = PackFormat.TargetSize;
+    /// <summary>Blobs compressed at once; null: one a core, 8 at most.</summary>
+    public int? Workers { get; init; }
+}
+
+/// <summary>Takes, lists, proves and restores backups in directory repositories.</summary>
+public sealed class BackupService : IBackupService
+{
+    private readonly Func<string, IDatabaseProvider> _providers;
+    private readonly TimeProvider _clock;
+    private readonly BackupServiceOptions _options;
+    private readonly ZstdLibrary? _zstd;
+    private readonly Func<RepositoryDefinition, IRepositoryStorage> _storages;
+
+    /// <summary>Makes a service.</summary>
+    /// <param name="providers">Gives the provider of an engine, or throws <see cref="ErrorIds.EngineNotSupported"/>.</param>
+    /// <param name="clock">The clock; null: the system's.</param>
+    /// <param name="options">How it works; null: the defaults.</param>
+    public BackupService(Func<string, IDatabaseProvider> providers, TimeProvider? clock = null, BackupServiceOptions? options = null)
+        : this(providers, clock, options, ZstdLibrary.Instance, static repository => new DirectoryStorage(repository.Path))
+    {
+    }
+
+    internal BackupService(Func<string, IDatabaseProvider> providers, TimeProvider? clock, BackupServiceOptions? options, ZstdLibrary? zstd,
+        Func<RepositoryDefinition, IRepositoryStorage> storages)
+    {
+        (_providers, _clock, _options, _zstd, _storages) = (providers, clock ?? TimeProvider.System, options ?? new(), zstd, storages);
+        if (_options.PackSize is < 64 << 10 or > 1 << 30)
+            throw new ArgumentOutOfRangeException(nameof(options), "a pack has 64 KiB to 1 GiB");
+    }
+
+    /// <inheritdoc/>
+    public async Task<BackupInfo> CreateAsync(ClusterDefinition cluster, RepositoryDefinition repository, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var source = _providers(cluster.Engine).Require<IBackupSource>("backup");
+        var node = ChooseNode(cluster);
+        try
+        {
+            var storage = _storages(repository);
+            var opened = await BackupRepository.OpenOrCreateAsync(storage, _clock, cancellationToken).ConfigureAwait(false);
+            var run = new BackupRun(opened, _zstd, _options, _clock);
+            var info = await run.ExecuteAsync(cluster, node, source, repository, progress, cancellationToken).ConfigureAwait(false);
+            return info with { Definition = cluster };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw RepositoryErrors.Translate(e, repository.Path, ErrorIds.BackupFailed);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<BackupInfo>> ListAsync(RepositoryDefinition repository, BackupFilter filter, Action<DbRecoveryException>? damaged, CancellationToken cancellationToken)
+    {
+        if (await BackupRepository.OpenAsync(_storages(repository), cancellationToken).ConfigureAwait(false) is not { } opened)
+            return [];
+        var found = new List<BackupInfo>();
+        foreach (var key in await ManifestStore.ListAsync(opened, cancellationToken).ConfigureAwait(false))
+        {
+            try
+            {
+                var (manifest, bytes) = await ManifestStore.ReadAsync(opened, key, cancellationToken).ConfigureAwait(false);
+                if ((filter.Cluster is null || manifest.Cluster == filter.Cluster) && (filter.Id is null || manifest.Id.StartsWith(filter.Id, StringComparison.Ordinal)))
+                    found.Add(manifest.ToInfo(repository, bytes));
+            }
+            catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryCorrupt or ErrorIds.RepositoryInvalid)
+            {
+                damaged?.Invoke(e);
+            }
+            catch (DbRecoveryException e) when (e.Id == ErrorIds.BackupNotFound)
+            {
+                // removed since it was listed
+            }
+        }
+        return await FilterAsync(opened, found, filter, damaged, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IBackupContent> OpenAsync(BackupInfo backup, CancellationToken cancellationToken) =>
+        await OpenContentAsync(backup, cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async Task<BackupTestResult> TestAsync(BackupInfo backup, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var content = await OpenContentAsync(backup, cancellationToken).ConfigureAwait(false);
+        var provider = _providers(backup.Engine);
+        var test = new BackupTest(content, provider.Require<IRestoreTarget>("test-backup"), provider.Require<IDataInspector>("test-backup"), _zstd, _clock);
+        BackupProof proof;
+        try
+        {
+            proof = await test.ExecuteAsync(_options.ScratchFolder ?? Path.GetTempPath(), progress, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw RepositoryErrors.Translate(e, _options.ScratchFolder ?? Path.GetTempPath(), ErrorIds.RestoreFailed);
+        }
+        await ProofStore.WriteAsync(content.Repository, proof, cancellationToken).ConfigureAwait(false);
+        return new BackupTestResult { Backup = content.Info with { Definition = backup.Definition, Proof = proof }, Proof = proof };
+    }
+
+    /// <inheritdoc/>
+    public async Task<RestoreResult> RestoreAsync(RestoreRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        if (!Path.IsPathFullyQualified(request.Destination))
+            throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"the destination '{request.Destination}' is not an absolute path", target: request.Destination);
+        var started = Stopwatch.GetTimestamp();
+        var content = await OpenContentAsync(request.Backup, cancellationToken).ConfigureAwait(false);
+        var target = _providers(content.Info.Engine).Require<IRestoreTarget>("restore");
+        try
+        {
+            var session = await target.BeginAsync(content, request.Destination, request.Replace, cancellationToken).ConfigureAwait(false);
+            await using (session.ConfigureAwait(false))
+            {
+                var index = await BlobIndex.LoadAsync(content.Repository, content.Manifest.Packs, cancellationToken).ConfigureAwait(false);
+                await FileRestorer.RunAsync(content, index, _zstd, session.StagingPath, durable: true, progress, cancellationToken).ConfigureAwait(false);
+                var previous = await session.CommitAsync(cancellationToken).ConfigureAwait(false);
+                return new RestoreResult
+                {
+                    BackupId = content.Info.Id,
+                    Cluster = content.Info.Cluster,
+                    Path = request.Destination,
+                    PreviousPath = previous,
+                    SizeBytes = content.Info.SizeBytes,
+                    Duration = Stopwatch.GetElapsedTime(started),
+                    DataAsOf = content.Source.DataAsOf,
+                };
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw RepositoryErrors.Translate(e, request.Destination, ErrorIds.RestoreFailed);
+        }
+    }
+
+    /// <summary>The tool's name and version, as manifests carry it.</summary>
+    internal static string Tool { get; } =
+        $"DbRecovery {typeof(BackupService).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0"}";
+
+    /// <summary>The node to read from: the one that is least missed, which is the last choice for a failover.</summary>
+    private static NodeDefinition ChooseNode(ClusterDefinition cluster) =>
+        cluster.Nodes.MinBy(n => n.Priority)
+        ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"cluster '{cluster.Name}' has no node to back up", target: cluster.Name);
+
+    private async Task<BackupContent> OpenContentAsync(BackupInfo backup, CancellationToken cancellationToken)
+    {
+        var definition = backup.RepositoryDefinition
+            ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"backup {backup.Id} does not say in which repository it is", "List it from its repository.", backup.Id);
+        var repository = await BackupRepository.OpenAsync(_storages(definition), cancellationToken).ConfigureAwait(false)
+            ?? throw new DbRecoveryException(ErrorIds.RepositoryInvalid, ErrorKind.NotFound, $"there is no repository at '{definition.Path}'", "Check that its disk is mounted.", definition.Path);
+        var (manifest, bytes) = await ManifestStore.ReadAsync(repository, BackupPaths.Manifest(backup.Engine, backup.SystemId, backup.Id), cancellationToken).ConfigureAwait(false);
+        return new BackupContent(repository, manifest, manifest.ToInfo(definition, bytes) with { Definition = backup.Definition, Proof = backup.Proof });
+    }
+
+    private static async Task<IReadOnlyList<BackupInfo>> FilterAsync(BackupRepository repository, List<BackupInfo> found, BackupFilter filter, Action<DbRecoveryException>? damaged, CancellationToken cancellationToken)
+    {
+        if (filter.Id is { } id && found.Any(b => b.Id == id))
+            found = found.Where(b => b.Id == id).ToList();
+        if (filter.Id is not null && found.Count > 1)
+            throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput,
+                $"'{filter.Id}' is the beginning of {found.Count} backups: {string.Join(", ", found.Select(b => b.Id).Order().Take(5))}", "Give more of the id.", filter.Id);
+        var kept = new List<BackupInfo>();
+        foreach (var backup in found.OrderByDescending(b => b.StartedAt).ThenByDescending(b => b.Id, StringComparer.Ordinal))
+        {
+            if (filter.CompleteOnly && backup.Status != BackupStatus.Complete)
+                continue;
+            var proof = await ProofStore.LatestAsync(repository, backup.Id, damaged, cancellationToken).ConfigureAwait(false);
+            if (filter.ProvedOnly && proof is not { Passed: true })
+                continue;
+            kept.Add(backup with { Proof = proof });
+            if (filter.Latest)
+                break;
+        }
+        return kept;
+    }
+}

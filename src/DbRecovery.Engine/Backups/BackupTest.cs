@@ -1,0 +1,151 @@
+using System.Diagnostics;
+
+namespace DbRecovery.Engine.Backups;
+
+/// <summary>The test of one backup: restored into a scratch place, compared with the manifest, checked by its engine.</summary>
+internal sealed class BackupTest(BackupContent content, IRestoreTarget target, IDataInspector inspector, ZstdLibrary? zstd, TimeProvider clock)
+{
+    private const long Reserve = 1 << 20;
+    private readonly List<ProofCheck> _checks = [];
+    private TimeSpan _digesting;
+
+    public async Task<BackupProof> ExecuteAsync(string scratchRoot, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var testedAt = clock.GetUtcNow();
+        CheckSpace(scratchRoot);
+        var scratch = Path.Combine(scratchRoot, $"dbrecovery-test-{Guid.NewGuid():N}");
+        // data of a database: nobody else may look
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(scratch);
+        else
+            Directory.CreateDirectory(scratch, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        var (restoring, checking) = (TimeSpan.Zero, TimeSpan.Zero);
+        var at = Stopwatch.GetTimestamp();
+        try
+        {
+            var path = await RestoreAsync(Path.Combine(scratch, ScratchName()), progress, cancellationToken).ConfigureAwait(false);
+            restoring = Stopwatch.GetElapsedTime(at);
+            at = Stopwatch.GetTimestamp();
+            if (path is not null)
+                _checks.AddRange(await inspector.CheckRestoredAsync(path, content, progress, cancellationToken).ConfigureAwait(false));
+            await CheckRepositoryAsync(cancellationToken).ConfigureAwait(false);
+            checking = Stopwatch.GetElapsedTime(at) + _digesting;
+            restoring -= _digesting;
+        }
+        catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryCorrupt or ErrorIds.BackupVerifyFailed or ErrorIds.DatabaseCorrupt or ErrorIds.NotADatabase)
+        {
+            _checks.Add(new ProofCheck(e.Id == ErrorIds.RepositoryCorrupt ? "restore" : "inspect", false, e.Message));
+        }
+        finally
+        {
+            Remove(scratch);
+        }
+        return new BackupProof
+        {
+            BackupId = content.Info.Id,
+            TestedAt = testedAt,
+            Passed = _checks.Count > 0 && _checks.All(c => c.Passed),
+            RestoreDuration = restoring,
+            CheckDuration = checking,
+            Checks = _checks,
+        };
+    }
+
+    /// <summary>Restores and compares digests; null where they differ, so that nothing is looked into that is not the backup.</summary>
+    private async Task<string?> RestoreAsync(string destination, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var session = await target.BeginAsync(content, destination, replace: false, cancellationToken).ConfigureAwait(false);
+        await using (session.ConfigureAwait(false))
+        {
+            var index = await BlobIndex.LoadAsync(content.Repository, content.Manifest.Packs, cancellationToken).ConfigureAwait(false);
+            foreach (var damage in index.Damaged.Where(d => d.Target?.StartsWith("index/", StringComparison.Ordinal) == true))
+                _checks.Add(new ProofCheck("index", true, $"{damage.Message} The backup does not depend on it."));
+            await FileRestorer.RunAsync(content, index, zstd, session.StagingPath, durable: false, progress, cancellationToken).ConfigureAwait(false);
+            _checks.Add(new ProofCheck("restore", true, $"{content.Manifest.SizeBytes} bytes in {content.Manifest.Entries.Count} paths"));
+            var at = Stopwatch.GetTimestamp();
+            var same = await CheckDigestsAsync(session.StagingPath, cancellationToken).ConfigureAwait(false);
+            _digesting = Stopwatch.GetElapsedTime(at);
+            if (!same)
+                return null;
+            await session.CommitAsync(cancellationToken).ConfigureAwait(false);
+            return destination;
+        }
+    }
+
+    private async Task<bool> CheckDigestsAsync(Func<BackupEntry, string> placeOf, CancellationToken cancellationToken)
+    {
+        var files = content.Manifest.Entries.Where(e => e.Entry.Type == BackupEntryType.File).ToList();
+        var wrong = new List<string>();
+        var hashesLost = new List<string>();
+        foreach (var file in files)
+        {
+            var (digest, hashes) = await FileDigest.ComputeAsync(placeOf(file.Entry), file.HashUnit, content.Repository.Identity, cancellationToken).ConfigureAwait(false);
+            if (digest != file.Digest)
+                wrong.Add(file.Entry.Path);
+            else if (file.PageHashes is not null && (await content.ReadPageHashesAsync(file.Entry.Path, cancellationToken).ConfigureAwait(false))?.Bytes.Span.SequenceEqual(hashes) != true)
+                hashesLost.Add(file.Entry.Path);
+        }
+        _checks.Add(new ProofCheck("digest", wrong.Count == 0,
+            wrong.Count == 0 ? $"{files.Count} files are byte for byte what was backed up" : $"not what was backed up: {string.Join(", ", wrong.Take(10))}"));
+        if (wrong.Count == 0 && hashesLost.Count > 0)
+            await RebuildPageHashesAsync(hashesLost, placeOf, cancellationToken).ConfigureAwait(false);
+        return wrong.Count == 0;
+    }
+
+    /// <summary>The files were just proved to be what was backed up, so the hashes of their pages are those that were lost.</summary>
+    private async Task RebuildPageHashesAsync(List<string> lost, Func<BackupEntry, string> placeOf, CancellationToken cancellationToken)
+    {
+        var key = BackupPaths.PageHashes(content.Info.Engine, content.Info.SystemId, content.Info.Id);
+        var writer = await content.Repository.Storage.CreateAsync(cancellationToken).ConfigureAwait(false);
+        await using (writer.ConfigureAwait(false))
+        {
+            foreach (var file in content.Manifest.Entries.Where(e => e.PageHashes is not null).OrderBy(e => e.PageHashes!.Offset))
+            {
+                var (_, hashes) = await FileDigest.ComputeAsync(placeOf(file.Entry), file.HashUnit, content.Repository.Identity, cancellationToken).ConfigureAwait(false);
+                await writer.WriteAsync(hashes, cancellationToken).ConfigureAwait(false);
+            }
+            await writer.CommitAsync(key, PutMode.Replace, cancellationToken).ConfigureAwait(false);
+        }
+        _checks.Add(new ProofCheck("page-hashes", true, $"'{key}' was damaged for {string.Join(", ", lost.Take(10))} and has been built again. The backup does not depend on it."));
+    }
+
+    /// <summary>Every byte of every pack: damage that this backup does not meet today is met by the next that shares the pack.</summary>
+    private async Task CheckRepositoryAsync(CancellationToken cancellationToken)
+    {
+        var damaged = new List<string>();
+        foreach (var pack in content.Manifest.Packs)
+        {
+            if (await PackReader.VerifyNameAsync(content.Repository.Storage, pack, cancellationToken).ConfigureAwait(false) != true)
+                damaged.Add(PackFormat.Key(pack));
+        }
+        _checks.Add(new ProofCheck("packs", damaged.Count == 0,
+            damaged.Count == 0 ? $"{content.Manifest.Packs.Count} packs have the SHA-256 that is their name" : $"altered or missing: {string.Join(", ", damaged.Take(10))}"));
+    }
+
+    private void CheckSpace(string scratchRoot)
+    {
+        var needed = content.Manifest.SizeBytes + content.Manifest.SizeBytes / 20 + Reserve;
+        var free = new DriveInfo(Path.GetFullPath(scratchRoot)).AvailableFreeSpace;
+        if (free < needed)
+            throw new DbRecoveryException(ErrorIds.OutOfSpace, ErrorKind.OutOfSpace,
+                $"a test of backup {content.Info.Id} needs {needed} bytes under '{scratchRoot}', and {free} are free", "Free space there or name another scratch folder.", scratchRoot);
+    }
+
+    private string ScratchName()
+    {
+        var files = content.Entries.Where(e => e.Type == BackupEntryType.File).ToList();
+        return files.Count == 1 ? Path.GetFileName(files[0].Path) : "data";
+    }
+
+    private static void Remove(string scratch)
+    {
+        try
+        {
+            Directory.Delete(scratch, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // the test's own outcome matters more than a folder in the temporary place
+        }
+    }
+}

@@ -1,0 +1,224 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+
+namespace DbRecovery.Engine.Backups;
+
+/// <summary>A blob on its way: what is known of it grows as it goes through the pipeline.</summary>
+internal sealed class PendingBlob(byte[] data, int length, int pageSize)
+{
+    public byte[]? Data { get; set; } = data;
+    public int Length { get; } = length;
+    public int PageSize { get; } = pageSize;
+    /// <summary>Ends when the data is hashed, compressed and checked.</summary>
+    public Task Encoding { get; set; } = Task.CompletedTask;
+    public byte[]? Digests { get; set; }
+    public BlobId Id { get; set; }
+    public BlobCodec Codec { get; set; }
+    public byte[]? Payload { get; set; }
+    public int PayloadLength { get; set; }
+    /// <summary>The pack that holds it, once that is decided.</summary>
+    public PackReference? Pack { get; set; }
+}
+
+/// <summary>
+/// Hashes, compresses and checks blobs on every core, and appends them to packs in the order in which they came.
+/// Memory is bounded by the channel: about two blobs a core in flight, whatever the size of the backup.
+/// </summary>
+/// <remarks>
+/// A full ignores every parent, reads and hashes all data, and yet costs no space for what did not change: a blob that is in the
+/// repository is referred to, but only after its whole pack was read and still has the hash that is its name. So a new backup never
+/// rests on bytes that nobody looked at, and stores again whatever lies in a damaged pack.
+/// </remarks>
+internal sealed class BlobPipeline : IAsyncDisposable
+{
+    public const int BlobSize = 1 << 20;
+    private readonly BackupRepository _repository;
+    private readonly BlobIndex _index;
+    private readonly BlobCodec _codec;
+    private readonly CodecPool _codecs;
+    private readonly PackWriter _packs;
+    private readonly ConcurrentBag<byte[]> _buffers = [];
+    private readonly ConcurrentDictionary<BlobId, PackReference> _written = new();
+    private readonly ConcurrentDictionary<string, Lazy<Task<bool>>> _trusted = new();
+    private readonly Channel<PendingBlob> _channel;
+    private readonly CancellationTokenSource _stop;
+    private readonly Task _writing;
+    private Exception? _fault;
+
+    public BlobPipeline(BackupRepository repository, BlobIndex index, ZstdLibrary? zstd, int workers, int packSize, CancellationToken cancellationToken)
+    {
+        (_repository, _index) = (repository, index);
+        _codec = repository.Codec(zstd);
+        _codecs = new CodecPool(zstd);
+        _packs = new PackWriter(repository, packSize);
+        _channel = Channel.CreateBounded<PendingBlob>(new BoundedChannelOptions(workers * 2) { SingleReader = true });
+        _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        _writing = Task.Run(WriteAllAsync, CancellationToken.None);
+    }
+
+    /// <summary>The packs written; complete after <see cref="FinishAsync"/>.</summary>
+    public IReadOnlyList<PackContents> Packs => _packs.Sealed;
+
+    /// <summary>Gives a buffer of <see cref="BlobSize"/>.</summary>
+    public byte[] RentBuffer() => _buffers.TryTake(out var buffer) ? buffer : GC.AllocateUninitializedArray<byte>(BlobSize);
+
+    /// <summary>Takes a filled buffer over.</summary>
+    public async ValueTask<PendingBlob> SubmitAsync(byte[] data, int length, int pageSize, CancellationToken cancellationToken)
+    {
+        var pending = new PendingBlob(data, length, pageSize);
+        await Guarded(async () =>
+        {
+            // the place in the channel is taken first, or a slow disk would let encoded blobs pile up
+            await _channel.Writer.WaitToWriteAsync(_stop.Token).ConfigureAwait(false);
+            pending.Encoding = Task.Run(() => EncodeAsync(pending), _stop.Token);
+            await _channel.Writer.WriteAsync(pending, _stop.Token).ConfigureAwait(false);
+        }, cancellationToken).ConfigureAwait(false);
+        return pending;
+    }
+
+    /// <summary>Waits until a blob is hashed.</summary>
+    public Task EncodedAsync(PendingBlob pending, CancellationToken cancellationToken) => Guarded(() => pending.Encoding, cancellationToken);
+
+    /// <summary>Waits until every blob is in a durable pack.</summary>
+    public Task FinishAsync(CancellationToken cancellationToken) => Guarded(async () =>
+    {
+        _channel.Writer.TryComplete();
+        await _writing.ConfigureAwait(false);
+        await _packs.FinishAsync(_stop.Token).ConfigureAwait(false);
+    }, cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        _channel.Writer.TryComplete();
+        await _stop.CancelAsync().ConfigureAwait(false);
+        try
+        {
+            await _writing.ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // met before by whoever submitted or finished
+        }
+        // those still encoding hold contexts and buffers
+        while (_channel.Reader.TryRead(out var left))
+            await left.Encoding.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).ConfigureAwait(false);
+        await _packs.DisposeAsync().ConfigureAwait(false);
+        _codecs.Dispose();
+        _stop.Dispose();
+    }
+
+    private async Task WriteAllAsync()
+    {
+        try
+        {
+            await foreach (var pending in _channel.Reader.ReadAllAsync(_stop.Token).ConfigureAwait(false))
+            {
+                await pending.Encoding.ConfigureAwait(false);
+                await WriteAsync(pending).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e)
+        {
+            // whoever waits for room must learn the cause, not the cancellation that follows from it
+            Interlocked.CompareExchange(ref _fault, e, null);
+            await _stop.CancelAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private async Task WriteAsync(PendingBlob pending)
+    {
+        if (pending.Pack is null && _written.TryGetValue(pending.Id, out var known))
+            pending.Pack = known;
+        if (pending.Pack is null)
+        {
+            pending.Pack = await _packs.AppendAsync(pending.Id, pending.Payload.AsMemory(0, pending.PayloadLength), pending.Length, pending.PageSize, pending.Codec, _stop.Token).ConfigureAwait(false);
+            _written[pending.Id] = pending.Pack;
+        }
+        Release(pending);
+    }
+
+    private async Task EncodeAsync(PendingBlob pending)
+    {
+        var codec = _codecs.Rent();
+        try
+        {
+            var data = pending.Data.AsMemory(0, pending.Length);
+            pending.Digests = new byte[Sha256BlobIdentity.PageCount(pending.Length, pending.PageSize) * Sha256BlobIdentity.DigestSize];
+            _repository.Identity.HashPages(data.Span, pending.PageSize, pending.Digests);
+            pending.Id = _repository.Identity.Identify(pending.Digests, pending.PageSize, pending.Length);
+            if (_written.TryGetValue(pending.Id, out var written))
+                pending.Pack = written;
+            else if (await FindStoredAsync(pending).ConfigureAwait(false) is { } stored)
+                pending.Pack = stored;
+            else
+                Compress(pending, codec);
+        }
+        finally
+        {
+            _codecs.Return(codec);
+        }
+    }
+
+    private async Task<PackReference?> FindStoredAsync(PendingBlob pending)
+    {
+        foreach (var location in _index.Find(pending.Id))
+        {
+            var trusted = _trusted.GetOrAdd(location.Pack, name => new Lazy<Task<bool>>(async () =>
+                await PackReader.VerifyNameAsync(_repository.Storage, name, _stop.Token).ConfigureAwait(false) == true));
+            if (await trusted.Value.ConfigureAwait(false))
+                return new PackReference(location.Pack);
+        }
+        return null;
+    }
+
+    private void Compress(PendingBlob pending, CodecContext codec)
+    {
+        var data = pending.Data.AsSpan(0, pending.Length);
+        var payload = RentBuffer();
+        var length = codec.Compress(_codec, data, payload);
+        if (length is { } compressed)
+        {
+            // a compressor with a bug must not be found out by a restore
+            var check = RentBuffer();
+            var same = codec.Decompress(_codec, payload.AsSpan(0, compressed), check.AsSpan(0, pending.Length)) && check.AsSpan(0, pending.Length).SequenceEqual(data);
+            _buffers.Add(check);
+            if (!same)
+                length = null;
+        }
+        if (length is null)
+        {
+            _buffers.Add(payload);
+            (pending.Codec, pending.Payload, pending.PayloadLength, pending.Data) = (BlobCodec.Raw, pending.Data, pending.Length, null);
+            return;
+        }
+        (pending.Codec, pending.Payload, pending.PayloadLength) = (_codec, payload, length.Value);
+        _buffers.Add(pending.Data!);
+        pending.Data = null;
+    }
+
+    private void Release(PendingBlob pending)
+    {
+        if (pending.Data is not null)
+            _buffers.Add(pending.Data);
+        if (pending.Payload is not null)
+            _buffers.Add(pending.Payload);
+        (pending.Data, pending.Payload) = (null, null);
+    }
+
+    private async Task Guarded(Func<Task> work, CancellationToken cancellationToken)
+    {
+        try
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            await work().ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is OperationCanceledException or ChannelClosedException)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (_fault is { } fault and not OperationCanceledException)
+                System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(fault);
+            throw;
+        }
+    }
+}

@@ -1,0 +1,64 @@
+using System.Security.Cryptography;
+using Microsoft.Win32.SafeHandles;
+
+namespace DbRecovery.Engine.Backups;
+
+/// <summary>
+/// The digest of a file: SHA-256 over the SHA-256 of each of its pages in order. Unlike the plain hash it can be computed on every
+/// core, and it is made of the same page digests as the blobs' ids.
+/// </summary>
+internal static class FileDigest
+{
+    private const int ChunkTarget = 1 << 20;
+
+    public static string Format(int unit, ReadOnlySpan<byte> hash) => $"sha256-pages-{unit}:{Convert.ToHexString(hash).ToLowerInvariant()}";
+
+    /// <summary>Computes the digest of a file on disk, and its page hashes.</summary>
+    public static async Task<(string Digest, byte[] PageHashes)> ComputeAsync(string path, int unit, IBlobIdentity identity, CancellationToken cancellationToken)
+    {
+        using var handle = File.OpenHandle(path, options: FileOptions.None);
+        var length = RandomAccess.GetLength(handle);
+        var pages = (length + unit - 1) / unit;
+        var hashes = new byte[pages * PageHashList.HashSize];
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var chunk = Math.Max(1, ChunkTarget / unit) * unit;
+        var wave = new Task<byte[]>[Environment.ProcessorCount];
+        for (long at = 0; at < length;)
+        {
+            var started = 0;
+            for (; started < wave.Length && at < length; started++, at += chunk)
+            {
+                var from = at;
+                wave[started] = Task.Run(() => HashChunk(handle, from, (int)Math.Min(chunk, length - from), unit, identity), cancellationToken);
+            }
+            for (var i = 0; i < started; i++)
+            {
+                var digests = await wave[i].ConfigureAwait(false);
+                hash.AppendData(digests);
+                var page = (at - (long)(started - i) * chunk) / unit;
+                // at overshoots at the end of the file only by part of the last chunk, so the chunk's first page is exact
+                for (var d = 0; d < digests.Length; d += Sha256BlobIdentity.DigestSize, page++)
+                    digests.AsSpan(d, PageHashList.HashSize).CopyTo(hashes.AsSpan((int)(page * PageHashList.HashSize)));
+            }
+        }
+        return (Format(unit, hash.GetHashAndReset()), hashes);
+    }
+
+    private static byte[] HashChunk(SafeFileHandle handle, long offset, int length, int unit, IBlobIdentity identity)
+    {
+        var buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            var done = 0;
+            while (done < length && RandomAccess.Read(handle, buffer.AsSpan(done, length - done), offset + done) is > 0 and var read)
+                done += read;
+            var digests = new byte[Sha256BlobIdentity.PageCount(done, unit) * Sha256BlobIdentity.DigestSize];
+            identity.HashPages(buffer.AsSpan(0, done), unit, digests);
+            return digests;
+        }
+        finally
+        {
+            System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace DbRecovery.Engine.Backups;
+
+/// <summary>Keys of what belongs to a backup, and the rules for paths inside one.</summary>
+internal static class BackupPaths
+{
+    private const int MaxSegment = 150;
+
+    /// <summary>The folder of a backup's own objects.</summary>
+    public static string Folder(string engine, string systemId, string id) => $"backups/{Escape(engine)}/{Escape(systemId)}/{id}";
+
+    public static string Manifest(string engine, string systemId, string id) => Folder(engine, systemId, id) + "/manifest.json";
+
+    public static string PageHashes(string engine, string systemId, string id) => Folder(engine, systemId, id) + "/pages.bin";
+
+    public static string Proofs(string id) => $"tests/{id}/";
+
+    /// <summary>An id that sorts by time.</summary>
+    public static string NewId(DateTimeOffset now) =>
+        string.Create(CultureInfo.InvariantCulture, $"{now.UtcDateTime:yyyyMMdd'T'HHmmss'Z'}-{Convert.ToHexString(RandomNumberGenerator.GetBytes(3)).ToLowerInvariant()}");
+
+    /// <summary>Any text as one segment of a key: what is not a letter, digit, dot, hyphen or underscore becomes %XX of its UTF-8.</summary>
+    public static string Escape(string text)
+    {
+        var escaped = new StringBuilder();
+        foreach (var b in Encoding.UTF8.GetBytes(text))
+        {
+            var c = (char)b;
+            // a leading dot hides a folder, and . and .. are none
+            if (char.IsAsciiLetterOrDigit(c) || c is '-' or '_' || (c == '.' && escaped.Length > 0))
+                escaped.Append(c);
+            else
+                escaped.Append(CultureInfo.InvariantCulture, $"%{b:X2}");
+        }
+        if (escaped.Length == 0)
+            return "%";
+        if (escaped.Length <= MaxSegment)
+            return escaped.ToString();
+        return $"{escaped.ToString(0, 80)}%{Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(text))).ToLowerInvariant()}";
+    }
+
+    /// <summary>Why a path inside a backup is refused; null for nothing. A path that leaves its folder would overwrite what is not the backup's.</summary>
+    public static string? Defect(string path)
+    {
+        if (path.Length == 0)
+            return "is empty";
+        if (path.StartsWith('/') || Path.IsPathRooted(path))
+            return "is not relative";
+        if (path.Contains('\0'))
+            return "holds a NUL";
+        return path.Split('/').Any(p => p is "" or "." or "..") ? "has an empty, '.' or '..' part" : null;
+    }
+}

@@ -1,0 +1,91 @@
+using System.Security.Cryptography;
+
+namespace DbRecovery.Engine.Backups;
+
+/// <summary>Reads and writes manifests and what lies beside them.</summary>
+internal static class ManifestStore
+{
+    private const long MaxManifestSize = 1L << 30;
+    private const string Name = "/manifest.json";
+
+    /// <summary>Writes a manifest and gives its size. From here on the backup exists.</summary>
+    public static async Task<long> WriteAsync(BackupRepository repository, BackupManifest manifest, CancellationToken cancellationToken)
+    {
+        var bytes = SealedDocument.Write(manifest);
+        var key = BackupPaths.Manifest(manifest.Engine, manifest.Source.SystemId, manifest.Id);
+        if (!await repository.Storage.PutAsync(key, bytes, PutMode.IfAbsent, cancellationToken).ConfigureAwait(false))
+            throw new DbRecoveryException(ErrorIds.BackupFailed, ErrorKind.Failed, $"a backup with the id {manifest.Id} is there already", "Try again.", manifest.Id);
+        return bytes.Length;
+    }
+
+    /// <summary>Reads one manifest.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.BackupNotFound"/>, <see cref="ErrorIds.RepositoryCorrupt"/>.</exception>
+    public static async Task<(BackupManifest Manifest, long Bytes)> ReadAsync(BackupRepository repository, string key, CancellationToken cancellationToken)
+    {
+        var storage = repository.Storage;
+        var bytes = await storage.GetAsync(key, MaxManifestSize, cancellationToken).ConfigureAwait(false)
+            ?? throw new DbRecoveryException(ErrorIds.BackupNotFound, ErrorKind.NotFound, $"the repository '{storage.Location}' has no '{key}'", "List the backups that there are.", key);
+        var manifest = SealedDocument.Read<BackupManifest>(bytes) ?? throw RepositoryErrors.Corrupt(storage, key, "the manifest's bytes are not those that were written");
+        if (manifest.Format > RepositoryHeader.CurrentFormat)
+            throw RepositoryErrors.Invalid(storage, $"'{key}' has format {manifest.Format}; this version reads up to {RepositoryHeader.CurrentFormat}", "Use a newer version of DbRecovery.");
+        if (manifest.Defect() is { } defect)
+            throw RepositoryErrors.Corrupt(storage, key, defect);
+        if (BackupPaths.Manifest(manifest.Engine, manifest.Source.SystemId, manifest.Id) != key || manifest.RepoId != repository.Header.RepoId)
+            throw RepositoryErrors.Corrupt(storage, key, $"it is the manifest of backup {manifest.Id} in repository {manifest.RepoId}, not of this one");
+        return (manifest, bytes.Length);
+    }
+
+    /// <summary>The keys of every manifest.</summary>
+    public static async Task<IReadOnlyList<string>> ListAsync(BackupRepository repository, CancellationToken cancellationToken)
+    {
+        var keys = new List<string>();
+        await foreach (var found in repository.Storage.ListAsync("backups/", cancellationToken).ConfigureAwait(false))
+        {
+            if (found.Key.EndsWith(Name, StringComparison.Ordinal))
+                keys.Add(found.Key);
+        }
+        return keys;
+    }
+
+    /// <summary>A file's page hashes; null where they are gone or damaged.</summary>
+    public static async Task<PageHashList?> ReadPageHashesAsync(BackupRepository repository, BackupManifest manifest, PageHashSection section, CancellationToken cancellationToken)
+    {
+        var bytes = new byte[section.Length];
+        var key = BackupPaths.PageHashes(manifest.Engine, manifest.Source.SystemId, manifest.Id);
+        var read = section.Length == 0 ? 0 : await repository.Storage.ReadAsync(key, section.Offset, bytes, cancellationToken).ConfigureAwait(false);
+        return read == section.Length && Convert.ToHexString(SHA256.HashData(bytes)).Equals(section.Sha256, StringComparison.OrdinalIgnoreCase)
+            ? new PageHashList(section.PageSize, bytes)
+            : null;
+    }
+}
+
+/// <summary>Proofs under tests/&lt;backup&gt;/: one file a test, never changed.</summary>
+internal static class ProofStore
+{
+    private const long MaxProofSize = 16 << 20;
+
+    /// <summary>Remembers a proof.</summary>
+    public static Task WriteAsync(BackupRepository repository, BackupProof proof, CancellationToken cancellationToken)
+    {
+        var name = $"{proof.TestedAt.UtcDateTime.ToString("yyyyMMdd'T'HHmmss.fffffff'Z'", System.Globalization.CultureInfo.InvariantCulture)}-{Convert.ToHexString(RandomNumberGenerator.GetBytes(3)).ToLowerInvariant()}.json";
+        return repository.Storage.PutAsync(BackupPaths.Proofs(proof.BackupId) + name, SealedDocument.Write(proof), PutMode.IfAbsent, cancellationToken);
+    }
+
+    /// <summary>The latest proof of a backup. A damaged latest one counts as none: an older one may say what is no longer true.</summary>
+    public static async Task<BackupProof?> LatestAsync(BackupRepository repository, string backupId, Action<DbRecoveryException>? damaged, CancellationToken cancellationToken)
+    {
+        string? latest = null;
+        await foreach (var found in repository.Storage.ListAsync(BackupPaths.Proofs(backupId), cancellationToken).ConfigureAwait(false))
+        {
+            if (found.Key.EndsWith(".json", StringComparison.Ordinal) && string.CompareOrdinal(found.Key, latest) > 0)
+                latest = found.Key;
+        }
+        if (latest is null || await repository.Storage.GetAsync(latest, MaxProofSize, cancellationToken).ConfigureAwait(false) is not { } bytes)
+            return null;
+        var proof = SealedDocument.Read<BackupProof>(bytes);
+        if (proof?.BackupId == backupId)
+            return proof;
+        damaged?.Invoke(RepositoryErrors.Corrupt(repository.Storage, latest, "the proof's bytes are not those that were written"));
+        return null;
+    }
+}

@@ -1,0 +1,44 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+
+namespace DbRecovery.Engine.Backups;
+
+/// <summary>
+/// JSON whose last property, <c>sha256</c>, is the SHA-256 of every byte before the comma that begins it. Any altered, missing or added
+/// byte shows, and the file stays JSON for every other tool.
+/// </summary>
+internal static class SealedDocument
+{
+    private const string Begin = ",\"sha256\":\"";
+    private const string End = "\"}\n";
+    private const int TailSize = 11 + 64 + 3;
+
+    public static byte[] Write<T>(T value)
+    {
+        var json = JsonSerializer.SerializeToUtf8Bytes(value, DbRecoveryJson.Compact);
+        var body = json.AsSpan(0, json.Length - 1);
+        return [.. body, .. Tail(body)];
+    }
+
+    /// <summary>Reads a document; null where it is not what was written.</summary>
+    public static T? Read<T>(ReadOnlySpan<byte> bytes) where T : class
+    {
+        if (bytes.Length <= TailSize)
+            return null;
+        var body = bytes[..^TailSize];
+        if (!bytes[^TailSize..].SequenceEqual(Tail(body)))
+            return null;
+        try
+        {
+            return JsonSerializer.Deserialize<T>((byte[])[.. body, (byte)'}'], DbRecoveryJson.Compact);
+        }
+        catch (Exception e) when (e is JsonException or NotSupportedException)
+        {
+            return null;
+        }
+    }
+
+    private static byte[] Tail(ReadOnlySpan<byte> body) =>
+        Encoding.ASCII.GetBytes(Begin + Convert.ToHexString(SHA256.HashData(body)).ToLowerInvariant() + End);
+}

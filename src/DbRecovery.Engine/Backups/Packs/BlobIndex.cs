@@ -1,0 +1,123 @@
+namespace DbRecovery.Engine.Backups;
+
+/// <summary>
+/// Where the blobs are. Loaded from index/, and from pack trailers for whatever no good index covers, so that a missing or damaged
+/// index costs time and nothing else.
+/// </summary>
+internal sealed class BlobIndex
+{
+    private const long MaxIndexSize = 1L << 30;
+    private readonly Dictionary<BlobId, int> _first = [];
+    private readonly List<(BlobLocation Location, int Next)> _all = [];
+    private readonly HashSet<string> _packs = [];
+
+    /// <summary>What was found damaged while loading: indexes and packs.</summary>
+    public List<DbRecoveryException> Damaged { get; } = [];
+
+    /// <summary>Every pack in the repository: for a backup, which looks for blobs that it need not store again.</summary>
+    public static async Task<BlobIndex> LoadAsync(BackupRepository repository, CancellationToken cancellationToken)
+    {
+        var index = new BlobIndex();
+        var present = new HashSet<string>();
+        await foreach (var found in repository.Storage.ListAsync("packs/", cancellationToken).ConfigureAwait(false))
+        {
+            if (PackFormat.NameOf(found.Key) is { } name)
+                present.Add(name);
+        }
+        await index.LoadAsync(repository, present, cancellationToken).ConfigureAwait(false);
+        return index;
+    }
+
+    /// <summary>Only some packs: for a restore, which knows what it needs.</summary>
+    public static async Task<BlobIndex> LoadAsync(BackupRepository repository, IEnumerable<string> packs, CancellationToken cancellationToken)
+    {
+        var index = new BlobIndex();
+        await index.LoadAsync(repository, packs.ToHashSet(), cancellationToken).ConfigureAwait(false);
+        return index;
+    }
+
+    /// <summary>The places of a blob, those in <paramref name="preferredPack"/> first. All hold the same bytes unless one is damaged.</summary>
+    public IEnumerable<BlobLocation> Find(BlobId id, string? preferredPack = null)
+    {
+        if (!_first.TryGetValue(id, out var at))
+            return [];
+        var found = new List<BlobLocation>(1);
+        for (; at >= 0; at = _all[at].Next)
+        {
+            if (_all[at].Location.Pack == preferredPack)
+                found.Insert(0, _all[at].Location);
+            else
+                found.Add(_all[at].Location);
+        }
+        return found;
+    }
+
+    private async Task LoadAsync(BackupRepository repository, HashSet<string> wanted, CancellationToken cancellationToken)
+    {
+        var damagedKeys = new List<string>();
+        await foreach (var found in repository.Storage.ListAsync("index/", cancellationToken).ConfigureAwait(false))
+        {
+            var bytes = found.Size > MaxIndexSize ? [] : await repository.Storage.GetAsync(found.Key, MaxIndexSize, cancellationToken).ConfigureAwait(false);
+            if (bytes is null)
+                continue;
+            if (IndexFormat.Read(found.Key, bytes) is { } packs)
+            {
+                // an index may name packs that were removed since, and packs that nobody asked for
+                foreach (var pack in packs.Where(p => wanted.Contains(p.Name)))
+                    Add(pack);
+                continue;
+            }
+            damagedKeys.Add(found.Key);
+            Damaged.Add(RepositoryErrors.Corrupt(repository.Storage, found.Key, "its bytes are not those that its name promises; it is built again from the packs"));
+        }
+        var rebuilt = await ReadTrailersAsync(repository, wanted, cancellationToken).ConfigureAwait(false);
+        if (rebuilt.Count > 0 || damagedKeys.Count > 0)
+            await RepairAsync(repository, rebuilt, damagedKeys, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<List<PackContents>> ReadTrailersAsync(BackupRepository repository, HashSet<string> wanted, CancellationToken cancellationToken)
+    {
+        var rebuilt = new List<PackContents>();
+        foreach (var name in wanted.Where(name => !_packs.Contains(name)).ToList())
+        {
+            try
+            {
+                var contents = await PackReader.ReadContentsAsync(repository, name, cancellationToken).ConfigureAwait(false);
+                Add(contents);
+                rebuilt.Add(contents);
+            }
+            catch (DbRecoveryException e) when (e.Id == ErrorIds.RepositoryCorrupt)
+            {
+                Damaged.Add(e);
+            }
+        }
+        return rebuilt;
+    }
+
+    private static async Task RepairAsync(BackupRepository repository, List<PackContents> rebuilt, List<string> damagedKeys, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (rebuilt.Count > 0)
+                await repository.WriteIndexAsync(rebuilt, cancellationToken).ConfigureAwait(false);
+            foreach (var key in damagedKeys)
+                await repository.Storage.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DbRecoveryException)
+        {
+            // the index only saves time: a repository that cannot be written can still be restored from
+        }
+    }
+
+    private void Add(PackContents pack)
+    {
+        if (!_packs.Add(pack.Name))
+            return;
+        for (var i = 0; i < pack.Entries.Count; i++)
+        {
+            var id = pack.Entries[i].Id;
+            _all.Add((new BlobLocation(pack.Name, i, pack.Entries[i]), _first.TryGetValue(id, out var next) ? next : -1));
+            _first[id] = _all.Count - 1;
+        }
+    }
+}

@@ -1,0 +1,97 @@
+using System.Buffers;
+using System.Security.Cryptography;
+
+namespace DbRecovery.Engine.Backups;
+
+/// <summary>A blob's place in the repository.</summary>
+internal readonly record struct BlobLocation(string Pack, int Sequence, PackEntry Entry);
+
+/// <summary>Reads packs: their trailers, their blobs, all their bytes.</summary>
+internal static class PackReader
+{
+    /// <summary>A pack's contents from its trailer.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryCorrupt"/>: it is missing or its header or trailer is damaged.</exception>
+    public static async Task<PackContents> ReadContentsAsync(BackupRepository repository, string name, CancellationToken cancellationToken)
+    {
+        var (storage, key) = (repository.Storage, PackFormat.Key(name));
+        var stat = await storage.StatAsync(key, cancellationToken).ConfigureAwait(false) ?? throw RepositoryErrors.Corrupt(storage, key, "the pack is missing");
+        if (stat.Size < PackFormat.HeaderSize + PackFormat.FooterSize + 4)
+            throw RepositoryErrors.Corrupt(storage, key, $"the pack is only {stat.Size} bytes long: it was truncated");
+        var header = await ReadExactAsync(storage, key, 0, PackFormat.HeaderSize, cancellationToken).ConfigureAwait(false);
+        var footer = await ReadExactAsync(storage, key, stat.Size - PackFormat.FooterSize, PackFormat.FooterSize, cancellationToken).ConfigureAwait(false);
+        if (!PackFormat.IsHeader(header, repository.Sealer.CipherId))
+            throw RepositoryErrors.Corrupt(storage, key, "the pack's header is not one");
+        if (PackFormat.ReadFooter(footer, stat.Size) is not { } end)
+            throw RepositoryErrors.Corrupt(storage, key, "the pack's end is not one: it was truncated or altered");
+        var stored = await ReadExactAsync(storage, key, stat.Size - PackFormat.FooterSize - end.TrailerLength, end.TrailerLength, cancellationToken).ConfigureAwait(false);
+        var context = new SealContext(repository.Header.RepoId, header.AsMemory(16, PackFormat.SaltSize), end.Count, default, SealedKind.Trailer);
+        if (!PackFormat.TrailerMatches(footer, stored) || repository.Sealer.Open(context, stored) is not { } trailer
+            || PackFormat.ReadTrailer(trailer.Span, end.Count, stat.Size) is not { } entries)
+            throw RepositoryErrors.Corrupt(storage, key, "the pack's trailer is not what was written");
+        return new PackContents(name, stat.Size, entries);
+    }
+
+    /// <summary>Reads, opens, decodes and checks a blob; null where the bytes are not what was written or are missing.</summary>
+    public static async Task<bool> TryReadBlobAsync(BackupRepository repository, BlobLocation location, CodecContext codec, Memory<byte> destination, CancellationToken cancellationToken)
+    {
+        var entry = location.Entry;
+        if (entry.RawLength != destination.Length)
+            return false;
+        var buffer = ArrayPool<byte>.Shared.Rent(entry.StoredLength);
+        try
+        {
+            var stored = buffer.AsMemory(0, entry.StoredLength);
+            var read = await repository.Storage.ReadAsync(PackFormat.Key(location.Pack), entry.Offset, stored, cancellationToken).ConfigureAwait(false);
+            if (read != entry.StoredLength)
+                return false;
+            var salt = repository.Sealer.CipherId == 0 ? default : await SaltAsync(repository, location.Pack, cancellationToken).ConfigureAwait(false);
+            var context = new SealContext(repository.Header.RepoId, salt, location.Sequence, entry.Id, SealedKind.Blob);
+            return repository.Sealer.Open(context, stored) is { } payload && codec.Decompress(entry.Codec, payload.Span, destination.Span)
+                && IdOf(repository.Identity, codec, destination.Span, entry.PageSize) == entry.Id;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    /// <summary>Whether a pack's bytes still have the hash that is its name; null where it is missing.</summary>
+    public static async Task<bool?> VerifyNameAsync(IRepositoryStorage storage, string name, CancellationToken cancellationToken)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var buffer = ArrayPool<byte>.Shared.Rent(1 << 20);
+        try
+        {
+            for (long at = 0; ;)
+            {
+                if (await storage.ReadAsync(PackFormat.Key(name), at, buffer, cancellationToken).ConfigureAwait(false) is not { } read)
+                    return null;
+                if (read == 0)
+                    return Convert.ToHexString(hash.GetHashAndReset()).Equals(name, StringComparison.OrdinalIgnoreCase);
+                hash.AppendData(buffer.AsSpan(0, read));
+                at += read;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private static BlobId IdOf(IBlobIdentity identity, CodecContext codec, ReadOnlySpan<byte> data, int pageSize)
+    {
+        var digests = codec.ScratchOf(Sha256BlobIdentity.PageCount(data.Length, pageSize) * Sha256BlobIdentity.DigestSize);
+        identity.HashPages(data, pageSize, digests);
+        return identity.Identify(digests, pageSize, data.Length);
+    }
+
+    private static async Task<ReadOnlyMemory<byte>> SaltAsync(BackupRepository repository, string pack, CancellationToken cancellationToken) =>
+        (await ReadExactAsync(repository.Storage, PackFormat.Key(pack), 0, PackFormat.HeaderSize, cancellationToken).ConfigureAwait(false)).AsMemory(16, PackFormat.SaltSize);
+
+    private static async Task<byte[]> ReadExactAsync(IRepositoryStorage storage, string key, long offset, int length, CancellationToken cancellationToken)
+    {
+        var bytes = new byte[length];
+        var read = await storage.ReadAsync(key, offset, bytes, cancellationToken).ConfigureAwait(false);
+        return read == length ? bytes : throw RepositoryErrors.Corrupt(storage, key, read is null ? "it is missing" : "it is shorter than it was");
+    }
+}

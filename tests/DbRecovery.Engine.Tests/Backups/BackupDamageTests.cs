@@ -1,0 +1,191 @@
+using System.Text;
+using DbRecovery.Engine.Backups;
+
+namespace DbRecovery.Engine.Tests.Backups;
+
+public sealed class BackupDamageTests : BackupFixture
+{
+    /// <summary>Where a byte is flipped, as parts of the file; -1 stands for a truncation to half, -2 for removal.</summary>
+    public static TheoryData<string, double> Damages()
+    {
+        var rows = new TheoryData<string, double>();
+        foreach (var kind in new[] { "packs", "index", "manifest", "pages", "repo.json" })
+        {
+            foreach (var at in new[] { 0.0, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.999999, -1, -2 })
+                rows.Add(kind, at);
+        }
+        return rows;
+    }
+
+    [Theory]
+    [MemberData(nameof(Damages))]
+    public async Task Damage_is_found_and_named_and_never_restored_as_good(string kind, double where)
+    {
+        Database.Files["data.db"] = Rows(900_000, 1);
+        Database.Files["more.db"] = Noise(300_000, 2);
+        var backup = await BackUpAsync();
+        var file = FileOf(kind);
+        Damage(file, where);
+        var key = Path.GetRelativePath(Repository.Path, file).Replace('\\', '/');
+
+        switch (kind)
+        {
+            case "packs":
+                await AssertPackDamageAsync(backup, key);
+                break;
+            case "index":
+                var test = await ProveAsync(backup);
+                Assert.True(test.Passed, string.Join("; ", test.Proof.Checks));
+                // a missing index is no damage: it is only built again
+                Assert.Equal(where == -2 ? 0 : 1, test.Proof.Checks.Count(c => c.Name == "index" && c.Detail.Contains(key)));
+                Assert.True((await ProveAsync(backup)).Proof.Checks.All(c => c.Name != "index"), "it was not built again");
+                Assert.NotEmpty(Keys("index"));
+                break;
+            case "pages":
+                await AssertPageHashDamageAsync(backup, key, where);
+                break;
+            case "manifest":
+                await AssertManifestDamageAsync(backup, key, where);
+                break;
+            default:
+                var error = await Assert.ThrowsAsync<DbRecoveryException>(() => RestoreAsync(backup));
+                Assert.Equal((ErrorIds.RepositoryCorrupt, "repo.json"), (error.Id, error.Target));
+                Assert.Equal(ErrorIds.RepositoryCorrupt, (await Assert.ThrowsAsync<DbRecoveryException>(BackUpAsync)).Id);
+                break;
+        }
+    }
+
+    [Fact]
+    public async Task Every_bit_of_a_sealed_document_counts()
+    {
+        Database.Files["data.db"] = Rows(10_000, 1);
+        await BackUpAsync();
+        var bytes = File.ReadAllBytes(Path.Combine(Repository.Path, "repo.json"));
+        Assert.NotNull(SealedDocument.Read<RepositoryHeader>(bytes));
+
+        for (var bit = 0; bit < bytes.Length * 8; bit++)
+        {
+            bytes[bit / 8] ^= (byte)(1 << (bit % 8));
+            Assert.Null(SealedDocument.Read<RepositoryHeader>(bytes));
+            bytes[bit / 8] ^= (byte)(1 << (bit % 8));
+        }
+        for (var length = 0; length < bytes.Length; length++)
+            Assert.Null(SealedDocument.Read<RepositoryHeader>(bytes.AsSpan(0, length)));
+    }
+
+    [Fact]
+    public async Task A_restore_finds_damage_at_every_place_of_the_data()
+    {
+        Database.Files["data.db"] = Noise(700_000, 3);
+        var backup = await BackUpAsync();
+        var pack = Keys("packs").Single();
+        var good = File.ReadAllBytes(pack);
+        for (var at = PackFormat.HeaderSize; at < PackFormat.HeaderSize + 700_000; at += 69_997)
+        {
+            BackupRoundTripTests.Flip(pack, at);
+            var error = await Assert.ThrowsAsync<DbRecoveryException>(() => RestoreAsync(backup));
+            Assert.Equal(ErrorIds.RepositoryCorrupt, error.Id);
+            Assert.False(Path.Exists(Path.Combine(Root, "restored")));
+            File.WriteAllBytes(pack, good);
+        }
+        await RestoreAsync(backup);
+        AssertRestored();
+    }
+
+    [Fact]
+    public async Task A_failing_inspection_is_a_failing_proof()
+    {
+        Database.Files["data.db"] = Rows(10_000, 1);
+        Database.InspectionFails = true;
+        var backup = await BackUpAsync();
+
+        var test = await ProveAsync(backup);
+
+        Assert.False(test.Passed);
+        Assert.False((await ListAsync()).Single().Proof!.Passed);
+        Assert.Empty(await ListAsync(new BackupFilter { ProvedOnly = true }));
+        AssertClean();
+    }
+
+    [Fact]
+    public async Task A_damaged_proof_counts_as_none()
+    {
+        Database.Files["data.db"] = Rows(10_000, 1);
+        await ProveAsync(await BackUpAsync());
+        Assert.True((await ListAsync()).Single().Proof!.Passed);
+        BackupRoundTripTests.Flip(Keys("tests").Single(), 40);
+        var damaged = new List<DbRecoveryException>();
+
+        Assert.Null((await ListAsync(damaged: damaged)).Single().Proof);
+        Assert.StartsWith("tests/", damaged.Single().Target);
+    }
+
+    private async Task AssertPackDamageAsync(BackupInfo backup, string key)
+    {
+        var test = await ProveAsync(backup);
+        Assert.False(test.Passed);
+        Assert.Contains(test.Proof.Checks, c => !c.Passed && c.Detail.Contains(key));
+        Assert.False((await ListAsync()).Single().Proof!.Passed);
+        try
+        {
+            // damage outside the data, in a header or trailer, need not stop a restore: but then it must be the right data
+            await RestoreAsync(backup);
+            AssertRestored();
+        }
+        catch (DbRecoveryException error)
+        {
+            Assert.Equal((ErrorIds.RepositoryCorrupt, key), (error.Id, error.Target));
+            Assert.Contains(backup.Id, error.Message);
+            Assert.Contains(".db", error.Message);
+            Assert.False(Path.Exists(Path.Combine(Root, "restored")));
+        }
+        var next = await BackUpAsync();
+        Assert.True((await ProveAsync(next)).Passed, "a new backup must not rest on the damaged pack");
+    }
+
+    private async Task AssertPageHashDamageAsync(BackupInfo backup, string key, double where)
+    {
+        var content = await Service.OpenAsync(backup, CancellationToken.None);
+        var read = new[] { await content.ReadPageHashesAsync("data.db", CancellationToken.None), await content.ReadPageHashesAsync("more.db", CancellationToken.None) };
+        Assert.Contains(read, r => r is null);
+        var test = await ProveAsync(backup);
+        Assert.True(test.Passed);
+        Assert.Contains(test.Proof.Checks, c => c.Name == "page-hashes" && c.Detail.Contains(key));
+        Assert.NotNull(await content.ReadPageHashesAsync("data.db", CancellationToken.None));
+        Assert.NotNull(await content.ReadPageHashesAsync("more.db", CancellationToken.None));
+        Assert.True(where <= 1);
+    }
+
+    private async Task AssertManifestDamageAsync(BackupInfo backup, string key, double where)
+    {
+        Database.Files["data.db"][7] ^= 1;
+        var other = await BackUpAsync();
+        var damaged = new List<DbRecoveryException>();
+        Assert.Equal(other.Id, (await ListAsync(damaged: damaged)).Single().Id);
+        if (where > -2)
+            Assert.Equal((ErrorIds.RepositoryCorrupt, key), (damaged.Single().Id, damaged.Single().Target));
+        var error = await Assert.ThrowsAsync<DbRecoveryException>(() => RestoreAsync(backup));
+        Assert.Equal(where == -2 ? ErrorIds.BackupNotFound : ErrorIds.RepositoryCorrupt, error.Id);
+        Assert.True((await ProveAsync(other)).Passed);
+    }
+
+    private string FileOf(string kind) => kind switch
+    {
+        "manifest" => Keys("backups").Single(k => k.EndsWith("manifest.json", StringComparison.Ordinal)),
+        "pages" => Keys("backups").Single(k => k.EndsWith("pages.bin", StringComparison.Ordinal)),
+        "repo.json" => Path.Combine(Repository.Path, "repo.json"),
+        _ => Keys(kind).Single(),
+    };
+
+    private static void Damage(string file, double where)
+    {
+        var length = new FileInfo(file).Length;
+        if (where == -2)
+            File.Delete(file);
+        else if (where < 0)
+            using (var stream = File.Open(file, FileMode.Open))
+                stream.SetLength(length / 2);
+        else
+            BackupRoundTripTests.Flip(file, Math.Min(length - 1, (long)(length * where)));
+    }
+}
