@@ -21,7 +21,7 @@ public sealed record IncidentServices
     /// <summary>The runbooks.</summary>
     public required IRunbookLibrary Runbooks { get; init; }
     /// <summary>Conditions and look-ups.</summary>
-    public required IRunbookEvaluator Evaluator { get; init; }
+    public RunbookEvaluator Evaluator { get; } = new();
     /// <summary>Reads a runbook file; it serves to go on with an incident whose runbook is not in the library any more.</summary>
     public Func<string, Runbook>? ReadRunbook { get; init; }
     /// <summary>The actions.</summary>

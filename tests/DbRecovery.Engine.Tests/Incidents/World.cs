@@ -78,7 +78,6 @@ internal sealed class World : IDatabaseProvider, IFileSwap, IDataInspector, IMai
         Repository = _ => new RepositoryDefinition { Name = "main", Path = Path.Combine(Folder, "repo") },
         Health = this,
         Runbooks = this,
-        Evaluator = new SimpleEvaluator(),
         Actions = new ActionCatalogue([.. ActionCatalogue.Standard().Descriptors.Select(d => ActionCatalogue.Standard().Get(d.Name)), .. ExtraActions]),
         Secrets = this,
         Clock = Clock,
@@ -266,66 +265,5 @@ internal sealed class World : IDatabaseProvider, IFileSwap, IDataInspector, IMai
         };
         public IReadOnlyList<BackupEntry> Entries => [];
         public Task<PageHashList?> ReadPageHashesAsync(string path, CancellationToken cancellationToken) => Task.FromResult<PageHashList?>(null);
-    }
-}
-
-/// <summary>As much of conditions and values as these tests need.</summary>
-internal sealed class SimpleEvaluator : IRunbookEvaluator
-{
-    public IValueSource Values(EvaluationInputs inputs) => new Source(inputs);
-
-    public ConditionOutcome Evaluate(Condition condition, IValueSource values)
-    {
-        switch (condition)
-        {
-            case NotCondition not:
-                return Evaluate(not.Item, values) is { Result: { } r } o ? new(!r, o.Explanation) : new(null, "unknown");
-            case FactCondition fact:
-                if (values.Resolve(fact.Fact).Value is not { } value)
-                    return new(null, $"{fact.Fact} is unknown");
-                var wanted = ((LiteralValue)fact.Value).Text;
-                bool result = fact.Comparison switch
-                {
-                    Comparison.Is => value.ToString() == wanted,
-                    Comparison.AtLeast => value.AsNumber() >= double.Parse(wanted, System.Globalization.CultureInfo.InvariantCulture),
-                    Comparison.Above => value.AsNumber() > double.Parse(wanted, System.Globalization.CultureInfo.InvariantCulture),
-                    _ => throw new NotSupportedException(),
-                };
-                return new(result, $"{fact.Fact} is {value}");
-            default:
-                throw new NotSupportedException();
-        }
-    }
-
-    public Condition ReadCondition(RunbookValue value) => throw new NotSupportedException();
-
-    public object Bind(RunbookValue value, OptionDescriptor option, IValueSource values) => value switch
-    {
-        LookupValue lookup => values.Resolve(lookup.Path).Value?.Boxed ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"{lookup.Path} is unknown"),
-        ListValue list => list.Items.Select(i => ((LiteralValue)i).Text).ToArray(),
-        LiteralValue literal => option.Type switch
-        {
-            OptionType.Bool => bool.Parse(literal.Text),
-            OptionType.Duration => TimeSpan.FromMilliseconds(int.Parse(literal.Text, System.Globalization.CultureInfo.InvariantCulture)),
-            OptionType.Int or OptionType.Size => long.Parse(literal.Text, System.Globalization.CultureInfo.InvariantCulture),
-            _ => literal.Text,
-        },
-        _ => throw new NotSupportedException(),
-    };
-
-    public IReadOnlyDictionary<string, FactValue> BindParameters(Runbook runbook, IReadOnlyDictionary<string, string> given) =>
-        given.ToDictionary(g => g.Key, g => (FactValue)g.Value);
-
-    private sealed class Source(EvaluationInputs inputs) : IValueSource
-    {
-        public Resolution Resolve(string path)
-        {
-            var parts = path.Split('.');
-            if (parts[0] == "steps")
-                return inputs.StepOutputs.TryGetValue(parts[1], out var o) && o.TryGetValue(parts[2], out var v) ? Resolution.Known(v) : Resolution.Unknown("not run");
-            if (path == "plan.lossBytes")
-                return inputs.PlanLoss is null ? Resolution.Known(0L) : inputs.PlanLoss.Bytes is { } b ? Resolution.Known(b) : Resolution.Unknown("not known");
-            return inputs.Facts.Find(path)?.Value is { } known ? Resolution.Known(known) : Resolution.Unknown("not looked at");
-        }
     }
 }
