@@ -26,9 +26,6 @@ internal static class ErrorRecords
         var text = error.Findings.Count == 0
             ? error.Message
             : error.Message + Environment.NewLine + string.Join(Environment.NewLine, error.Findings);
-        // most hosts show a record's message and never its recommended action: it stands in both places
-        if (error.RecommendedAction is { Length: > 0 } action)
-            text += Environment.NewLine + action;
         return new ErrorRecord(error, error.Id, Category(error.Kind), error.Target ?? target)
         {
             ErrorDetails = new ErrorDetails(text) { RecommendedAction = error.RecommendedAction ?? "" },
