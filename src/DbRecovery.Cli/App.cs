@@ -52,7 +52,7 @@ internal static class App
         var parsed = root.Parse(args);
         try
         {
-            if (parsed.Errors.Count > 0 && parsed.Action is not HelpAction)
+            if (parsed.Action is not HelpAction && (parsed.Errors.Count > 0 || Usage.UnknownOption(parsed) is not null))
                 return Usage.Report(parsed, environment.Error);
             var settings = new InvocationConfiguration
             {

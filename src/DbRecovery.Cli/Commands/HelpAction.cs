@@ -19,7 +19,8 @@ internal sealed class HelpAction(TextWriter output) : SynchronousCommandLineActi
     {
         var command = parseResult.CommandResult.Command;
         var path = Usage.Path(parseResult.CommandResult);
-        output.WriteLine(command.Description);
+        foreach (var line in Wrap(command.Description ?? "", Width))
+            output.WriteLine(line);
         output.WriteLine();
         var arguments = string.Concat(command.Arguments.Select(a => a.Arity.MinimumNumberOfValues > 0 ? $" <{a.Name}>" : a.Arity.MaximumNumberOfValues > 1 ? $" [<{a.Name}>...]" : $" [<{a.Name}>]"));
         output.WriteLine(command.Subcommands.Count > 0 ? $"Usage: {path} <command> [options]" : $"Usage: {path}{arguments} [options]");

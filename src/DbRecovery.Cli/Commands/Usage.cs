@@ -10,19 +10,23 @@ internal static class Usage
     public static int Report(ParseResult parsed, TextWriter error)
     {
         var command = parsed.CommandResult.Command;
-        var unmatched = parsed.UnmatchedTokens;
-        foreach (var token in unmatched)
+        var unknown = parsed.UnmatchedTokens.Count > 0 ? parsed.UnmatchedTokens[0] : UnknownOption(parsed);
+        if (unknown is not null)
         {
-            error.WriteLine($"error: '{token}' is not known to '{Path(parsed.CommandResult)}'");
-            if (Near(token, command, parsed.CommandResult) is { } near)
+            error.WriteLine($"error: '{unknown}' is not known to '{Path(parsed.CommandResult)}'");
+            if (Near(unknown, command, parsed.CommandResult) is { } near)
                 error.WriteLine($"Did you mean '{near}'?");
         }
-        if (unmatched.Count == 0)
+        else
             foreach (var problem in parsed.Errors)
                 error.WriteLine($"error: {problem.Message}");
         error.WriteLine($"See '{Path(parsed.CommandResult)} --help'.");
         return ExitCodes.Usage;
     }
+
+    /// <summary>A word that looks like an option and was taken for an argument; none after <c>--</c>, where such words are meant so.</summary>
+    public static string? UnknownOption(ParseResult parsed) => parsed.Tokens.Any(t => t.Type == TokenType.DoubleDash) ? null
+        : parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens).Select(t => t.Value).FirstOrDefault(t => t.Length > 1 && t[0] == '-');
 
     /// <summary>The words of a command from the program's name on.</summary>
     public static string Path(SymbolResult? result)
