@@ -122,11 +122,11 @@ public sealed class OutputTests
     }
 
     [Theory]
-    [InlineData("0B", 0)]
-    [InlineData("0", 0)]
-    [InlineData("64KiB", 65536)]
-    [InlineData("10MB", 10_000_000)]
-    [InlineData("1.5GB", 1_500_000_000)]
+    [InlineData("0B", 0L)]
+    [InlineData("0", 0L)]
+    [InlineData("64KiB", 65536L)]
+    [InlineData("10MB", 10_000_000L)]
+    [InlineData("1.5GB", 1_500_000_000L)]
     [InlineData("Any", long.MaxValue)]
     [InlineData("10", null)]
     [InlineData("-1B", null)]
@@ -136,7 +136,7 @@ public sealed class OutputTests
     {
         Assert.Equal(bytes is not null, SizeText.TryParseSize(text, out var read));
         if (bytes is not null)
-            Assert.Equal(bytes, read);
+            Assert.Equal(bytes.Value, read);
     }
 
     [Theory]
