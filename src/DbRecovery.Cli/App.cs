@@ -11,7 +11,8 @@ internal sealed record AppEnvironment
 {
     public required TextWriter Out { get; init; }
     public required TextWriter Error { get; init; }
-    public TextReader In { get; init; } = TextReader.Null;
+    /// <summary>The input; a function, because touching the console's own sets up the terminal.</summary>
+    public Func<TextReader> In { get; init; } = () => TextReader.Null;
     public bool OutIsTerminal { get; init; }
     public bool ErrorIsTerminal { get; init; }
     public bool InIsTerminal { get; init; }
@@ -36,7 +37,7 @@ internal static class App
         {
             Out = output,
             Error = Console.Error,
-            In = Console.In,
+            In = () => Console.In,
             OutIsTerminal = outIsTerminal,
             ErrorIsTerminal = !Console.IsErrorRedirected,
             InIsTerminal = !Console.IsInputRedirected,

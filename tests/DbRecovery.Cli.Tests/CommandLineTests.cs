@@ -125,6 +125,14 @@ public sealed class CommandLineTests
         Assert.Empty(result.Out);
     }
 
+    [Theory]
+    [InlineData("health -- --levle")]
+    public async Task After_two_dashes_a_word_is_a_name(string line)
+    {
+        var result = await CliRunner.RunAsync(line.Split(' '), _ => throw new DbRecoveryException(ErrorIds.ClusterNotFound, ErrorKind.NotFound, "reached"));
+        Assert.Contains("reached", result.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Cancelling_gives_130()
     {

@@ -121,6 +121,7 @@ Import-Module '$manifestPath'
 Set-Location `$folder
 Set-Content dbrecovery.yml 'clusters: { app: { engine: sqlite, nodes: [ { name: n1, path: a.db } ] } }'
 (Get-DbCluster).Name
+Set-Location ([IO.Path]::GetTempPath())
 Remove-Item -Recurse -Force `$folder
 "@
         $out | Should -Be 'app'

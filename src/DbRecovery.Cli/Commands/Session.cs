@@ -51,7 +51,7 @@ internal sealed class Session : IDisposable
     {
         _environment.Error.Write(question + " [y/N] ");
         // a terminal's read cannot be cancelled: it is left behind when the program ends
-        var answer = await Task.Run(_environment.In.ReadLine, CancellationToken.None).WaitAsync(cancellationToken);
+        var answer = await Task.Run(() => _environment.In().ReadLine(), CancellationToken.None).WaitAsync(cancellationToken);
         return answer?.Trim() is "y" or "Y" or "yes" or "Yes";
     }
 
