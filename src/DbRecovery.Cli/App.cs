@@ -16,7 +16,8 @@ internal sealed record AppEnvironment
     public bool OutIsTerminal { get; init; }
     public bool ErrorIsTerminal { get; init; }
     public bool InIsTerminal { get; init; }
-    public int Width { get; init; } = 100;
+    /// <summary>The columns that may be used; asked for only when something is drawn.</summary>
+    public Func<int> Width { get; init; } = () => 100;
     public bool Color { get; init; }
     public Func<RuntimeOptions, RecoveryRuntime> MakeRuntime { get; init; } = options => new RecoveryRuntime(options);
 }
@@ -33,15 +34,17 @@ internal static class App
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Stop(context, cancel));
         var outIsTerminal = !Console.IsOutputRedirected;
         await using var output = new StreamWriter(Console.OpenStandardOutput(), new System.Text.UTF8Encoding(false), 16384) { AutoFlush = outIsTerminal };
+        // UTF-8 whatever the locale says: names of files and tables are shown as they are
+        await using var error = new StreamWriter(Console.OpenStandardError(), new System.Text.UTF8Encoding(false), 256) { AutoFlush = true };
         return await RunAsync(args, new AppEnvironment
         {
             Out = output,
-            Error = Console.Error,
+            Error = error,
             In = () => Console.In,
             OutIsTerminal = outIsTerminal,
             ErrorIsTerminal = !Console.IsErrorRedirected,
             InIsTerminal = !Console.IsInputRedirected,
-            Width = outIsTerminal ? TerminalWidth() : 100,
+            Width = outIsTerminal ? TerminalWidth : () => 100,
             Color = outIsTerminal && Environment.GetEnvironmentVariable("NO_COLOR") is null or "",
         }, cancel.Token);
     }

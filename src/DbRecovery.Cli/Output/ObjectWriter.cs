@@ -33,7 +33,7 @@ internal sealed class ObjectWriter(AppEnvironment environment, OutputFormat form
         if (values.Count == 0)
             environment.Out.WriteLine(whenNone);
         else
-            Tables.Write(values, environment.Out, environment.Width, color);
+            Tables.Write(values, environment.Out, environment.Width(), color);
     }
 
     /// <summary>Writes one object: JSON, or a text.</summary>

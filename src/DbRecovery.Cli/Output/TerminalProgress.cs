@@ -3,7 +3,7 @@ using DbRecovery.Shells;
 namespace DbRecovery.Cli.Output;
 
 /// <summary>One line of progress on the error stream, for what takes over a second, only on a terminal.</summary>
-internal sealed class TerminalProgress(TextWriter writer, bool enabled, int width) : IProgress<OperationProgress>, IDisposable
+internal sealed class TerminalProgress(TextWriter writer, bool enabled, Func<int> width) : IProgress<OperationProgress>, IDisposable
 {
     private const long FirstAfterMs = 1000;
     private const long EveryMs = 200;
@@ -25,8 +25,9 @@ internal sealed class TerminalProgress(TextWriter writer, bool enabled, int widt
             _lastAt = now;
             var done = value.Unit == "B" ? SizeText.Size(value.Done) : $"{value.Done} {value.Unit}";
             var line = $"{value.Activity}: {value.Status} {(value.Percent is { } percent ? $"{percent} %" : done)}";
-            if (line.Length >= width)
-                line = line[..(width - 1)];
+            var columns = width();
+            if (line.Length >= columns)
+                line = line[..(columns - 1)];
             writer.Write("\r" + line.PadRight(_shown));
             _shown = line.Length;
         }
