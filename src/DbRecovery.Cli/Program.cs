@@ -1,1 +1,3 @@
-return 2;
+using DbRecovery.Cli;
+
+return await App.MainAsync(args);

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 
 namespace DbRecovery;
 
@@ -13,8 +14,17 @@ public static class DbRecoveryJson
     /// <summary>For people.</summary>
     public static JsonSerializerOptions Indented { get; } = Create(indented: true);
 
+    private static void IgnoredIsNotRequired(JsonTypeInfo type)
+    {
+        foreach (var property in type.Properties)
+            if (property is { IsRequired: true, Set: null })
+                property.IsRequired = false;
+    }
+
     private static JsonSerializerOptions Create(bool indented) => new()
     {
+        // a required property that is not written (a definition carried along a pipeline) cannot be demanded when reading either
+        TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { IgnoredIsNotRequired } },
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         DictionaryKeyPolicy = null,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,

@@ -1,0 +1,157 @@
+using System.CommandLine;
+using DbRecovery.Engine.Backups;
+using DbRecovery.Shells;
+
+namespace DbRecovery.Cli.Commands;
+
+/// <summary>backup new, list, test, restore.</summary>
+internal static class BackupCommands
+{
+    private static Option<string?> Repository() => Binder.Text("--repository", "name|path", "The repository. Else: the cluster's own.");
+
+    public static void Add(RootCommand root, Binder bind)
+    {
+        var group = new Verb("backup", "Takes, lists, proves and restores backups.", "dbrecovery backup new app", "dbrecovery backup test app");
+        group.Add(New(bind));
+        group.Add(List(bind));
+        group.Add(Test(bind));
+        group.Add(Restore(bind));
+        root.Add(group);
+    }
+
+    private static Verb New(Binder bind)
+    {
+        var verb = new Verb("new", "Takes a full backup of a cluster while it is in use.", "dbrecovery backup new app", "dbrecovery backup new app --test", "dbrecovery backup new --path ./other.db --repository /backup/dbrecovery");
+        var cluster = new Argument<string?>("cluster") { Description = "The cluster.", Arity = ArgumentArity.ZeroOrOne };
+        var engine = Binder.Text("--engine", "name", "The engine of a database given by --path. Default: sqlite.");
+        var path = Binder.Text("--path", "file", "A database file that no inventory knows; --repository is needed.");
+        var repository = Repository();
+        var test = Binder.Flag("--test", "Proves the backup at once.");
+        verb.Add(cluster);
+        foreach (var option in new Option[] { engine, path, repository, test })
+            verb.Add(option);
+        bind.To(verb, async (session, parsed, token) =>
+        {
+            var definition = (parsed.GetValue(cluster), parsed.GetValue(path)) switch
+            {
+                ({ } name, null) => session.Runtime.GetCluster(name),
+                (null, { } file) => session.Runtime.GetTarget(parsed.GetValue(engine) ?? "sqlite", Path.GetFullPath(file)),
+                _ => throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, "one target is needed", "Give a cluster, or --path."),
+            };
+            var to = Find(session, definition, parsed.GetValue(repository));
+            var backup = await session.Runtime.NewBackupAsync(definition, to, session.Progress, token);
+            backup = backup with { RepositoryDefinition = backup.RepositoryDefinition ?? to, Definition = backup.Definition ?? definition };
+            return parsed.GetValue(test) ? await ProveAsync(session, backup, token) : WriteBackups(session, [backup]);
+        });
+        return verb;
+    }
+
+    private static Verb List(Binder bind)
+    {
+        var verb = new Verb("list", "Lists backups, newest first.", "dbrecovery backup list", "dbrecovery backup list app --proved --output json");
+        var clusters = Binder.Many("cluster", "Names of clusters; * and ? are wildcards. Without one: all.");
+        var repository = Repository();
+        var proved = Binder.Flag("--proved", "Only those whose last test passed.");
+        var latest = Binder.Flag("--latest", "Only the newest.");
+        verb.Add(clusters);
+        foreach (var option in new Option[] { repository, proved, latest })
+            verb.Add(option);
+        bind.To(verb, async (session, parsed, token) =>
+        {
+            var filter = new BackupFilter { ProvedOnly = parsed.GetValue(proved), Latest = parsed.GetValue(latest) };
+            var names = parsed.GetValue(clusters) ?? [];
+            var code = ExitCodes.Done;
+            var found = new List<BackupInfo>();
+            if (names.Length == 0 && parsed.GetValue(repository) is { } only)
+                found.AddRange(await session.Runtime.GetBackupsAsync(session.Runtime.GetRepository(Named(only)), filter, Damaged, token));
+            else
+                foreach (var definition in session.Runtime.GetClusters(names.Length == 0 ? null : names))
+                    if (names.Length > 0 || parsed.GetValue(repository) is not null || definition.Backups is not null)
+                        found.AddRange(await session.Runtime.GetBackupsAsync(Find(session, definition, parsed.GetValue(repository)), filter with { Cluster = definition.Name }, Damaged, token));
+            WriteBackups(session, found);
+            return code;
+
+            void Damaged(DbRecoveryException error) => code = session.Report(error);
+        });
+        return verb;
+    }
+
+    private static Verb Test(Binder bind)
+    {
+        var verb = new Verb("test", "Proves a backup by restoring it into a scratch place and checking it. Exit code 1 where it does not pass.", "dbrecovery backup test app", "dbrecovery backup test app 20261121T1015");
+        var (cluster, id, repository) = Selection(verb);
+        bind.To(verb, async (session, parsed, token) =>
+            await ProveAsync(session, await OneAsync(session, parsed.GetValue(cluster)!, parsed.GetValue(id), parsed.GetValue(repository), token), token));
+        return verb;
+    }
+
+    private static Verb Restore(Binder bind)
+    {
+        var verb = new Verb("restore", "Restores a backup to a path, or to where the database is.", "dbrecovery backup restore app --to ./copy.db", "dbrecovery backup restore app 20261121T1015 --replace --yes");
+        var (cluster, id, repository) = Selection(verb);
+        var to = Binder.Text("--to", "path", "The path that shall hold the data. Else: where the cluster's database is.");
+        var replace = Binder.Flag("--replace", "Allows replacing a file that is there; it is kept beside the new one.", "--force");
+        var yes = Binder.Flag("--yes", "Replaces without asking. Needed where nobody can be asked.", "-y");
+        verb.Add(to);
+        verb.Add(replace);
+        verb.Add(yes);
+        bind.To(verb, async (session, parsed, token) =>
+        {
+            var backup = await OneAsync(session, parsed.GetValue(cluster)!, parsed.GetValue(id), parsed.GetValue(repository), token);
+            var destination = parsed.GetValue(to) is { } path ? Path.GetFullPath(path) : null;
+            var place = destination ?? backup.Definition?.Nodes.FirstOrDefault(n => n.Name == backup.Node)?.Path ?? $"the place of {backup.Cluster}";
+            if (parsed.GetValue(replace) && (destination is null || File.Exists(destination))
+                && !await session.AgreedAsync(parsed.GetValue(yes), $"Restore backup {backup.Id} of '{backup.Cluster}' ({SizeText.Size(backup.SizeBytes)}, {SizeText.Moment(backup.FinishedAt)}) in the place of '{place}'.", token))
+                return ExitCodes.Refused;
+            var result = await session.Runtime.RestoreBackupAsync(backup, destination, parsed.GetValue(replace), session.Progress, token);
+            session.Progress.Clear();
+            session.Output.WriteAll([result], "");
+            return ExitCodes.Done;
+        });
+        return verb;
+    }
+
+    private static (Argument<string> Cluster, Argument<string?> Id, Option<string?> Repository) Selection(Verb verb)
+    {
+        var cluster = Binder.One("cluster", "The cluster.");
+        var id = new Argument<string?>("id") { Description = "The backup's id, or a beginning of it. Without it: the newest.", Arity = ArgumentArity.ZeroOrOne };
+        var repository = Repository();
+        verb.Add(cluster);
+        verb.Add(id);
+        verb.Add(repository);
+        return (cluster, id, repository);
+    }
+
+    private static async Task<BackupInfo> OneAsync(Session session, string cluster, string? id, string? repository, CancellationToken token)
+    {
+        var definition = session.Runtime.GetCluster(cluster);
+        var at = Find(session, definition, repository);
+        var found = await session.Runtime.GetBackupsAsync(at, new BackupFilter { Cluster = cluster, Id = id, Latest = id is null }, error => session.Report(error), token);
+        return found.Count switch
+        {
+            1 => found[0] with { RepositoryDefinition = found[0].RepositoryDefinition ?? at, Definition = found[0].Definition ?? definition },
+            0 => throw new DbRecoveryException(ErrorIds.BackupNotFound, ErrorKind.NotFound, $"'{cluster}' has no backup{(id is null ? "" : $" '{id}'")} in '{at.Path}'", $"List them with 'dbrecovery backup list {cluster}'.", id ?? cluster),
+            _ => throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"'{id}' is the beginning of {found.Count} backups", "Write more of the id.", id),
+        };
+    }
+
+    private static async Task<int> ProveAsync(Session session, BackupInfo backup, CancellationToken token)
+    {
+        var result = await session.Runtime.TestBackupAsync(backup, session.Progress, token);
+        session.Progress.Clear();
+        session.Output.WriteAll([result], "");
+        return result.Passed ? ExitCodes.Done : ExitCodes.FaultFound;
+    }
+
+    private static int WriteBackups(Session session, IReadOnlyList<BackupInfo> backups)
+    {
+        session.Progress.Clear();
+        session.Output.WriteAll(backups, "no backups");
+        return ExitCodes.Done;
+    }
+
+    private static RepositoryDefinition Find(Session session, ClusterDefinition cluster, string? named) =>
+        named is null ? session.Runtime.GetRepository(cluster) : session.Runtime.GetRepository(Named(named));
+
+    private static string Named(string repository) => repository.AsSpan().IndexOfAny('/', '\\') >= 0 ? Path.GetFullPath(repository) : repository;
+}

@@ -1,0 +1,88 @@
+using System.CommandLine;
+using DbRecovery.Cli.Output;
+using DbRecovery.Runtime;
+using DbRecovery.Shells;
+
+namespace DbRecovery.Cli.Commands;
+
+/// <summary>One run of a verb: the engine with the options of the command line, and what is written where.</summary>
+internal sealed class Session : IDisposable
+{
+    private readonly AppEnvironment _environment;
+    private readonly Lazy<RecoveryRuntime> _runtime;
+
+    public Session(AppEnvironment environment, ParseResult parsed, CommonOptions common)
+    {
+        _environment = environment;
+        Output = new ObjectWriter(environment, parsed.GetValue(common.Output), environment.Color && !parsed.GetValue(common.NoColor));
+        Progress = new TerminalProgress(environment.Error, environment.ErrorIsTerminal, environment.Width);
+        Timeline = new TimelineWriter(environment.Error, environment.ErrorIsTerminal, Progress);
+        _runtime = new Lazy<RecoveryRuntime>(() => environment.MakeRuntime(new RuntimeOptions
+        {
+            InventoryPath = parsed.GetValue(common.Inventory) is { } inventory ? Path.GetFullPath(inventory) : null,
+            StateFolder = parsed.GetValue(common.State) is { } state ? Path.GetFullPath(state) : null,
+        }));
+    }
+
+    public RecoveryRuntime Runtime => _runtime.Value;
+
+    public ObjectWriter Output { get; }
+
+    public TerminalProgress Progress { get; }
+
+    public TimelineWriter Timeline { get; }
+
+    /// <summary>Writes an error and goes on; gives its exit code.</summary>
+    public int Report(DbRecoveryException error)
+    {
+        Progress.Clear();
+        ErrorText.Write(error, _environment.Error);
+        return ExitCodes.Of(error);
+    }
+
+    /// <summary>Writes a line for people on the error stream.</summary>
+    public void Say(string text) => _environment.Error.WriteLine(text);
+
+    /// <summary>Whether somebody can be asked.</summary>
+    public bool CanAsk => _environment is { InIsTerminal: true, ErrorIsTerminal: true };
+
+    /// <summary>Asks for a yes.</summary>
+    public async Task<bool> AskAsync(string question, CancellationToken cancellationToken)
+    {
+        _environment.Error.Write(question + " [y/N] ");
+        // a terminal's read cannot be cancelled: it is left behind when the program ends
+        var answer = await Task.Run(() => _environment.In().ReadLine(), CancellationToken.None).WaitAsync(cancellationToken);
+        return answer?.Trim() is "y" or "Y" or "yes" or "Yes";
+    }
+
+    /// <summary>Agreement to something: given by --yes, or by a person on a terminal; else an error.</summary>
+    public async Task<bool> AgreedAsync(bool yes, string text, CancellationToken cancellationToken)
+    {
+        if (yes)
+            return true;
+        if (!CanAsk)
+            throw new DbRecoveryException(ErrorIds.ApprovalRequired, ErrorKind.Refused, "nobody can be asked here, and --yes was not given; nothing was changed", "Read what would be done (--plan where there is one), then say --yes.");
+        Say(text);
+        return await AskAsync("Go on?", cancellationToken);
+    }
+
+    /// <summary>Writes what a linter found.</summary>
+    public void WriteLint(IReadOnlyList<LintResult> results)
+    {
+        Output.WriteAll(results, "no runbooks");
+        if (!Output.IsJson)
+            foreach (var finding in results.SelectMany(r => r.Findings))
+                Say(finding.ToString());
+    }
+
+    /// <summary>Reads a size given to an option.</summary>
+    public static long? Size(string? text, string option) => text is null ? null : SizeText.TryParseSize(text, out var bytes) ? bytes
+        : throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"{option}: '{text}' is no size", "Write 0B, 64KiB, 10MB, 1GB, or any.", text);
+
+    /// <summary>Reads a duration given to an option.</summary>
+    public static TimeSpan? Duration(string? text, string option) => text is null ? null : SizeText.TryParseDuration(text, out var duration) ? duration
+        : throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"{option}: '{text}' is no duration", "Write 250ms, 30s, 15m, 1h or 7d.", text);
+
+    /// <inheritdoc/>
+    public void Dispose() => Progress.Dispose();
+}

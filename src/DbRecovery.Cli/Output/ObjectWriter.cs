@@ -1,0 +1,53 @@
+using System.Text.Json;
+
+namespace DbRecovery.Cli.Output;
+
+/// <summary>How objects are written.</summary>
+internal enum OutputFormat
+{
+    /// <summary>A table on a terminal, JSON lines else.</summary>
+    Auto,
+    /// <summary>A table, or a text for one object.</summary>
+    Table,
+    /// <summary>JSON: one object a line.</summary>
+    Json,
+}
+
+/// <summary>Writes objects as JSON lines, or collects them for a table.</summary>
+internal sealed class ObjectWriter(AppEnvironment environment, OutputFormat format, bool color)
+{
+    private readonly bool _json = format == OutputFormat.Json || (format == OutputFormat.Auto && !environment.OutIsTerminal);
+
+    /// <summary>Whether JSON is written.</summary>
+    public bool IsJson => _json;
+
+    /// <summary>Writes objects: JSON lines, or a table.</summary>
+    public void WriteAll<T>(IReadOnlyList<T> values, string whenNone)
+    {
+        if (_json)
+        {
+            foreach (var value in values)
+                WriteJson(value);
+            return;
+        }
+        if (values.Count == 0)
+            environment.Out.WriteLine(whenNone);
+        else
+            Tables.Write(values, environment.Out, environment.Width(), color);
+    }
+
+    /// <summary>Writes one object: JSON, or a text.</summary>
+    public void WriteOne<T>(T value, Func<T, string> text)
+    {
+        if (_json)
+            WriteJson(value);
+        else
+            environment.Out.WriteLine(text(value));
+    }
+
+    private void WriteJson<T>(T value)
+    {
+        environment.Out.WriteLine(JsonSerializer.Serialize(value, DbRecoveryJson.Compact));
+        environment.Out.Flush();
+    }
+}

@@ -1,0 +1,98 @@
+using System.Globalization;
+using DbRecovery.Shells;
+using Spectre.Console;
+
+namespace DbRecovery.Cli.Output;
+
+/// <summary>A column: its heading and what stands in it.</summary>
+internal sealed record TableColumn<T>(string Heading, Func<T, string> Cell, bool Right = false);
+
+/// <summary>One table a type.</summary>
+internal static class Tables
+{
+    private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>The columns of a type.</summary>
+    public static IReadOnlyList<TableColumn<T>> Columns<T>() => (IReadOnlyList<TableColumn<T>>)(typeof(T).Name switch
+    {
+        nameof(HealthReport) => (object)new TableColumn<HealthReport>[]
+        {
+            new("Cluster", r => r.Cluster), new("Status", r => r.Status.ToString()), new("Level", r => r.Level.ToString()),
+            new("Faults", r => r.Faults.Count == 0 ? "-" : string.Join(", ", r.Faults.Select(f => f.Id))),
+            new("Not passed", r => Names(r.Checks.Where(c => c.Verdict != CheckVerdict.Pass).Select(c => c.Name))),
+            new("Took", r => SizeText.Duration(r.Duration), true),
+        },
+        nameof(Fault) => new TableColumn<Fault>[]
+        {
+            new("Id", f => f.Id), new("Severity", f => f.Severity.ToString()), new("Confidence", f => f.Confidence.ToString()),
+            new("Cluster", f => f.Cluster), new("Node", f => f.Node ?? "-"), new("Summary", f => f.Summary),
+        },
+        nameof(RunbookInfo) => new TableColumn<RunbookInfo>[]
+        {
+            new("Name", r => r.Name), new("Version", r => r.Version), new("Faults", r => string.Join(", ", r.Faults)),
+            new("Destructive", r => r.Destructive ? "yes" : "no"), new("Steps", r => Number(r.Steps.Count), true), new("Description", r => r.Description),
+        },
+        nameof(LintResult) => new TableColumn<LintResult>[]
+        {
+            new("File", r => r.File), new("Name", r => r.Name ?? "-"), new("Valid", r => r.Valid ? "yes" : "NO"), new("Findings", r => Number(r.Findings.Count), true),
+        },
+        nameof(IncidentReport) => new TableColumn<IncidentReport>[]
+        {
+            new("Id", i => i.Id), new("Cluster", i => i.Cluster), new("State", i => i.State.ToString()), new("Fault", i => i.Fault.Id),
+            new("Runbook", i => i.Runbook), new("Recovery", i => SizeText.Duration(i.RecoveryTime), true),
+        },
+        nameof(RecoveryStatus) => new TableColumn<RecoveryStatus>[]
+        {
+            new("Cluster", s => s.Cluster), new("Paused", s => s.Paused ? "yes" : "no"), new("Until", s => SizeText.Moment(s.Until)),
+            new("Cooldowns", s => Names(s.Cooldowns.Keys)), new("Reason", s => s.Reason ?? "-"),
+        },
+        nameof(BackupInfo) => new TableColumn<BackupInfo>[]
+        {
+            new("Id", b => b.Id), new("Cluster", b => b.Cluster), new("Kind", b => b.Kind.ToString()), new("Size", b => SizeText.Size(b.SizeBytes), true),
+            new("Stored", b => SizeText.Size(b.StoredBytes), true), new("Proof", b => b.Proof is null ? "never" : b.Proof.Passed ? "passed" : "FAILED"),
+            new("Finished", b => SizeText.Moment(b.FinishedAt)),
+        },
+        nameof(BackupTestResult) => new TableColumn<BackupTestResult>[]
+        {
+            new("Backup", t => t.Proof.BackupId), new("Cluster", t => t.Backup.Cluster), new("Passed", t => t.Passed ? "yes" : "NO"),
+            new("Checks", t => $"{t.Proof.Checks.Count(c => c.Passed)}/{t.Proof.Checks.Count}", true), new("Restore", t => SizeText.Duration(t.Proof.RestoreDuration), true),
+            new("Not passed", t => Names(t.Proof.Checks.Where(c => !c.Passed).Select(c => c.Name))),
+        },
+        nameof(RestoreResult) => new TableColumn<RestoreResult>[]
+        {
+            new("Backup", r => r.BackupId), new("Cluster", r => r.Cluster), new("Size", r => SizeText.Size(r.SizeBytes), true),
+            new("Duration", r => SizeText.Duration(r.Duration), true), new("Path", r => r.Path), new("Kept", r => r.PreviousPath ?? "-"),
+        },
+        var other => throw new InvalidOperationException($"no table for {other}"),
+    });
+
+    /// <summary>Writes a table no wider than the width.</summary>
+    public static void Write<T>(IReadOnlyList<T> values, TextWriter writer, int width, bool color)
+    {
+        var columns = Columns<T>();
+        var console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = color ? AnsiSupport.Yes : AnsiSupport.No,
+            ColorSystem = color ? ColorSystemSupport.Standard : ColorSystemSupport.NoColors,
+            Interactive = InteractionSupport.No,
+            Out = new AnsiConsoleOutput(writer),
+        });
+        console.Profile.Width = width;
+        var table = new Table { Border = TableBorder.Minimal };
+        foreach (var column in columns)
+            table.AddColumn(new Spectre.Console.TableColumn(new Text(column.Heading, new Style(decoration: color ? Decoration.Bold : Decoration.None))) { Alignment = column.Right ? Justify.Right : Justify.Left });
+        foreach (var value in values)
+            table.AddRow(columns.Select(c => new Text(c.Cell(value), color ? StyleOf(c.Cell(value)) : null)));
+        console.Write(table);
+    }
+
+    private static Style StyleOf(string cell) => cell switch
+    {
+        nameof(HealthStatus.Healthy) or nameof(IncidentState.Resolved) or "passed" => new Style(Color.Green),
+        nameof(HealthStatus.Degraded) or nameof(IncidentState.AwaitingApproval) or nameof(IncidentState.Suppressed) or "never" => new Style(Color.Yellow),
+        nameof(HealthStatus.Failed) or nameof(FaultSeverity.DataAtRisk) or nameof(FaultSeverity.Outage) or "FAILED" or "NO" => new Style(Color.Red),
+        _ => Style.Plain,
+    };
+
+    private static string Names(IEnumerable<string> names) => string.Join(", ", names.Distinct()) is { Length: > 0 } text ? text : "-";
+}

@@ -1,0 +1,127 @@
+using System.Management.Automation;
+using DbRecovery.Engine.Backups;
+using DbRecovery.PowerShell.Completers;
+
+namespace DbRecovery.PowerShell.Commands;
+
+/// <summary>Takes backups.</summary>
+/// <remarks>Takes a consistent full backup of each cluster while it is in use, into the cluster's repository or that of -Repository. Data that is there already is not stored again. A backup is worth something when it was proved: pipe it to Test-DbBackup.</remarks>
+/// <example><code>New-DbBackup -Cluster app | Test-DbBackup</code><para>Takes a backup and proves it by restoring it.</para></example>
+/// <example><code>New-DbBackup -Engine sqlite -Path ./other.db -Repository /backup/dbrecovery</code><para>Backs up a file that no inventory knows.</para></example>
+[Cmdlet(VerbsCommon.New, "DbBackup", DefaultParameterSetName = ByCluster, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(BackupInfo))]
+public sealed class NewDbBackupCommand : TargetCmdlet
+{
+    /// <summary>The repository: its name in the inventory, or its path. Without it: the cluster's own.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? Repository { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord()
+    {
+        var targets = Targets();
+        foreach (var cluster in targets)
+            Try(cluster.Name, () =>
+            {
+                var named = Repository is null ? null : ResolveRepository(Repository);
+                var repository = Work("Reading the repository", (operation, _) =>
+                    Task.FromResult(named is null ? operation.Runtime.GetRepository(cluster) : operation.Runtime.GetRepository(named)));
+                if (!ShouldProcess(cluster.Name, $"Back up to '{repository.Path}'"))
+                    return;
+                var backup = Work($"Backing up {cluster.Name}", (operation, token) =>
+                    operation.Runtime.NewBackupAsync(cluster, repository, operation.Progress, token));
+                WriteObject(backup with { Definition = backup.Definition ?? cluster, RepositoryDefinition = backup.RepositoryDefinition ?? repository });
+            });
+    }
+}
+
+/// <summary>Gets backups.</summary>
+/// <remarks>Lists the backups of clusters, newest first, from their repositories or that of -Repository. A damaged manifest is reported as an error and does not end the list.</remarks>
+/// <example><code>Get-DbBackup -Cluster app -Latest | Test-DbBackup</code><para>Proves the newest backup.</para></example>
+/// <example><code>Get-DbBackup -Repository /backup/dbrecovery -Proved</code><para>The backups in a repository whose last test passed.</para></example>
+[Cmdlet(VerbsCommon.Get, "DbBackup")]
+[OutputType(typeof(BackupInfo))]
+public sealed class GetDbBackupCommand : DbCmdlet
+{
+    /// <summary>The names of clusters; * and ? are wildcards. Without it: all.</summary>
+    [Parameter(Position = 0, ValueFromPipeline = true)]
+    [ArgumentCompleter(typeof(ClusterCompleter))]
+    [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
+    public string[]? Cluster { get; set; }
+
+    /// <summary>The id, or a beginning of it.</summary>
+    [Parameter]
+    [ArgumentCompleter(typeof(BackupCompleter))]
+    [ValidateNotNullOrEmpty]
+    public string? Id { get; set; }
+
+    /// <summary>Only the newest of each cluster.</summary>
+    [Parameter]
+    public SwitchParameter Latest { get; set; }
+
+    /// <summary>Only those whose last test passed.</summary>
+    [Parameter]
+    public SwitchParameter Proved { get; set; }
+
+    /// <summary>The repository: its name in the inventory, or its path. Without it: each cluster's own.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? Repository { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord() => Try(Repository ?? Id, () =>
+    {
+        var repository = Repository is null ? null : ResolveRepository(Repository);
+        var found = Work("Reading backups", (operation, token) =>
+            BackupLookup.FindAsync(operation, Cluster, repository, new BackupFilter { Id = Id, Latest = Latest, ProvedOnly = Proved }, token));
+        if (found.Count == 0 && Id is not null && !Proved)
+            throw new DbRecoveryException(ErrorIds.BackupNotFound, ErrorKind.NotFound, $"there is no backup '{Id}'", "List them with Get-DbBackup.", Id);
+        WriteObject(found, enumerateCollection: true);
+    });
+}
+
+/// <summary>Proves backups by restoring them.</summary>
+/// <remarks>Restores the backup into a scratch place, checks what came out against the manifest (structure, keys, row counts, check sums of tables), and remembers the proof and how long it took. The database itself is not touched.</remarks>
+/// <example><code>Get-DbBackup -Cluster app -Latest | Test-DbBackup</code><para>Proves the newest backup of the cluster app.</para></example>
+/// <example><code>(Test-DbBackup -Id 20261121 -Cluster app).Proof.Checks</code><para>What was checked, check by check.</para></example>
+[Cmdlet(VerbsDiagnostic.Test, "DbBackup", DefaultParameterSetName = ByBackup)]
+[OutputType(typeof(BackupTestResult))]
+public sealed class TestDbBackupCommand : BackupSelectionCmdlet
+{
+    /// <inheritdoc/>
+    protected override void ProcessRecord() => ForEachBackup(backup =>
+        WriteObject(Work($"Testing backup {backup.Id}", (operation, token) => operation.Runtime.TestBackupAsync(backup, operation.Progress, token))));
+}
+
+/// <summary>Restores a backup.</summary>
+/// <remarks>Restores to the path of -Destination, or to where the cluster's database is. A file that is there is replaced only with -Force, after a question, and is kept beside the new one. Every part of the backup is checked on the way.</remarks>
+/// <example><code>Get-DbBackup -Cluster app -Latest | Restore-DbBackup -Destination ./copy.db</code><para>Restores to a new file.</para></example>
+/// <example><code>Get-DbBackup -Cluster app -Latest -Proved | Restore-DbBackup -Force -Confirm:$false</code><para>Puts the newest proved backup in the place of the database without asking.</para></example>
+[Cmdlet(VerbsData.Restore, "DbBackup", DefaultParameterSetName = ByBackup, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
+[OutputType(typeof(RestoreResult))]
+public sealed class RestoreDbBackupCommand : BackupSelectionCmdlet
+{
+    /// <summary>The path that shall hold the data. Without it: where the cluster's database is.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? Destination { get; set; }
+
+    /// <summary>Allows replacing a file that is there; it is kept beside the new one.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord() => ForEachBackup(backup =>
+    {
+        var destination = Destination is null ? null : ResolvePath(Destination, nameof(Destination));
+        var shown = destination ?? backup.Definition?.Nodes.FirstOrDefault(n => n.Name == backup.Node)?.Path ?? $"the place of {backup.Cluster}/{backup.Node}";
+        var there = destination is null || File.Exists(destination);
+        if (destination is not null && there && !Force)
+            throw new DbRecoveryException(ErrorIds.TargetExists, ErrorKind.Refused, $"'{destination}' exists", "Use another -Destination, or -Force to replace it (it is kept beside the new file).", destination);
+        var text = $"Restore backup {backup.Id} of '{backup.Cluster}' (data of {Shells.SizeText.Moment(backup.FinishedAt)}, {Shells.SizeText.Size(backup.SizeBytes)}) to '{shown}'{(there ? ", in the place of what is there" : "")}";
+        if (ShouldProcessAt(there ? ConfirmImpact.High : ConfirmImpact.Medium, text, text + Environment.NewLine + "Restore?"))
+            WriteObject(Work($"Restoring {backup.Id}", (operation, token) => operation.Runtime.RestoreBackupAsync(backup, destination, Force, operation.Progress, token)));
+    });
+}

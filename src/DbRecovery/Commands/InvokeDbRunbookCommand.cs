@@ -1,0 +1,91 @@
+using System.Collections;
+using System.Globalization;
+using System.Management.Automation;
+using DbRecovery.PowerShell.Completers;
+using DbRecovery.Shells;
+
+namespace DbRecovery.PowerShell.Commands;
+
+/// <summary>Recovers from a fault with a runbook.</summary>
+/// <remarks>Picks the runbook that answers the fault (or takes the one of -Runbook), works out the plan, asks once with the whole plan in the question, carries it out step by step, verifies the result and writes the incident's report. With -WhatIf the plan is shown and written as an object, and nothing is changed. What a policy, a cooldown, a pause or a missing approval forbids is not done; the report says so.</remarks>
+/// <example><code>Test-DbHealth -Cluster app | Get-DbFault | Invoke-DbRunbook -WhatIf</code><para>Shows what would be done.</para></example>
+/// <example><code>Test-DbHealth -Cluster app | Get-DbFault | Invoke-DbRunbook -Confirm:$false</code><para>Recovers without asking.</para></example>
+/// <example><code>Get-DbFault app | Invoke-DbRunbook -Runbook sqlite-corrupt-data -AllowDataLoss 10MB</code><para>Uses one runbook, and accepts losing up to 10 MB of committed data.</para></example>
+[Cmdlet(VerbsLifecycle.Invoke, "DbRunbook", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
+[OutputType(typeof(IncidentReport), typeof(RecoveryPlan))]
+public sealed class InvokeDbRunbookCommand : DbCmdlet
+{
+    /// <summary>The fault, from Get-DbFault.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
+    [ValidateNotNull]
+    public Fault? Fault { get; set; }
+
+    /// <summary>The name or file of the runbook. Without it: the one that answers the fault best.</summary>
+    [Parameter]
+    [ArgumentCompleter(typeof(RunbookCompleter))]
+    [ValidateNotNullOrEmpty]
+    public string? Runbook { get; set; }
+
+    /// <summary>Values for the runbook's parameters, by name.</summary>
+    [Parameter]
+    [ValidateNotNull]
+    public Hashtable? Parameter { get; set; }
+
+    /// <summary>How much committed data may be lost: a size such as 0B or 10MB, or Any. Without it: what the cluster's policy allows.</summary>
+    [Parameter]
+    [SizeTransformation]
+    [ValidateRange(0L, long.MaxValue)]
+    public long? AllowDataLoss { get; set; }
+
+    /// <summary>Leaves out the second question that is asked where data would be lost and $ConfirmPreference left out the first. It skips no check.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord() => Try(Fault, () =>
+    {
+        var parameters = Values();
+        var runbook = Runbook is not null && LooksLikePath(Runbook) ? ResolvePath(Runbook, nameof(Runbook)) : Runbook;
+        var plan = Work("Planning the recovery", (operation, token) => operation.Runtime.PlanAsync(Fault!, runbook, parameters, AllowDataLoss, token));
+        if (!Agreed(plan))
+            return;
+        WriteObject(Work("Recovering", (operation, token) =>
+            operation.Runtime.RecoverAsync(Fault!, runbook, parameters, AllowDataLoss, operation.Timeline, operation.Progress, token)));
+    });
+
+    private bool Agreed(RecoveryPlan plan)
+    {
+        var text = PlanText.Describe(plan);
+        if (!ShouldProcess(text, text + Environment.NewLine + "Carry this plan out?", $"Recover {plan.Cluster}", out var reason))
+        {
+            if (reason == ShouldProcessReason.WhatIf)
+                WriteObject(plan);
+            return false;
+        }
+        // the question above was asked unless the caller set it aside; data loss is not set aside with a preference for everything
+        var asked = MyInvocation.BoundParameters.ContainsKey("Confirm") || GetVariableValue("ConfirmPreference") is not ConfirmImpact.None;
+        return asked || Force || AllowDataLoss is null || plan.Loss is null
+            || ShouldContinue(plan.Loss.Statement + Environment.NewLine + "Carry the plan out and lose this?", $"Recover {plan.Cluster}");
+    }
+
+    private Dictionary<string, string>? Values()
+    {
+        if (Parameter is null)
+            return null;
+        var values = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (DictionaryEntry entry in Parameter)
+        {
+            var value = entry.Value is PSObject wrapped ? wrapped.BaseObject : entry.Value;
+            values[Convert.ToString(entry.Key, CultureInfo.InvariantCulture) ?? ""] = value switch
+            {
+                TimeSpan time => string.Create(CultureInfo.InvariantCulture, $"{time.TotalMilliseconds:0}ms"),
+                bool flag => flag ? "true" : "false",
+                _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
+            };
+        }
+        return values;
+    }
+
+    private static bool LooksLikePath(string text) =>
+        text.AsSpan().IndexOfAny('/', '\\') >= 0 || text.EndsWith(".yml", StringComparison.OrdinalIgnoreCase) || text.EndsWith(".yaml", StringComparison.OrdinalIgnoreCase);
+}

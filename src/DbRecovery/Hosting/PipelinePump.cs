@@ -1,0 +1,69 @@
+using System.Collections.Concurrent;
+
+namespace DbRecovery.PowerShell.Hosting;
+
+/// <summary>
+/// Runs work on another thread while the pipeline's thread carries out what the work posts: only that thread may write to a
+/// cmdlet's streams.
+/// </summary>
+internal sealed class PipelinePump : IDisposable
+{
+    // Long enough for a step that must not be torn, short enough that a stuck one does not hold a session for ever.
+    private static readonly TimeSpan EndAfterCancel = TimeSpan.FromSeconds(60);
+
+    private readonly BlockingCollection<Action> _queue = new();
+
+    /// <summary>Has an action carried out by the pipeline's thread, without waiting. Nothing once the work has ended.</summary>
+    public void Post(Action action)
+    {
+        try
+        {
+            if (!_queue.IsAddingCompleted)
+                _queue.Add(action);
+        }
+        catch (InvalidOperationException)
+        {
+            // the work ended in between; what it still had to say came too late to be of use
+        }
+    }
+
+    /// <summary>Has a function carried out by the pipeline's thread, and waits for its value.</summary>
+    public Task<T> AskAsync<T>(Func<T> function, CancellationToken cancellationToken)
+    {
+        var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Post(() =>
+        {
+            try
+            {
+                done.TrySetResult(function());
+            }
+            catch (Exception e)
+            {
+                done.TrySetException(e);
+            }
+        });
+        return done.Task.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Starts the work, carries out what it posts until it ends, and gives what came of it. Call on the pipeline's thread.</summary>
+    public T Run<T>(Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken)
+    {
+        var task = Task.Run(() => work(cancellationToken), CancellationToken.None);
+        task.ContinueWith(_ => _queue.CompleteAdding(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        long? cancelledAt = null;
+        while (!_queue.IsCompleted)
+        {
+            if (_queue.TryTake(out var action, 100, CancellationToken.None))
+                action();
+            if (!cancellationToken.IsCancellationRequested)
+                continue;
+            cancelledAt ??= Environment.TickCount64;
+            if (Environment.TickCount64 - cancelledAt > EndAfterCancel.TotalMilliseconds)
+                throw new DbRecoveryException(ErrorIds.Cancelled, ErrorKind.Timeout, "the operation was cancelled and has not ended yet",
+                    "Look with Get-DbIncident at what it did; Resume-DbIncident goes on with it.");
+        }
+        return task.GetAwaiter().GetResult();
+    }
+
+    public void Dispose() => _queue.Dispose();
+}

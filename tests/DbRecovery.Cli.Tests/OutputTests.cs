@@ -1,0 +1,169 @@
+using System.Text.Json;
+using DbRecovery.Cli;
+using DbRecovery.Cli.Output;
+using DbRecovery.Shells;
+
+namespace DbRecovery.Cli.Tests;
+
+public sealed class OutputTests
+{
+    private static readonly DateTimeOffset At = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
+
+    private static Fault SomeFault => new()
+    {
+        Id = "sqlite.corrupt", Severity = FaultSeverity.DataAtRisk, Confidence = FaultConfidence.Certain, Cluster = "a-cluster-with-a-long-name", Engine = "sqlite",
+        Node = "node-1", Summary = string.Join(' ', Enumerable.Repeat("pages are damaged [in brackets]", 10)), DetectedAt = At,
+        Evidence = [new Evidence { Fact = "sqlite.structureErrorCount", Value = 3, Node = "node-1", At = At, Shows = "three errors" }],
+    };
+
+    private static HealthReport Report(params Fault[] faults) => new()
+    {
+        Cluster = "app", Engine = "sqlite", ObservedAt = At, Duration = TimeSpan.FromMilliseconds(12), Level = ObservationLevel.Quick,
+        Status = faults.Length > 0 ? HealthStatus.Failed : HealthStatus.Healthy,
+        Nodes =
+        [
+            new NodeHealth { Node = "n1", Address = "/a", Status = HealthStatus.Healthy, Role = NodeRole.Primary, Checks = [] },
+            new NodeHealth { Node = "n2", Address = "/b", Status = HealthStatus.Failed, Role = NodeRole.Replica, Checks = [] },
+        ],
+        Checks = [new HealthCheck { Cluster = "app", Node = "n2", Name = "integrity", Category = CheckCategory.Integrity, Verdict = CheckVerdict.Fail, Evidence = "bad" }],
+        Faults = faults, Observations = [],
+        Definition = new ClusterDefinition { Name = "app", Engine = "sqlite", Nodes = [] },
+    };
+
+    private static IncidentReport Incident => new()
+    {
+        Id = "20260102T030405-abcd", Cluster = "app", Engine = "sqlite", State = IncidentState.Resolved, Fault = SomeFault, Runbook = "r", RunbookVersion = "1.0.0", Epoch = 1,
+        StartedAt = At, EndedAt = At.AddSeconds(3), RecoveryTime = TimeSpan.FromSeconds(3), Summary = "done", JournalPath = "/j",
+        Steps = [new IncidentStep { Id = "restore", Action = "restore", State = StepState.Confirmed, Result = "restored" }],
+        Verification = [new ProofCheck("healthy", true, "no fault")],
+        Loss = new DataLoss { Statement = "one minute is gone", Tables = [new TableLoss { Table = "orders", RowsReadable = 10, RowsAfter = 8 }] },
+        Timeline = [new TimelineEntry(At, IncidentState.Confirmed, null, "seen"), new TimelineEntry(At.AddSeconds(1), IncidentState.Executing, "restore", "began")],
+    };
+
+    private static (string Text, ObjectWriter Writer, StringWriter Out) Writer(OutputFormat format, bool terminal)
+    {
+        var output = new StringWriter();
+        return ("", new ObjectWriter(new AppEnvironment { Out = output, Error = TextWriter.Null, OutIsTerminal = terminal }, format, color: false), output);
+    }
+
+    [Theory]
+    [InlineData("auto", false, true)]
+    [InlineData("auto", true, false)]
+    [InlineData("json", true, true)]
+    [InlineData("table", false, false)]
+    public void Json_lines_into_a_pipe_and_a_table_on_a_terminal(string format, bool terminal, bool json)
+    {
+        var (_, writer, output) = Writer(Enum.Parse<OutputFormat>(format, ignoreCase: true), terminal);
+        writer.WriteAll([SomeFault, SomeFault], "none");
+        var lines = output.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(json, lines.Length == 2 && lines.All(l => l.StartsWith('{')));
+        if (!json)
+            Assert.Contains("sqlite.corrupt", output.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Json_has_camel_case_names_and_enums_as_words()
+    {
+        var (_, writer, output) = Writer(OutputFormat.Json, false);
+        writer.WriteAll([Report(SomeFault)], "none");
+        using var json = JsonDocument.Parse(output.ToString());
+        Assert.Equal("Failed", json.RootElement.GetProperty("status").GetString());
+        Assert.Equal("DataAtRisk", json.RootElement.GetProperty("faults")[0].GetProperty("severity").GetString());
+        Assert.Equal(3, json.RootElement.GetProperty("faults")[0].GetProperty("evidence")[0].GetProperty("value").GetInt32());
+    }
+
+    [Theory]
+    [InlineData(60), InlineData(100)]
+    public void Tables_are_no_wider_than_asked(int width)
+    {
+        var backup = new BackupInfo
+        {
+            Id = "20260102T030405-abcdef", Cluster = "app", Node = "n", Engine = "sqlite", EngineVersion = "3", SystemId = "s", Kind = BackupKind.Full, Status = BackupStatus.Complete,
+            StartedAt = At, FinishedAt = At, SizeBytes = 1 << 30, StoredBytes = 1 << 20, Repository = "main",
+        };
+        var proof = new BackupProof { BackupId = backup.Id, TestedAt = At, Passed = false, RestoreDuration = TimeSpan.FromSeconds(2), CheckDuration = TimeSpan.FromSeconds(1), Checks = [new ProofCheck("integrity_check", false, "bad")] };
+        var output = new StringWriter();
+        Tables.Write([SomeFault], output, width, false);
+        Tables.Write([Report(SomeFault)], output, width, false);
+        Tables.Write([Incident], output, width, false);
+        Tables.Write([backup], output, width, false);
+        Tables.Write([new BackupTestResult { Backup = backup, Proof = proof }], output, width, false);
+        Tables.Write([new RestoreResult { BackupId = backup.Id, Cluster = "app", Path = "/" + new string('x', 200), SizeBytes = 5, Duration = TimeSpan.Zero, DataAsOf = At }], output, width, false);
+        Tables.Write([new RecoveryStatus { Cluster = "app", Paused = true, Reason = "why" }], output, width, false);
+        Tables.Write([new LintResult { File = "/f.yml", Findings = [] }], output, width, false);
+        Tables.Write([new RunbookInfo { Name = "r", Version = "1.0.0", Description = new string('d', 150), Engines = ["sqlite"], Faults = ["a", "b"], Steps = [], Destructive = true, Path = "/r" }], output, width, false);
+        Assert.All(output.ToString().Split('\n'), line => Assert.True(line.TrimEnd('\r').Length <= width, line));
+        Assert.DoesNotContain("\u001b", output.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_incident_as_text_tells_timeline_steps_checks_and_loss()
+    {
+        var text = Texts.Of(Incident);
+        foreach (var part in new[] { Incident.Id, "Resolved", "sqlite.corrupt", "restore (restore): Confirmed", "healthy: passed", "one minute is gone", "orders: at least 10 rows before, 8 after", "restore: began" })
+            Assert.Contains(part, text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_plan_as_text_tells_each_act_and_what_would_be_lost()
+    {
+        var plan = new RecoveryPlan
+        {
+            Fault = SomeFault, Cluster = "app", Runbook = "r", RunbookVersion = "1.0.0", CreatedAt = At, Hash = "h", Blocked = ["it is paused"],
+            Steps =
+            [
+                new PlannedStep { Id = "swap", Action = "swap-file", Destructive = true, Timeout = TimeSpan.FromSeconds(1), Acts = [new PlannedAct(ActKind.Replace, "/srv/app.db", "rename /srv/new.db over it", true)] },
+                new PlannedStep { Id = "tell", Action = "notify", Destructive = false, Timeout = TimeSpan.FromSeconds(1), Acts = [], SkippedBecause = "nobody to tell" },
+            ],
+        };
+        var text = PlanText.Describe(plan);
+        foreach (var part in new[] { "1. swap (swap-file) [destructive]", "replace /srv/app.db: rename /srv/new.db over it [destructive]", "skipped: nobody to tell", "loss: nothing", "blocked: it is paused" })
+            Assert.Contains(part, text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("0B", 0L)]
+    [InlineData("0", 0L)]
+    [InlineData("64KiB", 65536L)]
+    [InlineData("10MB", 10_000_000L)]
+    [InlineData("1.5GB", 1_500_000_000L)]
+    [InlineData("Any", long.MaxValue)]
+    [InlineData("10", null)]
+    [InlineData("-1B", null)]
+    [InlineData("MB", null)]
+    [InlineData("99999999999999TB", null)]
+    public void Sizes_are_read_as_written(string text, long? bytes)
+    {
+        Assert.Equal(bytes is not null, SizeText.TryParseSize(text, out var read));
+        if (bytes is not null)
+            Assert.Equal(bytes.Value, read);
+    }
+
+    [Theory]
+    [InlineData("250ms", 0.25)]
+    [InlineData("30s", 30d)]
+    [InlineData("15m", 900d)]
+    [InlineData("2h", 7200d)]
+    [InlineData("7d", 604800d)]
+    [InlineData("00:05:00", 300d)]
+    [InlineData("soon", null)]
+    [InlineData("-5s", null)]
+    [InlineData("99999999999d", null)]
+    public void Durations_are_read_as_written(string text, double? seconds)
+    {
+        Assert.Equal(seconds is not null, SizeText.TryParseDuration(text, out var read));
+        if (seconds is not null)
+            Assert.Equal(seconds.Value, read.TotalSeconds);
+    }
+
+    [Theory]
+    [InlineData("n1", HealthStatus.Healthy, 0)]
+    [InlineData("n2", HealthStatus.Failed, 1)]
+    public void A_nodes_part_of_a_report_has_that_nodes_state(string node, HealthStatus status, int checks)
+    {
+        var part = HealthView.ForNodes(Report(), [node]);
+        Assert.Equal(status, part.Status);
+        Assert.Equal(node, Assert.Single(part.Nodes).Node);
+        Assert.Equal(checks, part.Checks.Count);
+    }
+}

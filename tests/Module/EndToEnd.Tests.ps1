@@ -1,0 +1,179 @@
+#Requires -Version 7.4
+# The whole way with a real database: back up, prove, damage, look, plan, recover, report. Needs the built module and sqlite3.
+BeforeDiscovery {
+    $noSqlite = -not (Get-Command sqlite3 -ErrorAction Ignore)
+}
+
+BeforeAll {
+    $root = (Resolve-Path "$PSScriptRoot/../..").Path
+    Import-Module "$root/DbRecovery.psd1" -Force
+    $canary = "canary-$([guid]::NewGuid())"
+    $saved = @{}
+    foreach ($name in 'DBRECOVERY_STATE', 'DBRECOVERY_INVENTORY', 'DBRECOVERY_CANARY') { $saved[$name] = [Environment]::GetEnvironmentVariable($name) }
+
+    function New-Place {
+        $place = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery [e2e] $([guid]::NewGuid())"
+        New-Item -ItemType Directory $place | Out-Null
+        $db = "$place/app.db"
+        sqlite3 $db 'PRAGMA page_size=4096; CREATE TABLE customers(id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE notes(id INTEGER PRIMARY KEY, text TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<20000) INSERT INTO customers SELECT i, hex(randomblob(40)) FROM n; INSERT INTO notes SELECT id, name FROM customers;' | Out-Null
+        Set-Content -LiteralPath "$place/dbrecovery.yml" -Value @'
+clusters:
+  app:
+    engine: sqlite
+    nodes: [ { name: app-db, path: app.db } ]
+    auth: { user: dbrecovery, password: { env: DBRECOVERY_CANARY } }
+    expects: { tables: { customers: { minRows: 1 } } }
+    policy: { maxDataLoss: 100MB }
+    backups: { repository: main }
+repositories:
+  main: { path: backup }
+'@
+        New-Item -ItemType Directory "$place/backup" | Out-Null
+        $env:DBRECOVERY_STATE = "$place/state"
+        $env:DBRECOVERY_INVENTORY = $null
+        $env:DBRECOVERY_CANARY = $canary
+        $place
+    }
+
+    function Set-Damage([string] $Path) {
+        $stream = [IO.File]::Open($Path, 'Open', 'ReadWrite')
+        try {
+            $garbage = [byte[]]::new(4096)
+            for ($i = 0; $i -lt $garbage.Length; $i++) { $garbage[$i] = ($i * 31 + 7) % 256 }
+            foreach ($page in 20, 21, 300) { $stream.Position = $page * 4096; $stream.Write($garbage, 0, $garbage.Length) }
+        }
+        finally { $stream.Dispose() }
+    }
+
+    function Get-TreeHash([string] $Path) {
+        Get-ChildItem -LiteralPath $Path -Recurse -File | Sort-Object FullName | ForEach-Object { "$($_.FullName) $((Get-FileHash -LiteralPath $_.FullName).Hash)" }
+    }
+}
+
+AfterAll {
+    foreach ($name in $saved.Keys) { [Environment]::SetEnvironmentVariable($name, $saved[$name]) }
+}
+
+Describe 'A damaged database is brought back' -Skip:$noSqlite {
+    BeforeAll {
+        $place = New-Place
+        Push-Location -LiteralPath $place
+        $proved = New-DbBackup -Cluster app | Test-DbBackup
+        $healthy = Test-DbHealth -Cluster app -Quiet
+        Set-Damage "$place/app.db"
+        $damaged = Test-DbHealth -Cluster app
+        $before = Get-TreeHash $place
+        $plan = $damaged | Get-DbFault | Select-Object -First 1 | Invoke-DbRunbook -WhatIf -InformationAction Ignore
+        $after = Get-TreeHash $place
+        $streams = $damaged | Get-DbFault | Select-Object -First 1 | Invoke-DbRunbook -Confirm:$false -Verbose -Debug *>&1
+        $incident = $streams | Where-Object { $_ -is [DbRecovery.IncidentReport] }
+        $again = Test-DbHealth -Cluster app -Quiet
+    }
+    AfterAll {
+        Pop-Location
+        Remove-Item -LiteralPath $place -Recurse -Force
+    }
+    It 'takes a backup and proves it' {
+        $proved | Should -BeOfType ([DbRecovery.BackupTestResult])
+        $proved.Passed | Should -BeTrue
+        (Get-DbBackup -Cluster app -Latest -Proved).Id | Should -Be $proved.Backup.Id
+    }
+    It 'calls it healthy before the damage' { $healthy | Should -BeTrue }
+    It 'names the fault' {
+        $damaged.Status | Should -Be 'Failed'
+        $damaged.Faults.Id | Should -Contain 'sqlite.corrupt'
+    }
+    It 'plans, and changes nothing with -WhatIf' {
+        $plan | Should -BeOfType ([DbRecovery.RecoveryPlan])
+        $plan.Steps.Count | Should -BeGreaterThan 0
+        $after | Should -Be $before
+    }
+    It 'recovers, verified' {
+        $incident.State | Should -BeIn 'Resolved', 'Probation'
+        $again | Should -BeTrue
+        sqlite3 "$place/app.db" 'PRAGMA integrity_check; SELECT count(*) FROM customers' | Should -Be @('ok', '20000')
+    }
+    It 'tells transitions as information records with a tag' {
+        $told = $streams | Where-Object { $_ -is [System.Management.Automation.InformationRecord] -and $_.Tags -contains 'DbRecovery' }
+        $told.MessageData.State | Should -Contain 'Executing'
+    }
+    It 'keeps a record that reads as a list' {
+        $text = Get-DbIncident -Cluster app -Latest | Format-List | Out-String -Width 100
+        foreach ($label in 'Timeline', 'Steps', 'Loss', 'Verification') { $text | Should -Match "(?m)^$label" }
+    }
+    It 'writes no secret to any stream or file' {
+        ($streams | Out-String -Width 4096) | Should -Not -Match ([regex]::Escape($canary))
+        Get-ChildItem -LiteralPath "$place/state", "$place/backup" -Recurse -File | ForEach-Object {
+            [IO.File]::ReadAllText($_.FullName).Contains($canary) | Should -BeFalse -Because $_.FullName
+        }
+    }
+    It 'shows tables that fit into 100 columns' {
+        $objects = @($damaged) + $damaged.Faults + $damaged.Checks + (Get-DbCluster) + (Get-DbRunbook) + (Get-DbIncident) + (Get-DbBackup) + $proved + $plan
+        foreach ($group in $objects | Group-Object { $_.GetType().FullName }) {
+            foreach ($line in ($group.Group | Format-Table | Out-String -Width 100) -split "`r?`n") { $line.TrimEnd().Length | Should -BeLessOrEqual 100 }
+        }
+    }
+    It 'restores to a new path without a question, and over a file only with -Force' {
+        $copy = Get-DbBackup -Cluster app -Latest | Restore-DbBackup -Destination ./copy.db
+        Test-Path -LiteralPath "$place/copy.db" | Should -BeTrue
+        $copy.Path | Should -Be "$place/copy.db"
+        { Get-DbBackup -Cluster app -Latest | Restore-DbBackup -Destination ./copy.db -ErrorAction Stop } | Should -Throw -ErrorId 'TargetExists*'
+        { Get-DbBackup -Cluster app -Latest | Restore-DbBackup -Destination ./copy.db -Force -Confirm:$false -ErrorAction Stop } | Should -Not -Throw
+    }
+    It 'pauses, refuses and goes on' {
+        (Suspend-DbRecovery -Cluster app -Reason test -Duration 5m -PassThru).Paused | Should -BeTrue
+        (Resume-DbRecovery -Cluster app -PassThru).Paused | Should -BeFalse
+        (Resume-DbRecovery -Cluster app -Acknowledge -PassThru).Cooldowns.Count | Should -Be 0
+    }
+    It 'completes clusters and backups' {
+        (TabExpansion2 'Test-DbHealth -Cluster a' 24).CompletionMatches.CompletionText | Should -Contain 'app'
+        (TabExpansion2 'Test-DbBackup -Id ' 18).CompletionMatches.CompletionText | Should -Contain $proved.Backup.Id
+    }
+}
+
+Describe 'Errors' -Skip:$noSqlite {
+    BeforeAll { $place = New-Place; Push-Location -LiteralPath $place }
+    AfterAll { Pop-Location; Remove-Item -LiteralPath $place -Recurse -Force }
+    It 'carry id, category, target and what to do' {
+        try { Get-DbCluster -Cluster ap -ErrorAction Stop } catch { $e = $_ }
+        $e.FullyQualifiedErrorId | Should -Match '^ClusterNotFound,'
+        $e.CategoryInfo.Category | Should -Be 'ObjectNotFound'
+        $e.ErrorDetails.RecommendedAction | Should -Not -BeNullOrEmpty
+    }
+    It 'list the findings of a wrong inventory' {
+        Set-Content -LiteralPath ./bad.yml -Value "clusters:`n  app:`n    engin: sqlite"
+        try { Get-DbCluster -Inventory ./bad.yml -ErrorAction Stop } catch { $e = $_ }
+        $e.FullyQualifiedErrorId | Should -Match '^InventoryInvalid,'
+        $e.Exception.Findings.Count | Should -BeGreaterThan 0
+        $e.ErrorDetails.Message | Should -Match 'bad\.yml:3:'
+    }
+    It 'of one item do not end the others' {
+        Remove-Item -LiteralPath ./app.db
+        $e = $null
+        'nothing-1', 'nothing-2' | ForEach-Object { Test-DbBackup -Id $_ -Cluster app -ErrorAction SilentlyContinue -ErrorVariable +e }
+        @($e).Count | Should -Be 2
+        $e[0].FullyQualifiedErrorId | Should -Match '^BackupNotFound,'
+    }
+    It 'prompt nobody where nobody is' {
+        $out = & (Get-Process -Id $PID).Path -NoProfile -NonInteractive -Command "Import-Module '$root/DbRecovery.psd1'; New-DbBackup -Cluster app 2>&1 | ForEach-Object { `$_.FullyQualifiedErrorId }; 'ended'"
+        $out[-1] | Should -Be 'ended'
+    }
+}
+
+Describe 'Stopping' -Skip:$noSqlite {
+    BeforeAll { $place = New-Place }
+    AfterAll { Remove-Item -LiteralPath $place -Recurse -Force }
+    It 'ends within a second' {
+        $shell = [powershell]::Create()
+        [void]$shell.AddScript("Import-Module '$root/DbRecovery.psd1'; Set-Location -LiteralPath '$place'; while (`$true) { Test-DbHealth -Cluster app -Level Deep | Out-Null; 'round' }")
+        $output = [System.Management.Automation.PSDataCollection[psobject]]::new()
+        $none = [System.Management.Automation.PSDataCollection[psobject]]::new()
+        $none.Complete()
+        $handle = $shell.BeginInvoke($none, $output)
+        [System.Threading.SpinWait]::SpinUntil({ $output.Count -gt 0 }, 20000) | Should -BeTrue
+        $clock = [Diagnostics.Stopwatch]::StartNew()
+        $shell.Stop()
+        $clock.ElapsedMilliseconds | Should -BeLessThan 1000
+        $shell.Dispose()
+    }
+}
