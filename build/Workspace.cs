@@ -8,6 +8,7 @@ internal sealed record Workspace(string Root)
 {
     public string Bin => Path.Combine(Root, "bin");
     public string Dependencies => Path.Combine(Bin, "dependencies");
+    public string Help => Path.Combine(Root, "en-US");
     public string Cli => Path.Combine(Bin, "cli");
     public string CliExecutable => Path.Combine(Cli, OperatingSystem.IsWindows() ? "dbrecovery.exe" : "dbrecovery");
     public string Artifacts => Path.Combine(Root, "artifacts");

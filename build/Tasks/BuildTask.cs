@@ -27,7 +27,11 @@ internal static class BuildTask
             var name = Path.GetFileName(file);
             File.Copy(file, Path.Combine(InDefaultContext.Contains(name) ? workspace.Bin : workspace.Dependencies, name), overwrite: true);
         }
-        HelpBuilder.Write(workspace, staging);
+        // help is made from the same documentation comments that the compiler checks
+        Shell.Run("dotnet",
+            ["run", "-c", "Release", "--project", Path.Combine(workspace.Root, "build", "HelpGenerator", "HelpGenerator.csproj"), "--",
+                Path.Combine(staging, "DbRecovery.dll"), Path.Combine(workspace.Help, "DbRecovery.dll-Help.xml")],
+            workspace.Root, Limit);
     }
 
     private static void Cli(Workspace workspace)

@@ -32,6 +32,7 @@ internal static class PackageTask
         Path.Combine(workspace.Root, "CHANGELOG.md"),
         .. Directory.GetFiles(workspace.Root, "*.ps1xml"),
         .. Directory.GetFiles(workspace.Bin, "*", SearchOption.AllDirectories).Where(f => !f.StartsWith(workspace.Cli + Path.DirectorySeparatorChar, StringComparison.Ordinal)),
+        .. Directory.GetFiles(workspace.Help),
         .. Directory.GetFiles(Path.Combine(workspace.Root, "runbooks"), "*", SearchOption.AllDirectories),
     ];
 }

@@ -1,37 +1,42 @@
-using System.Collections.Concurrent;
 using System.Reflection;
+using DbRecovery.Engine.Actions;
 using DbRecovery.Engine.Backups;
 using DbRecovery.Engine.Faults;
 using DbRecovery.Engine.Health;
 using DbRecovery.Engine.Incidents;
 using DbRecovery.Engine.Inventory;
 using DbRecovery.Engine.Runbooks;
+using DbRecovery.Engine.Yaml;
+using DbRecovery.Sqlite;
 
 namespace DbRecovery.Runtime;
 
 public sealed partial class RecoveryRuntime
 {
     private readonly RuntimeOptions _options;
-    private readonly Composition _composition;
+    private readonly IReadOnlyList<IDatabaseProvider> _providers = [new SqliteProvider()];
+    private readonly ActionCatalogue _actions = ActionCatalogue.Standard();
     private readonly Lazy<(string? Path, InventoryModel? Model, IReadOnlyList<LintFinding> Findings)> _inventory;
     private readonly Lazy<IBackupService> _backups;
     private readonly Lazy<HealthService> _health;
-    private readonly Lazy<RunbookParts> _runbookParts;
+    private readonly Lazy<IReadOnlyList<string>> _runbookFolders;
+    private readonly Lazy<LintContext> _lintContext;
     private readonly Lazy<IRunbookLibrary> _library;
 
-    internal RecoveryRuntime(RuntimeOptions options, Composition composition)
+    /// <summary>Makes a runtime.</summary>
+    public RecoveryRuntime(RuntimeOptions options)
     {
         _options = options;
-        _composition = composition;
         // an inventory that could not be read is tried again, so that a mended file is seen
         _inventory = new(ReadInventory, LazyThreadSafetyMode.PublicationOnly);
-        _backups = new(() => composition.Backups(options, Provider));
+        _backups = new(() => new BackupService(Provider, options.Clock));
         _health = new(() => new HealthService(new HealthServiceOptions
         {
             Providers = Provider, Backups = _backups.Value, RepositoryOf = RepositoryOf, StateFolder = StateFolder, Clock = options.Clock,
         }), LazyThreadSafetyMode.PublicationOnly);
-        _runbookParts = new(MakeRunbookParts, LazyThreadSafetyMode.PublicationOnly);
-        _library = new(() => composition.Library(_runbookParts.Value), LazyThreadSafetyMode.PublicationOnly);
+        _runbookFolders = new(RunbookFolders, LazyThreadSafetyMode.PublicationOnly);
+        _lintContext = new(MakeLintContext, LazyThreadSafetyMode.PublicationOnly);
+        _library = new(() => new RunbookLibrary(_runbookFolders.Value, _lintContext.Value), LazyThreadSafetyMode.PublicationOnly);
     }
 
     private string StateFolder => Locations.State(_options, _inventory.Value.Model?.StateFolder);
@@ -48,25 +53,27 @@ public sealed partial class RecoveryRuntime
     {
         if (Locations.Inventory(_options) is not { } path)
             return (null, null, []);
-        var (model, findings) = _composition.ReadInventory(path, _composition.Providers.ToDictionary(p => p.Engine, p => p.Embedded, StringComparer.Ordinal));
-        return (path, findings.Any(f => f.Severity == LintSeverity.Error) ? null : model, findings);
+        var (model, findings) = InventoryReader.Read(path, File.ReadAllText(path), _providers.ToDictionary(p => p.Engine, p => p.Embedded, StringComparer.Ordinal));
+        return (path, model, findings);
     }
 
-    private IDatabaseProvider Provider(string engine) => _composition.Providers.FirstOrDefault(p => p.Engine == engine)
+    private IDatabaseProvider Provider(string engine) => _providers.FirstOrDefault(p => p.Engine == engine)
         ?? throw new DbRecoveryException(ErrorIds.EngineNotSupported, ErrorKind.NotSupported, $"there is no engine '{engine}'",
-            $"The engines are: {string.Join(", ", Engines)}.{Near.Suggest(engine, Engines)}", engine);
+            NearNames.Suggest(engine, [.. Engines]), engine);
 
     private RepositoryDefinition? RepositoryOf(ClusterDefinition cluster) => cluster.Backups is { } backups ? GetRepository(backups.Repository) : null;
 
-    private RunbookParts MakeRunbookParts() => new()
+    private IReadOnlyList<string> RunbookFolders() =>
+        [.. new[] { Locations.ShippedRunbooks() }.OfType<string>(), .. Model?.RunbookFolders ?? [], .. _options.RunbookFolders.Select(f => Locations.Resolve(_options, f))];
+
+    private LintContext MakeLintContext() => new()
     {
-        Folders = [.. new[] { Locations.ShippedRunbooks() }.OfType<string>(), .. Model?.RunbookFolders ?? [], .. _options.RunbookFolders.Select(f => Locations.Resolve(_options, f))],
-        Actions = _composition.Actions,
-        Facts = [.. CommonFactDefinitions(), .. _composition.Providers.SelectMany(p => p.Facts)],
+        Actions = _actions.Descriptors,
+        Facts = [.. CommonFactDefinitions(), .. _providers.SelectMany(p => p.Facts)],
         Faults = FaultCatalogue.With(Model?.Clusters ?? []),
-        HasCapability = (engine, type) => _composition.Providers.FirstOrDefault(p => p.Engine == engine) is { } provider && Has(provider, type),
+        HasCapability = (engine, type) => _providers.FirstOrDefault(p => p.Engine == engine) is { } provider && Has(provider, type),
         Engines = Engines,
-        HasPowerShell = _options.PowerShell is not null,
+        PowerShell = _options.PowerShell is not null,
     };
 
     private static IEnumerable<FactDefinition> CommonFactDefinitions() => typeof(CommonFacts)
@@ -78,11 +85,20 @@ public sealed partial class RecoveryRuntime
         return (bool)typeof(IDatabaseProvider).GetMethod(nameof(IDatabaseProvider.TryGet))!.MakeGenericMethod(capability).Invoke(provider, arguments)!;
     }
 
-    private IIncidentService Incidents(bool readOnly = false) => _composition.Incidents(new IncidentParts
+    private IncidentService Incidents(bool readOnly = false) => new(new IncidentServices
     {
-        Options = _options, StateFolder = StateFolder, Providers = Provider, Backups = _backups.Value, Library = _library.Value, RepositoryOf = RepositoryOf,
-        Health = readOnly ? _health.Value.AsReadOnly() : _health.Value, Notifications = Model?.Notifications ?? new Dictionary<string, NotificationChannel>(),
+        StateFolder = StateFolder,
+        Provider = Provider,
+        Backups = _backups.Value,
+        Repository = RepositoryOf,
+        Health = readOnly ? _health.Value.AsReadOnly() : _health.Value,
+        Runbooks = _library.Value,
+        ReadRunbook = ReadRunbook,
+        Actions = _actions,
         Secrets = new SecretResolver(_options),
+        Notifications = Model?.Notifications ?? new Dictionary<string, NotificationChannel>(),
+        PowerShell = _options.PowerShell,
+        Clock = _options.Clock,
     });
 
     private RecoverRequest Request(Fault fault, string? runbook, IReadOnlyDictionary<string, string>? parameters, long? allowDataLossBytes) => new()
@@ -99,15 +115,22 @@ public sealed partial class RecoveryRuntime
         var path = Locations.Resolve(_options, nameOrFile);
         if (!File.Exists(path))
             throw new DbRecoveryException(ErrorIds.RunbookNotFound, ErrorKind.NotFound, $"there is no runbook file '{path}'", "Give the name of a runbook, or the path of a file.", path);
-        var (read, lint) = _composition.ReadRunbook(_runbookParts.Value, path);
-        return read ?? throw new DbRecoveryException(ErrorIds.RunbookInvalid, ErrorKind.InvalidInput, $"the runbook '{path}' has errors: {lint.Findings.FirstOrDefault()}",
+        return ReadRunbook(path);
+    }
+
+    private Runbook ReadRunbook(string path)
+    {
+        var (runbook, lint) = RunbookLinter.Lint(path, File.ReadAllText(path), _lintContext.Value);
+        return runbook ?? throw new DbRecoveryException(ErrorIds.RunbookInvalid, ErrorKind.InvalidInput, $"the runbook '{path}' has errors: {lint.Findings.FirstOrDefault()}",
             "Correct them; the findings say where.", path) { Findings = lint.Findings };
     }
+
+    private LintResult LintFile(string path) => RunbookLinter.Lint(path, File.ReadAllText(path), _lintContext.Value).Result;
 
     private RunbookInfo Describe(Runbook runbook) => new()
     {
         Name = runbook.Name, Version = runbook.Version, Description = runbook.Description, Engines = runbook.Match.Engines, Faults = runbook.Match.Faults,
         Steps = runbook.Steps.Select(s => $"{s.Id}: {s.Action}").ToArray(), Path = runbook.Path,
-        Destructive = runbook.Steps.Any(s => _composition.Actions.Any(a => a.Name == s.Action && a.Destructive)),
+        Destructive = runbook.Steps.Any(s => _actions.Descriptors.Any(a => a.Name == s.Action && a.Destructive)),
     };
 }

@@ -1,9 +1,10 @@
-using DbRecovery.Engine.Actions;
 using System.IO.Enumeration;
 using System.Security.Cryptography;
 using System.Text;
+using DbRecovery.Engine.Actions;
 using DbRecovery.Engine.Backups;
 using DbRecovery.Engine.Runbooks;
+using DbRecovery.Engine.Yaml;
 
 namespace DbRecovery.Runtime;
 
@@ -32,14 +33,8 @@ public sealed record RuntimeOptions
 /// </summary>
 public sealed partial class RecoveryRuntime
 {
-    /// <summary>Makes a runtime.</summary>
-    public RecoveryRuntime(RuntimeOptions options)
-        : this(options, Connections.Create())
-    {
-    }
-
     /// <summary>The engines that this build knows.</summary>
-    public IReadOnlyList<string> Engines => _composition.Providers.Select(p => p.Engine).ToArray();
+    public IReadOnlyList<string> Engines => _providers.Select(p => p.Engine).ToArray();
 
     /// <summary>The clusters whose names match one of the wildcard patterns (<c>*</c>, <c>?</c>); all for none.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.InventoryNotFound"/>, <see cref="ErrorIds.InventoryInvalid"/>; <see cref="ErrorIds.ClusterNotFound"/> for a name without wildcards that is not there (near names suggested).</exception>
@@ -56,7 +51,7 @@ public sealed partial class RecoveryRuntime
     /// <summary>The one cluster of that name.</summary>
     public ClusterDefinition GetCluster(string name) => Inventory.Clusters.FirstOrDefault(c => c.Name == name)
         ?? throw new DbRecoveryException(ErrorIds.ClusterNotFound, ErrorKind.NotFound, $"the inventory has no cluster '{name}'",
-            $"Its clusters are: {string.Join(", ", Inventory.Clusters.Select(c => c.Name))}.{Near.Suggest(name, Inventory.Clusters.Select(c => c.Name))}", name);
+            NearNames.Suggest(name, [.. Inventory.Clusters.Select(c => c.Name)]), name);
 
     /// <summary>A cluster of one node for a target given without an inventory. Its name is the file's name and a short hash of its path.</summary>
     public ClusterDefinition GetTarget(string engine, string path)
@@ -90,7 +85,7 @@ public sealed partial class RecoveryRuntime
             return new RepositoryDefinition { Name = path, Path = path };
         }
         throw new DbRecoveryException(ErrorIds.RepositoryInvalid, ErrorKind.NotFound, $"the inventory has no repository '{nameOrPath}'",
-            $"Name one of: {string.Join(", ", Model?.Repositories.Keys ?? [])}; or give a path, such as ./{nameOrPath}.{Near.Suggest(nameOrPath, Model?.Repositories.Keys ?? [])}", nameOrPath);
+            $"{NearNames.Suggest(nameOrPath, [.. Model?.Repositories.Keys ?? []])} A path has a slash in it, such as ./{nameOrPath}.", nameOrPath);
     }
 
     /// <summary>The repository that a cluster backs up to.</summary>
@@ -111,17 +106,16 @@ public sealed partial class RecoveryRuntime
     public IReadOnlyList<LintResult> LintRunbooks(string? path)
     {
         if (path is null)
-            return _runbookParts.Value.Folders.Where(Directory.Exists).SelectMany(LintFolder).ToArray();
+            return _runbookFolders.Value.Where(Directory.Exists).SelectMany(LintFolder).ToArray();
         var absolute = Locations.Resolve(_options, path);
         if (Directory.Exists(absolute))
             return LintFolder(absolute).ToArray();
         return File.Exists(absolute)
-            ? [_composition.ReadRunbook(_runbookParts.Value, absolute).Lint]
+            ? [LintFile(absolute)]
             : throw new DbRecoveryException(ErrorIds.RunbookNotFound, ErrorKind.NotFound, $"there is no file or folder '{absolute}'", "Give the path of a runbook or of a folder of them.", absolute);
     }
 
-    private IEnumerable<LintResult> LintFolder(string folder) => Directory.EnumerateFiles(folder)
-        .Where(f => Path.GetExtension(f) is ".yml" or ".yaml").Order(StringComparer.Ordinal).Select(f => _composition.ReadRunbook(_runbookParts.Value, f).Lint);
+    private IEnumerable<LintResult> LintFolder(string folder) => RunbookLibrary.Files(folder).Select(LintFile);
 
     /// <summary>Works out what a runbook would do. Changes nothing.</summary>
     /// <param name="fault">The fault; its definition says which cluster.</param>

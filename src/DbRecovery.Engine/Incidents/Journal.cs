@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using DbRecovery.Engine.Actions;
 
@@ -21,6 +22,9 @@ internal sealed record JournalContent(IReadOnlyList<JournalRecord> Records, long
 /// <summary>The append-only record of one incident: a line is on the disk before its effect begins.</summary>
 internal sealed class Journal : IDisposable
 {
+    // tells whoever listens in the process (a tracer, a test that ends it there) that a record is on the disk
+    private static readonly DiagnosticListener s_events = new("DbRecovery.Journal");
+
     private readonly FileStream _stream;
     private readonly IJournalObserver? _observer;
     private long _seq;
@@ -119,6 +123,8 @@ internal sealed class Journal : IDisposable
         _length += bytes.Length;
         _prevHash = hash;
         _observer?.Written(numbered.Seq, numbered.Kind);
+        if (s_events.IsEnabled())
+            s_events.Write("Record", numbered.Seq);
         return numbered with { Hash = hash };
     }
 

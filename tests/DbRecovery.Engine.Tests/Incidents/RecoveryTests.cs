@@ -258,7 +258,7 @@ public class RecoveryTests
     public async Task A_step_past_its_deadline_that_took_effect_is_confirmed_by_a_look()
     {
         using var world = new World { AfterSwap = token => Task.Delay(Timeout.InfiniteTimeSpan, token) };
-        world.Runbook = world.Runbook with { Steps = [.. world.Runbook.Steps.Select(s => s.Id == "swap" ? s with { Timeout = World.Text("200") } : s)] };
+        world.Runbook = world.Runbook with { Steps = [.. world.Runbook.Steps.Select(s => s.Id == "swap" ? s with { Timeout = World.Text("200ms") } : s)] };
         var report = await world.RecoverAsync();
         Assert.Equal(IncidentState.Probation, report.State);
         Assert.Equal(StepState.Confirmed, report.Steps.Single(s => s.Id == "swap").State);
@@ -314,7 +314,7 @@ public class RecoveryTests
         using var world = new World();
         world.Runbook = world.Runbook with
         {
-            Steps = [World.Step("run", "run-command", with: ("command", new ListValue(new(1, 1), [World.Text("sleep"), World.Text("30")]))) with { Timeout = World.Text("100") }],
+            Steps = [World.Step("run", "run-command", with: ("command", new ListValue(new(1, 1), [World.Text("sleep"), World.Text("30")]))) with { Timeout = World.Text("100ms") }],
         };
         var report = await world.RecoverAsync();
         Assert.Equal(IncidentState.AmbiguousHalt, report.State);
