@@ -55,7 +55,7 @@ internal static class DemoTask
             DbRecovery(workspace, folder, 1, "faults", "shop");
 
             Say("What would be done: the plan, which changes nothing");
-            DbRecovery(workspace, folder, 0, "recover", "shop", "--plan");
+            DbRecovery(workspace, folder, 1, "recover", "shop", "--plan");
 
             Say("The recovery. Orders since the backup can be lost, so it must be told to accept that");
             DbRecovery(workspace, folder, 0, "recover", "shop", "--yes", "--allow-data-loss", "any");

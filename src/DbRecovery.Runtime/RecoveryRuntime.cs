@@ -141,7 +141,9 @@ public sealed partial class RecoveryRuntime
     {
         var incidents = Incidents();
         var incident = incidents.Get(id);
-        return incidents.ResumeAsync(incident.Id, GetCluster(incident.Cluster), timeline, progress, cancellationToken);
+        // the inventory of today stands; a target without one is known by its journal
+        var cluster = Model?.Clusters.FirstOrDefault(c => c.Name == incident.Cluster) ?? incident.Definition ?? GetCluster(incident.Cluster);
+        return incidents.ResumeAsync(incident.Id, cluster, timeline, progress, cancellationToken);
     }
 
     /// <summary>Agrees to an incident's plan.</summary>

@@ -28,7 +28,7 @@ public sealed class RecoveryTests
         Assert.NotEqual(0, fault.GetProperty("evidence").GetArrayLength());
 
         var before = Tree(lab.Folder);
-        lab.DbRecovery(0, "recover", "shop", "--plan", "--allow-data-loss", "any");
+        lab.DbRecovery(1, "recover", "shop", "--plan", "--allow-data-loss", "any");
         Assert.Equal(before, Tree(lab.Folder)); // a plan changes nothing
 
         var incident = lab.DbRecovery(0, "recover", "shop", "--yes", "--allow-data-loss", "any").Object;
@@ -83,21 +83,24 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void A_pause_and_a_cooldown_suppress_with_a_reason_and_an_acknowledgement_lifts_the_cooldown()
+    public void A_pause_suppresses_a_recurrence_is_not_repeated_and_an_acknowledgement_lifts_both()
     {
         using var lab = new Lab();
         lab.ProvedBackup();
         lab.Workload("damage", lab.Database, "header");
 
         lab.DbRecovery(0, "pause", "shop", "--reason", "maintenance");
-        Assert.Equal("Suppressed", lab.DbRecovery(4, "recover", "shop", "--yes", "--allow-data-loss", "any").Object.GetProperty("state").GetString());
+        var paused = lab.DbRecovery(4, "recover", "shop", "--yes", "--allow-data-loss", "any").Object;
+        Assert.Equal("Suppressed", paused.GetProperty("state").GetString());
+        Assert.NotEqual(default, paused.GetProperty("nextReviewAt").GetDateTimeOffset());
         lab.DbRecovery(0, "resume", "shop");
         lab.DbRecovery(0, "recover", "shop", "--yes", "--allow-data-loss", "any");
 
+        // the same fault again so soon: the runbook is not repeated, a person must look
         lab.Workload("damage", lab.Database, "header");
-        var again = lab.DbRecovery(4, "recover", "shop", "--yes", "--allow-data-loss", "any").Object;
-        Assert.Equal("Suppressed", again.GetProperty("state").GetString());
-        Assert.NotEqual(JsonValueKind.Undefined, again.GetProperty("nextReviewAt").ValueKind);
+        var again = lab.DbRecovery(3, "recover", "shop", "--yes", "--allow-data-loss", "any").Object;
+        Assert.Equal("Failed", again.GetProperty("state").GetString());
+        Assert.All(Steps(again), s => Assert.Equal("Pending", s.GetProperty("state").GetString()));
         lab.DbRecovery(0, "incident", "acknowledge", "shop");
         lab.DbRecovery(0, "recover", "shop", "--yes", "--allow-data-loss", "any");
         lab.DbRecovery(0, "health", "shop");

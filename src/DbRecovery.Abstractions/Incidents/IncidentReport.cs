@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace DbRecovery;
 
 /// <summary>The states of an incident. Which may follow which is a table in the engine.</summary>
@@ -131,6 +133,9 @@ public sealed record IncidentReport
     public required string JournalPath { get; init; }
     /// <summary>Everything in order.</summary>
     public required IReadOnlyList<TimelineEntry> Timeline { get; init; }
+    /// <summary>The cluster as it was defined when the incident began.</summary>
+    [JsonIgnore]
+    public ClusterDefinition? Definition { get; init; }
 }
 
 /// <summary>Whether recovery of a cluster is paused, and what else holds it back.</summary>

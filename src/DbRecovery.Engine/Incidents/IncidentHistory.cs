@@ -126,7 +126,7 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
         {
             Id = Id,
             Cluster = Cluster,
-            Engine = Opened.Engine ?? "",
+            Engine = Opened.Cluster?.Engine ?? "",
             Node = Fault?.Node,
             State = state,
             Fault = Fault!,
@@ -147,6 +147,7 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
             EvidencePath = _steps.Find(s => s.Action == "snapshot-evidence" && s.Outputs.ContainsKey("path"))?.Outputs["path"].ToString(),
             JournalPath = JournalPath,
             Timeline = [.. _timeline],
+            Definition = Opened.Cluster,
         };
     }
 

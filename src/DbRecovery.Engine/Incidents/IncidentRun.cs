@@ -51,7 +51,7 @@ internal sealed partial class IncidentRun : IDisposable
         KeepRunbook();
         Record(JournalKind.Opened, $"{request.RequestedBy} asked to recover {_cluster.Name} from {request.Fault.Id}: {request.Fault.Summary}", new JournalData
         {
-            Engine = _cluster.Engine,
+            Cluster = _cluster,
             Fault = request.Fault,
             EvidenceHash = request.Fault.EvidenceHash,
             Runbook = _runbook.Name,

@@ -53,7 +53,8 @@ internal sealed record JournalPlan
 /// <summary>What a record carries; which properties, its kind says.</summary>
 internal sealed record JournalData
 {
-    public string? Engine { get; init; }
+    /// <summary>The cluster as it was defined: a target without an inventory has no other record.</summary>
+    public ClusterDefinition? Cluster { get; init; }
     public Fault? Fault { get; init; }
     public string? EvidenceHash { get; init; }
     public ObservationLevel? Level { get; init; }
