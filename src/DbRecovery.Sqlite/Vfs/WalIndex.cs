@@ -43,10 +43,19 @@ internal static class WalIndex
     /// Makes every later transaction of the connections on this shared memory fail: a valid header of an unknown version.
     /// The caller holds <see cref="ChangingLocks"/>, so nobody is in the middle of a commit that would write the header again.
     /// </summary>
-    internal static unsafe void Fence(IntPtr region, SqliteFile file)
+    /// <returns>The header as it was.</returns>
+    internal static unsafe byte[] Fence(IntPtr region, SqliteFile file)
     {
-        var header = new ReadOnlySpan<byte>((void*)region, HeaderSize).ToArray();
+        var before = new ReadOnlySpan<byte>((void*)region, HeaderSize).ToArray();
+        var header = before.ToArray();
         WriteFenced(header);
+        Write(header, region, file);
+        return before;
+    }
+
+    /// <summary>Puts a header into both places.</summary>
+    internal static unsafe void Write(ReadOnlySpan<byte> header, IntPtr region, SqliteFile file)
+    {
         // readers compare the copies first to second, so the second goes first, as a commit does it
         header.CopyTo(new Span<byte>((void*)(region + HeaderSize), HeaderSize));
         file.SharedMemoryBarrier();
