@@ -36,6 +36,7 @@ internal sealed class SqliteMaintenance(TimeProvider clock) : IMaintenance
             return rolledBack ? "the interrupted transaction in the rollback journal was rolled back" : $"nothing was pending (journal mode {mode})";
         }
         using var command = connection.CreateCommand();
+        command.CommandTimeout = 1;
         command.CommandText = "PRAGMA wal_checkpoint(TRUNCATE)";
         using var reader = command.ExecuteReader();
         reader.Read();
@@ -49,6 +50,7 @@ internal sealed class SqliteMaintenance(TimeProvider clock) : IMaintenance
     private static string Execute(SqliteConnection connection, string sql)
     {
         using var command = connection.CreateCommand();
+        command.CommandTimeout = 1; // the driver's own waiting, which cannot be interrupted
         command.CommandText = sql;
         return Convert.ToString(command.ExecuteScalar(), CultureInfo.InvariantCulture) ?? "";
     }
@@ -88,7 +90,7 @@ internal sealed class SqliteMaintenance(TimeProvider clock) : IMaintenance
             {
                 return work(connection);
             }
-            catch (Exception e) when (e is SqliteException { SqliteErrorCode: raw.SQLITE_BUSY or raw.SQLITE_LOCKED } or DbRecoveryException { Id: ErrorIds.DatabaseBusy } && !stop.IsCancellationRequested)
+            catch (Exception e) when ((e is SqliteException { SqliteErrorCode: raw.SQLITE_BUSY or raw.SQLITE_LOCKED } or DbRecoveryException { Id: ErrorIds.DatabaseBusy }) && !stop.IsCancellationRequested)
             {
                 using var wait = new ManualResetEventSlim();
                 using var timer = clock.CreateTimer(_ => wait.Set(), null, Poll, Timeout.InfiniteTimeSpan);

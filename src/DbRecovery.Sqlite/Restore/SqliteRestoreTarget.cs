@@ -81,6 +81,8 @@ internal sealed class SqliteRestoreSession(string destination, string staging, T
             throw new DbRecoveryException(ErrorIds.RestoreFailed, ErrorKind.CorruptData, "the backup holds no database file", "Test the backup; restore another one.", destination);
         if (_entry?.Mode is { } mode && !OperatingSystem.IsWindows())
             File.SetUnixFileMode(staged, (UnixFileMode)(mode & 0x1ff));
+        if (uint.TryParse(_entry?.Owner, NumberStyles.None, CultureInfo.InvariantCulture, out var owner) && uint.TryParse(_entry.Group, NumberStyles.None, CultureInfo.InvariantCulture, out var group))
+            PosixFile.GiveTo(staged, owner, group);
         var keep = FreeName($"{destination}.before-restore-{clock.GetUtcNow().UtcDateTime.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture)}");
         if (SwapPlan.JournalSuffixes.Prepend("").Any(s => File.Exists(destination + s)))
         {

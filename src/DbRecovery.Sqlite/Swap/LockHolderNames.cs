@@ -19,6 +19,15 @@ internal static class LockHolderNames
         }
     }
 
+    /// <summary>Whether any process holds a lock on a file; true where the system does not tell.</summary>
+    internal static bool AnyOn(string path)
+    {
+        if (PosixFile.Identify(path) is not { } file || !File.Exists("/proc/locks"))
+            return true;
+        var ending = $":{file.Inode.ToString(CultureInfo.InvariantCulture)}";
+        return File.ReadLines("/proc/locks").Any(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, not "->", _, _, _, var where, ..] && where.EndsWith(ending, StringComparison.Ordinal));
+    }
+
     private static List<string> Read(string path)
     {
         var inodes = new[] { path, path + "-shm" }.Select(PosixFile.Identify).OfType<FileIdentity>().Select(i => i.Inode).ToHashSet();

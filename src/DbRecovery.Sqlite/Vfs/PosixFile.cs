@@ -73,6 +73,13 @@ internal static unsafe partial class PosixFile
             File.SetUnixFileMode(to, (UnixFileMode)(from.Mode & 0xfff)); // chown may clear bits
     }
 
+    /// <summary>Gives a file to an owner, where this process has the right to; its mode stays.</summary>
+    internal static void GiveTo(string path, uint uid, uint gid)
+    {
+        if (Identify(path) is { } now)
+            CopyOwnership(now with { Uid = uid, Gid = gid }, path);
+    }
+
     private static DbRecoveryException Error(string path, string what)
     {
         var code = Marshal.GetLastPInvokeError();
