@@ -21,7 +21,7 @@ internal sealed class SqliteRestoreTarget(TimeProvider clock) : IRestoreTarget
         if (there.Count > 0 && !replace)
             throw new DbRecoveryException(ErrorIds.TargetExists, ErrorKind.Refused, $"{there[0]} exists", "Choose another destination, or ask for it to be replaced: it is kept beside the new one.", path);
         CheckSpace(backup.Info.SizeBytes, folder);
-        return Task.FromResult<IRestoreSession>(new SqliteRestoreSession(path, CreateStaging(path, folder), clock));
+        return Task.FromResult<IRestoreSession>(new SqliteRestoreSession(path, CreateStaging(path, folder), replace, clock));
     }
 
     // the nearest folder that exists is on the file system that will be written to
@@ -60,7 +60,7 @@ internal sealed class SqliteRestoreTarget(TimeProvider clock) : IRestoreTarget
 }
 
 /// <summary>A restore under way: the file is written into a folder of its own and put into place in one step.</summary>
-internal sealed class SqliteRestoreSession(string destination, string staging, TimeProvider clock) : IRestoreSession
+internal sealed class SqliteRestoreSession(string destination, string staging, bool replace, TimeProvider clock) : IRestoreSession
 {
     private static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(30);
     private BackupEntry? _entry;
@@ -86,6 +86,8 @@ internal sealed class SqliteRestoreSession(string destination, string staging, T
         var keep = FreeName($"{destination}.before-restore-{clock.GetUtcNow().UtcDateTime.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture)}");
         if (SwapPlan.JournalSuffixes.Prepend("").Any(s => File.Exists(destination + s)))
         {
+            if (!replace)
+                throw Appeared(null);
             var swap = new SqliteFileSwap(clock);
             var node = new NodeDefinition { Name = Path.GetFileName(destination), Path = destination };
             var old = await swap.SwapAsync(node, staged, keep, LockTimeout, cancellationToken).ConfigureAwait(false);
@@ -106,13 +108,16 @@ internal sealed class SqliteRestoreSession(string destination, string staging, T
         }
         catch (IOException e) when (File.Exists(destination))
         {
-            throw new DbRecoveryException(ErrorIds.TargetExists, ErrorKind.Refused, $"{destination} has come into being meanwhile", "Nothing was changed; look at what it is.", destination, e);
+            throw Appeared(e);
         }
         catch (IOException e)
         {
             throw new DbRecoveryException(ErrorIds.RestoreFailed, ErrorKind.Failed, $"{destination} cannot be put into place: {e.Message}", "Nothing was changed.", destination, e);
         }
     }
+
+    private DbRecoveryException Appeared(Exception? inner) =>
+        new(ErrorIds.TargetExists, ErrorKind.Refused, $"{destination} has come into being meanwhile", "Nothing was changed; look at what it is.", destination, inner);
 
     private static string FreeName(string name)
     {
