@@ -1,6 +1,10 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
+using DbRecovery.Sqlite.Backup;
+using DbRecovery.Sqlite.Maintenance;
 using DbRecovery.Sqlite.Native;
+using DbRecovery.Sqlite.Restore;
+using DbRecovery.Sqlite.Swap;
 
 namespace DbRecovery.Sqlite;
 
@@ -23,6 +27,10 @@ public sealed class SqliteProvider : IDatabaseProvider
         SqliteLibrary.EnsureLoaded();
         _capabilities =
         [
+            new SqliteBackupSource(time),
+            new SqliteRestoreTarget(time),
+            new SqliteFileSwap(time),
+            new SqliteMaintenance(time),
         ];
     }
 

@@ -3,6 +3,13 @@ using DbRecovery.Sqlite.Vfs;
 namespace DbRecovery.Sqlite.Swap;
 
 /// <summary>Replaces a database file under running applications.</summary>
+/// <remarks>
+/// Connections on the old file cannot commit any more: in WAL mode their next transaction gives SQLITE_CANTOPEN, in rollback mode SQLite
+/// itself refuses to write to a file that was moved (SQLITE_READONLY_DBMOVED). What cannot be fenced from outside is a rollback-mode
+/// connection that goes on READING the old file: a read that begins while a new connection is in the middle of a transaction takes the
+/// new file's journal for a hot one of its own, plays it into the kept file and deletes it, and that transaction is then not protected
+/// against a crash. Applications in rollback mode should therefore be made to reopen the database soon after a swap.
+/// </remarks>
 internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
 {
     private const int WriteVersionOffset = 18;
