@@ -1,0 +1,54 @@
+using System.Runtime.InteropServices;
+
+namespace DbRecovery.Sqlite.Native;
+
+/// <summary>What a file system says of a file without opening it.</summary>
+/// <param name="Device">The device as /proc/locks writes it (major:minor, hexadecimal); null where unknown.</param>
+/// <param name="Inode">The inode; 0 where unknown.</param>
+/// <param name="Size">Bytes.</param>
+/// <param name="ModifiedTicks">The last change of the content, UTC ticks.</param>
+/// <param name="ChangedTicks">The last change of content or attributes, UTC ticks; 0 where unknown.</param>
+internal sealed record FileStatus(string? Device, ulong Inode, long Size, long ModifiedTicks, long ChangedTicks)
+{
+    private const int CurrentFolder = -100;
+    private const uint BasicStats = 0x7ff;
+
+    /// <summary>Looks at a file; null where there is none or it may not be looked at.</summary>
+    internal static FileStatus? Of(string path)
+    {
+        if (OperatingSystem.IsLinux() && Statx(path) is { } status)
+            return status;
+        try
+        {
+            var file = new FileInfo(path);
+            return file.Exists ? new FileStatus(null, 0, file.Length, file.LastWriteTimeUtc.Ticks, 0) : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private static unsafe FileStatus? Statx(string path)
+    {
+        try
+        {
+            // struct statx is the same on every architecture (linux/stat.h)
+            var buffer = stackalloc byte[256];
+            if (statx(CurrentFolder, path, 0, BasicStats, buffer) != 0)
+                return null;
+            var device = $"{*(uint*)(buffer + 0x88):x2}:{*(uint*)(buffer + 0x8c):x2}";
+            return new FileStatus(device, *(ulong*)(buffer + 0x20), *(long*)(buffer + 0x28), Ticks(buffer + 0x70), Ticks(buffer + 0x60));
+        }
+        catch (EntryPointNotFoundException)
+        {
+            return null; // an old C library: the portable way answers
+        }
+    }
+
+    private static unsafe long Ticks(byte* time) =>
+        DateTime.UnixEpoch.Ticks + *(long*)time * TimeSpan.TicksPerSecond + *(uint*)(time + 8) / 100;
+
+    [DllImport("libc", SetLastError = true)]
+    private static extern unsafe int statx(int folder, [MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags, uint mask, byte* buffer);
+}

@@ -1,0 +1,56 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Reflection;
+using DbRecovery.Sqlite.Backup;
+using DbRecovery.Sqlite.Maintenance;
+using DbRecovery.Sqlite.Native;
+using DbRecovery.Sqlite.Restore;
+using DbRecovery.Sqlite.Swap;
+
+namespace DbRecovery.Sqlite;
+
+/// <summary>SQLite, through the system's library.</summary>
+public sealed class SqliteProvider : IDatabaseProvider
+{
+    private readonly object[] _capabilities;
+
+    /// <summary>Makes the provider and loads the system's SQLite.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.LibraryMissing"/>: no SQLite library is installed.</exception>
+    public SqliteProvider() : this(TimeProvider.System)
+    {
+    }
+
+    /// <summary>Makes the provider over a clock.</summary>
+    /// <param name="time">The clock.</param>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.LibraryMissing"/>: no SQLite library is installed.</exception>
+    public SqliteProvider(TimeProvider time)
+    {
+        SqliteLibrary.EnsureLoaded();
+        _capabilities =
+        [
+            new SqliteBackupSource(time),
+            new SqliteRestoreTarget(time),
+            new SqliteFileSwap(time),
+            new SqliteMaintenance(time),
+        ];
+    }
+
+    /// <inheritdoc/>
+    public string Engine => "sqlite";
+
+    /// <inheritdoc/>
+    public string DisplayName => "SQLite";
+
+    /// <inheritdoc/>
+    public bool Embedded => true;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<FactDefinition> Facts { get; } =
+        [.. typeof(SqliteFacts).GetFields(BindingFlags.Public | BindingFlags.Static).Select(f => f.GetValue(null)).OfType<FactDefinition>()];
+
+    /// <inheritdoc/>
+    public bool TryGet<T>([NotNullWhen(true)] out T? capability) where T : class
+    {
+        capability = _capabilities.OfType<T>().FirstOrDefault();
+        return capability is not null;
+    }
+}

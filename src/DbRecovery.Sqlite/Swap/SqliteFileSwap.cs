@@ -1,0 +1,114 @@
+using DbRecovery.Sqlite.Vfs;
+
+namespace DbRecovery.Sqlite.Swap;
+
+/// <summary>Replaces a database file under running applications.</summary>
+/// <remarks>
+/// Connections on the old file cannot commit any more: in WAL mode their next transaction gives SQLITE_CANTOPEN, in rollback mode SQLite
+/// itself refuses to write to a file that was moved (SQLITE_READONLY_DBMOVED). What cannot be fenced from outside is a rollback-mode
+/// connection that goes on READING the old file: a read that begins while a new connection is in the middle of a transaction takes the
+/// new file's journal for a hot one of its own, plays it into the kept file and deletes it, and that transaction is then not protected
+/// against a crash. Applications in rollback mode should therefore be made to reopen the database soon after a swap.
+/// </remarks>
+internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
+{
+    private const int WriteVersionOffset = 18;
+
+    public IReadOnlyList<string> DatabaseFiles(NodeDefinition node)
+    {
+        var path = PathOf(node);
+        return SwapPlan.JournalSuffixes.Prepend("").Select(s => path + s).Where(File.Exists).ToList();
+    }
+
+    public IReadOnlyList<PlannedAct> PlanSwap(NodeDefinition node, string newFile, string keepFolder) =>
+        Plan(node, newFile, keepFolder).Steps().Select(s => s.Act).ToList();
+
+    public async Task<string?> SwapAsync(NodeDefinition node, string newFile, string keepFolder, TimeSpan lockTimeout, CancellationToken cancellationToken)
+    {
+        var plan = Plan(node, newFile, keepFolder);
+        var path = PathOf(node);
+        if (plan.AlreadyDone)
+        {
+            PosixFile.Sync(Path.GetDirectoryName(path)!);
+            return plan.KeptPath;
+        }
+        CheckNewFile(newFile, path);
+        cancellationToken.ThrowIfCancellationRequested();
+        try
+        {
+            return await CarryOutAsync(plan, path, newFile, lockTimeout, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Failed(e, path);
+        }
+    }
+
+    private async Task<string?> CarryOutAsync(SwapPlan plan, string path, string newFile, TimeSpan lockTimeout, CancellationToken cancellationToken)
+    {
+        if (!File.Exists(path))
+        {
+            // journals beside a missing file can still be in use by connections to the deleted one
+            using var orphans = await OrphanedSharedMemory.FenceAsync(path + "-shm", lockTimeout, clock, cancellationToken).ConfigureAwait(false);
+            var existed = File.Exists(plan.KeptPath);
+            plan.Run(held: null);
+            return existed ? plan.KeptPath : null;
+        }
+        using var held = await SqliteFileLock.TakeAsync(path, lockTimeout, clock, cancellationToken).ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+        MatchJournalMode(held, newFile);
+        // worked out again: only now can nothing come or go any more
+        plan.Run(held);
+        return plan.KeptPath;
+    }
+
+    // an application that set WAL mode once, when it made the database, expects to find it
+    private static void MatchJournalMode(SqliteFileLock held, string newFile)
+    {
+        Span<byte> old = stackalloc byte[100];
+        if (!held.File.Read(old, 0) || !old.StartsWith("SQLite format 3\0"u8))
+            return;
+        var (write, read) = (old[WriteVersionOffset], old[WriteVersionOffset + 1]);
+        if (write is not (1 or 2) || write != read)
+            return;
+        using var file = new FileStream(newFile, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+        Span<byte> now = stackalloc byte[2];
+        file.Position = WriteVersionOffset;
+        if (file.ReadAtLeast(now, 2, throwOnEndOfStream: false) < 2 || now[0] == write)
+            return;
+        file.Position = WriteVersionOffset;
+        file.Write([write, read]);
+    }
+
+    private static void CheckNewFile(string newFile, string path)
+    {
+        if (!File.Exists(newFile))
+            throw new DbRecoveryException(ErrorIds.DatabaseNotFound, ErrorKind.NotFound, $"the new database {newFile} does not exist", "Restore it again. Nothing was changed.", newFile);
+        foreach (var journal in SwapPlan.JournalSuffixes.Select(s => newFile + s).Where(f => new FileInfo(f) is { Exists: true, Length: > 0 }))
+            throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.Refused, $"{newFile} is not complete: {journal} belongs to it", "Close the program that has it open, or open and close it once. Nothing was changed.", newFile);
+        if (Directory.Exists(path))
+            throw new DbRecoveryException(ErrorIds.NotADatabase, ErrorKind.InvalidInput, $"{path} is a folder", "Give the path of the database file.", path);
+        var folder = Path.GetDirectoryName(path)!;
+        if (PosixFile.Identify(newFile) is { } file && PosixFile.Identify(folder) is { } there && (file.DeviceMajor, file.DeviceMinor) != (there.DeviceMajor, there.DeviceMinor))
+            throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.Refused, $"{newFile} is on another file system than {path}", $"Put it into {folder}, so that it can take the path in one step. Nothing was changed.", newFile);
+    }
+
+    private static SwapPlan Plan(NodeDefinition node, string newFile, string keepFolder) =>
+        new(PathOf(node), Path.GetFullPath(newFile), Path.TrimEndingDirectorySeparator(Path.GetFullPath(keepFolder)));
+
+    // a link at the path stays a link: what it points to is replaced, as SQLite puts the journals beside that
+    private static string PathOf(NodeDefinition node)
+    {
+        var path = node.Path ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"the node '{node.Name}' has no path", "Give the path of its database file in the inventory.", node.Name);
+        path = Path.GetFullPath(path);
+        var file = new FileInfo(path);
+        return file.LinkTarget is null ? path : file.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? path;
+    }
+
+    private static DbRecoveryException Failed(Exception e, string path) => e switch
+    {
+        UnauthorizedAccessException => new(ErrorIds.AccessDenied, ErrorKind.PermissionDenied, $"{path} cannot be replaced: {e.Message}", "Run as the owner of the file and its folder; the swap can be repeated.", path, e),
+        _ when OperatingSystem.IsWindows() => new(ErrorIds.DatabaseBusy, ErrorKind.Busy, $"{path} cannot be replaced while a program has it open: {e.Message}", "Close the programs that use the database; the swap can be repeated.", path, e),
+        _ => new(ErrorIds.RestoreFailed, ErrorKind.Failed, $"{path} cannot be replaced: {e.Message}", "See the cause; the swap can be repeated.", path, e),
+    };
+}
