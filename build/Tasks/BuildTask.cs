@@ -38,8 +38,13 @@ internal static class BuildTask
     {
         var staging = Publish(workspace, "DbRecovery.Cli");
         Recreate(workspace.Cli);
-        foreach (var file in Directory.GetFiles(staging).Where(f => Path.GetExtension(f) is not (".pdb" or ".xml")))
-            File.Copy(file, Path.Combine(workspace.Cli, Path.GetFileName(file)));
+        // its folder is all that it needs, runbooks included: it can be put anywhere
+        foreach (var file in Directory.GetFiles(staging, "*", SearchOption.AllDirectories).Where(f => Path.GetExtension(f) is not (".pdb" or ".xml")))
+        {
+            var target = Path.Combine(workspace.Cli, Path.GetRelativePath(staging, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            File.Copy(file, target);
+        }
     }
 
     /// <summary>

@@ -1,9 +1,12 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using DbRecovery.Sqlite.Backup;
+using DbRecovery.Sqlite.Inspection;
 using DbRecovery.Sqlite.Maintenance;
 using DbRecovery.Sqlite.Native;
+using DbRecovery.Sqlite.Observation;
 using DbRecovery.Sqlite.Restore;
+using DbRecovery.Sqlite.Sql;
 using DbRecovery.Sqlite.Swap;
 
 namespace DbRecovery.Sqlite;
@@ -27,10 +30,13 @@ public sealed class SqliteProvider : IDatabaseProvider
         SqliteLibrary.EnsureLoaded();
         _capabilities =
         [
+            new SqliteObserver(time),
             new SqliteBackupSource(time),
             new SqliteRestoreTarget(time),
             new SqliteFileSwap(time),
             new SqliteMaintenance(time),
+            new SqliteInspector(),
+            new SqliteSession(time),
         ];
     }
 

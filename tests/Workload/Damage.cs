@@ -1,12 +1,11 @@
 using System.Buffers.Binary;
-using System.Text;
 
 namespace DbRecovery.Workload;
 
 /// <summary>Damages a database file on disk, behind SQLite's back. Always the same pages for the same file.</summary>
 internal static class Damage
 {
-    private const byte TableLeaf = 0x0d, IndexLeaf = 0x0a;
+    private const byte TableLeaf = 0x0d;
 
     public static string Inflict(string path, string kind, int pages)
     {
@@ -15,6 +14,8 @@ internal static class Damage
             File.Delete(path);
             return "the file was deleted";
         }
+        if (kind == "index")
+            return Shop.MakeIndexStale(path);
         using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
         switch (kind)
         {
@@ -28,9 +29,7 @@ internal static class Damage
                 file.Write(Garbage(100, 1));
                 return "the first 100 bytes were overwritten";
             case "data":
-                return Overwrite(file, TableLeaf, pages);
-            case "index":
-                return DropIndexEntry(file);
+                return Overwrite(file, pages);
             case "silent":
                 return Silently(file);
             default:
@@ -38,12 +37,12 @@ internal static class Damage
         }
     }
 
-    private static string Overwrite(FileStream file, byte type, int wanted)
+    private static string Overwrite(FileStream file, int wanted)
     {
         var size = PageSize(file);
         var hit = new List<long>();
         // from the middle on: early pages hold the schema and the roots
-        foreach (var page in Pages(file, size, type, file.Length / size / 2).Take(wanted))
+        foreach (var page in TableLeaves(file, size, file.Length / size / 2).Take(wanted))
         {
             file.Position = (page - 1) * size;
             file.Write(Garbage(size, (int)page));
@@ -52,26 +51,11 @@ internal static class Damage
         return $"pages {string.Join(", ", hit)} were overwritten";
     }
 
-    // one entry fewer in an index leaf: every page stays well formed, and the table keeps all its rows
-    private static string DropIndexEntry(FileStream file)
-    {
-        var size = PageSize(file);
-        var index = RootPage(file, size, "orders_by_customer");
-        var page = Descend(file, size, index);
-        file.Position = (page - 1) * size + 3;
-        Span<byte> count = stackalloc byte[2];
-        file.ReadExactly(count);
-        BinaryPrimitives.WriteUInt16BigEndian(count, (ushort)(BinaryPrimitives.ReadUInt16BigEndian(count) - 1));
-        file.Position = (page - 1) * size + 3;
-        file.Write(count);
-        return $"index page {page} lost its last entry";
-    }
-
     // the last bytes of a table leaf are the content of its first cell: text, whose change no structure check can see
     private static string Silently(FileStream file)
     {
         var size = PageSize(file);
-        var page = Pages(file, size, TableLeaf, file.Length / size / 2).First(p => EndsInText(file, size, p));
+        var page = TableLeaves(file, size, file.Length / size / 2).First(p => EndsInText(file, size, p));
         file.Position = page * size - 4;
         file.Write("####"u8);
         return $"four bytes of text in page {page} were changed";
@@ -90,45 +74,14 @@ internal static class Damage
         return true;
     }
 
-    private static IEnumerable<long> Pages(FileStream file, int size, byte type, long from)
+    private static IEnumerable<long> TableLeaves(FileStream file, int size, long from)
     {
         for (var page = Math.Max(2, from); page <= file.Length / size; page++)
         {
             file.Position = (page - 1) * size;
-            if (file.ReadByte() == type)
+            if (file.ReadByte() == TableLeaf)
                 yield return page;
         }
-    }
-
-    private static long Descend(FileStream file, int size, long page)
-    {
-        while (true)
-        {
-            var bytes = Read(file, size, page);
-            if (bytes[0] == IndexLeaf)
-                return page;
-            page = BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(8)); // the rightmost child
-        }
-    }
-
-    /// <summary>The root page of an object, found in the schema's leaf by its name: enough for a schema of one page.</summary>
-    private static long RootPage(FileStream file, int size, string name)
-    {
-        var schema = Read(file, size, 1);
-        var marker = Encoding.UTF8.GetBytes("index" + name + "orders");
-        var at = schema.AsSpan().IndexOf(marker);
-        if (at < 0)
-            throw new ArgumentException($"no index {name} in the schema's first page");
-        var root = schema.AsSpan(at + marker.Length);
-        return root[0] != 0 && root[1] is (byte)'C' ? root[0] : BinaryPrimitives.ReadUInt16BigEndian(root);
-    }
-
-    private static byte[] Read(FileStream file, int size, long page)
-    {
-        var bytes = new byte[size];
-        file.Position = (page - 1) * size;
-        file.ReadExactly(bytes);
-        return bytes;
     }
 
     private static int PageSize(FileStream file)

@@ -24,7 +24,8 @@ internal static class Shop
             throw new ArgumentException($"--journal is wal or delete, not '{journal}'");
         using (var connection = Open(path))
         {
-            Execute(connection, $"PRAGMA journal_mode = {journal}; PRAGMA synchronous = OFF");
+            // nobody needs the half-made database of a crash
+            Execute(connection, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -200000");
             Execute(connection, """
                 CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE, note TEXT);
                 CREATE TABLE orders (id INTEGER PRIMARY KEY, customer INTEGER NOT NULL REFERENCES customers(id), placed TEXT NOT NULL, status TEXT NOT NULL);
@@ -33,9 +34,7 @@ internal static class Shop
                 CREATE INDEX items_by_article ON items(article);
                 """);
             Fill(connection, path, megabytes * 1024L * 1024);
-            Execute(connection, "PRAGMA synchronous = NORMAL");
-            if (journal == "wal")
-                Execute(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+            Execute(connection, $"PRAGMA synchronous = FULL; PRAGMA journal_mode = {journal}");
         }
         // the file must be on the disk before somebody damages it there
         using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite);
@@ -57,6 +56,23 @@ internal static class Shop
             update.ExecuteNonQuery();
         }
         transaction.Commit();
+    }
+
+    /// <summary>Makes an index disagree with its table: while it is declared as a partial one, rows change without it.</summary>
+    public static string MakeIndexStale(string path)
+    {
+        const string partial = "CREATE INDEX orders_by_customer ON orders(customer) WHERE id < 0", whole = "CREATE INDEX orders_by_customer ON orders(customer)";
+        Declare(path, partial);
+        using (var connection = Open(path))
+            Execute(connection, "UPDATE orders SET customer = (SELECT min(id) FROM customers) WHERE id IN (SELECT id FROM orders ORDER BY id DESC LIMIT 5)");
+        Declare(path, whole);
+        return "the index orders_by_customer lacks five changes of its table";
+    }
+
+    private static void Declare(string path, string index)
+    {
+        using var connection = Open(path);
+        Execute(connection, $"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = '{index}' WHERE name = 'orders_by_customer'; PRAGMA writable_schema = RESET");
     }
 
     private static void Fill(SqliteConnection connection, string path, long bytes)
