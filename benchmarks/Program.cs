@@ -58,7 +58,7 @@ var (restore, unzstd) = Measure.Pair(Rounds,
     () =>
     {
         File.Delete(P("restored.db"));
-        return Measure.Run(cli, ["backup", "restore", backup.GetProperty("id").GetString()!, "--cluster", "shop", "--destination", P("restored.db"), "--output", "json"], folder);
+        return Measure.Run(cli, ["backup", "restore", "shop", backup.GetProperty("id").GetString()!, "--to", P("restored.db"), "--output", "json"], folder);
     },
     () =>
     {
@@ -77,7 +77,7 @@ Limit("health, quick", Repeat(() => Measure.Run(cli, ["health", "shop", "--level
 
 // resume: an incident whose process was killed in its middle
 Measure.Run(cli, ["backup", "new", "small"], folder);
-Measure.Run(cli, ["backup", "test", "latest", "--cluster", "small"], folder);
+Measure.Run(cli, ["backup", "test", "small"], folder);
 Limit("resume of an incident", Enumerable.Range(0, 5).Select(_ => Resume()).ToList(), 300);
 
 // import

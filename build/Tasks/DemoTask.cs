@@ -43,7 +43,7 @@ internal static class DemoTask
 
             Say("A backup, taken while the application writes, and proved by restoring it");
             DbRecovery(workspace, folder, 0, "backup", "new", "shop");
-            DbRecovery(workspace, folder, 0, "backup", "test", "latest", "--cluster", "shop");
+            DbRecovery(workspace, folder, 0, "backup", "test", "shop");
             var backedUp = Lines(acknowledged);
             Wait(() => Lines(acknowledged) >= backedUp + 50, "orders after the backup");
             DbRecovery(workspace, folder, 0, "health", "shop");

@@ -48,7 +48,7 @@ public sealed class KillTests
         Assert.Equal(128 + 9, killed.ExitCode);
 
         // what a scheduler would do: look, go on with what is open, and begin where nothing was begun
-        var open = lab.DbRecovery(0, "incident", "list", "--cluster", "shop").Objects;
+        var open = lab.DbRecovery(0, "incident", "list", "shop").Objects;
         if (open.Count == 0)
             lab.DbRecovery(0, Recover);
         else if (!Done(open[0].GetProperty("state").GetString()))

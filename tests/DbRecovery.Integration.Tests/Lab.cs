@@ -88,7 +88,7 @@ internal sealed class Lab : IDisposable
     public string ProvedBackup()
     {
         var backup = DbRecovery(0, "backup", "new", "shop").Object.GetProperty("id").GetString()!;
-        Assert.True(DbRecovery(0, "backup", "test", backup, "--cluster", "shop").Object.GetProperty("passed").GetBoolean());
+        Assert.True(DbRecovery(0, "backup", "test", "shop", backup).Object.GetProperty("passed").GetBoolean());
         return backup;
     }
 

@@ -19,7 +19,7 @@ internal static class Tables
         {
             new("Cluster", r => r.Cluster), new("Status", r => r.Status.ToString()), new("Level", r => r.Level.ToString()),
             new("Faults", r => r.Faults.Count == 0 ? "-" : string.Join(", ", r.Faults.Select(f => f.Id))),
-            new("Not passed", r => Names(r.Checks.Where(c => c.Verdict != CheckVerdict.Pass).Select(c => c.Name))),
+            new("Not passed", r => Names(r.Checks.Where(c => c.Verdict is CheckVerdict.Warn or CheckVerdict.Fail).Select(c => c.Name))),
             new("Took", r => SizeText.Duration(r.Duration), true),
         },
         nameof(Fault) => new TableColumn<Fault>[]

@@ -60,7 +60,8 @@ internal sealed class SqliteInspector : IDataInspector
         Tell("rows");
         checks.Add(RowCounts(view.Connection, backup.Source.Objects, cancellationToken));
 
-        var scan = PageScan.Of(image, header, done => Tell("check sums", done, image.Length), cancellationToken);
+        // the file itself: the image has a header of its own
+        var scan = PageScan.Of(file, header, done => Tell("check sums", done, file.Length), cancellationToken);
         checks.Add(Checksums(ObjectCatalog.ReadSchema(view.Connection), scan, backup.Source.Objects));
         return checks;
     }
