@@ -97,6 +97,9 @@ internal sealed class SwapPlan
 
     private void Keep(SqliteFileLock? held)
     {
+        // a copy made by a run that was cut off is as good as a new one
+        if (File.Exists(KeptPath) && held is not null && IsCopy(held.File))
+            return;
         if (File.Exists(KeptPath))
             throw new DbRecoveryException(ErrorIds.TargetExists, ErrorKind.Refused, $"{KeptPath} exists and is another file than {_path}", "Choose an empty folder to keep the old file in.", KeptPath);
         if (OperatingSystem.IsWindows() || !PosixFile.TryLink(_path, KeptPath))
@@ -104,7 +107,7 @@ internal sealed class SwapPlan
     }
 
     // read through the file object: a descriptor of our own would, when closed, take this process's locks away
-    private void Copy(SqliteFileLock held)
+    internal void Copy(SqliteFileLock held)
     {
         var partial = KeptPath + ".partial";
         using (var copy = new FileStream(partial, FileMode.Create, FileAccess.Write))
@@ -120,6 +123,23 @@ internal sealed class SwapPlan
             copy.Flush(flushToDisk: true);
         }
         File.Move(partial, KeptPath);
+    }
+
+    private bool IsCopy(SqliteFile old)
+    {
+        using var kept = File.OpenHandle(KeptPath);
+        var size = old.Size();
+        if (RandomAccess.GetLength(kept) != size)
+            return false;
+        var (a, b) = (new byte[1 << 20], new byte[1 << 20]);
+        for (long at = 0; at < size; at += a.Length)
+        {
+            var length = (int)Math.Min(a.Length, size - at);
+            old.Read(a.AsSpan(0, length), at);
+            if (RandomAccess.Read(kept, b.AsSpan(0, length), at) != length || !a.AsSpan(0, length).SequenceEqual(b.AsSpan(0, length)))
+                return false;
+        }
+        return true;
     }
 
     private void Exchange()
