@@ -12,8 +12,6 @@ namespace DbRecovery.Sqlite.Swap;
 /// </remarks>
 internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
 {
-    private const int WriteVersionOffset = 18;
-
     public IReadOnlyList<string> DatabaseFiles(NodeDefinition node)
     {
         var path = PathOf(node);
@@ -36,7 +34,7 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
         cancellationToken.ThrowIfCancellationRequested();
         try
         {
-            return await CarryOutAsync(plan, path, newFile, lockTimeout, cancellationToken).ConfigureAwait(false);
+            return await CarryOutAsync(plan, path, lockTimeout, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -44,7 +42,7 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
         }
     }
 
-    private async Task<string?> CarryOutAsync(SwapPlan plan, string path, string newFile, TimeSpan lockTimeout, CancellationToken cancellationToken)
+    private async Task<string?> CarryOutAsync(SwapPlan plan, string path, TimeSpan lockTimeout, CancellationToken cancellationToken)
     {
         if (!File.Exists(path))
         {
@@ -56,28 +54,9 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
         }
         using var held = await SqliteFileLock.TakeAsync(path, lockTimeout, clock, cancellationToken).ConfigureAwait(false);
         cancellationToken.ThrowIfCancellationRequested();
-        MatchJournalMode(held, newFile);
         // worked out again: only now can nothing come or go any more
         plan.Run(held);
         return plan.KeptPath;
-    }
-
-    // an application that set WAL mode once, when it made the database, expects to find it
-    private static void MatchJournalMode(SqliteFileLock held, string newFile)
-    {
-        Span<byte> old = stackalloc byte[100];
-        if (!held.File.Read(old, 0) || !old.StartsWith("SQLite format 3\0"u8))
-            return;
-        var (write, read) = (old[WriteVersionOffset], old[WriteVersionOffset + 1]);
-        if (write is not (1 or 2) || write != read)
-            return;
-        using var file = new FileStream(newFile, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
-        Span<byte> now = stackalloc byte[2];
-        file.Position = WriteVersionOffset;
-        if (file.ReadAtLeast(now, 2, throwOnEndOfStream: false) < 2 || now[0] == write)
-            return;
-        file.Position = WriteVersionOffset;
-        file.Write([write, read]);
     }
 
     private static void CheckNewFile(string newFile, string path)

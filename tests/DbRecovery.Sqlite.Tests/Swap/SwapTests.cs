@@ -247,7 +247,7 @@ public sealed class SwapTests : IDisposable
         var acts = _swap.PlanSwap(Sandbox.Node(path), fresh, _box.File("kept"));
 
         Assert.Equal(before, _box.Snapshot());
-        Assert.Equal([ActKind.Modify, ActKind.Create, ActKind.Create, ActKind.Modify, ActKind.Move, ActKind.Move, ActKind.Replace], acts.Select(a => a.Kind));
+        Assert.Equal([ActKind.Modify, ActKind.Create, ActKind.Modify, ActKind.Create, ActKind.Modify, ActKind.Move, ActKind.Move, ActKind.Replace], acts.Select(a => a.Kind));
         Assert.DoesNotContain(acts, a => a.Destructive); // everything old is kept
         await Swap(path, fresh);
         Assert.Equal(["app.db", "app.db-shm", "app.db-wal"], Directory.GetFiles(_box.File("kept")).Select(Path.GetFileName).Order());
