@@ -1,6 +1,7 @@
 using System.Globalization;
 using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
+using DbRecovery.Sqlite.Swap;
 using DbRecovery.Sqlite.Vfs;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
@@ -8,14 +9,14 @@ using SQLitePCL;
 namespace DbRecovery.Sqlite.Backup;
 
 /// <summary>Reads a database in use, as it is at one moment, into a backup.</summary>
-internal sealed class SqliteBackupSource(TimeProvider clock) : IBackupSource
+internal sealed class SqliteBackupSource(TimeProvider clock, TimeSpan? lockTimeout = null) : IBackupSource
 {
     /// <summary>The name of the database file in a backup.</summary>
     internal const string FileName = "database";
 
     private const int ChunkBytes = 1 << 20;
     private const int MaxProblems = 100;
-    private static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(30);
+    private readonly TimeSpan _lockTimeout = lockTimeout ?? TimeSpan.FromSeconds(30);
     private static readonly string[] SettingNames = ["application_id", "user_version", "schema_version", "encoding", "auto_vacuum", "page_size", "journal_mode"];
 
     public async Task<BackupSourceInfo> ReadAsync(ClusterDefinition cluster, NodeDefinition node, IBackupSink sink, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
@@ -28,6 +29,10 @@ internal sealed class SqliteBackupSource(TimeProvider clock) : IBackupSource
         catch (SqliteException e) when (e.SqliteExtendedErrorCode is raw.SQLITE_READONLY_ROLLBACK or raw.SQLITE_READONLY_RECOVERY)
         {
             throw new DbRecoveryException(ErrorIds.BackupFailed, ErrorKind.Refused, $"{path} was left in the middle of a transaction by a crash, and a backup does not recover it", "Recover it first (the fault sqlite.recovery-needed), or open it once with its application.", path, e);
+        }
+        catch (SqliteException e) when (e.SqliteErrorCode is raw.SQLITE_BUSY && LockHolderNames.Of(path) is { Count: > 0 } holders)
+        {
+            throw new DbRecoveryException(ErrorIds.DatabaseBusy, ErrorKind.Busy, $"{path} could not be read within {_lockTimeout.TotalSeconds:0.#} s: the lock is held by {string.Join(", ", holders)}", "Let that process end its transaction, then try again.", path, e);
         }
         catch (SqliteException e)
         {
@@ -47,7 +52,7 @@ internal sealed class SqliteBackupSource(TimeProvider clock) : IBackupSource
         using (var snapshot = Snapshot.Open(path))
         {
             var before = Capture(path, snapshot, cancellationToken);
-            await snapshot.PinAsync(LockTimeout, clock, cancellationToken).ConfigureAwait(false);
+            await snapshot.PinAsync(_lockTimeout, clock, cancellationToken).ConfigureAwait(false);
             var after = Capture(path, snapshot, cancellationToken);
             info = Describe(snapshot, systemId, State(before, after, snapshot));
             schema = ObjectCatalog.ReadSchema(snapshot.Connection);
