@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using DbRecovery.Sqlite.Native;
+using DbRecovery.Sqlite.Observation;
 
 namespace DbRecovery.Sqlite;
 
@@ -23,6 +24,7 @@ public sealed class SqliteProvider : IDatabaseProvider
         SqliteLibrary.EnsureLoaded();
         _capabilities =
         [
+            new SqliteObserver(time),
         ];
     }
 
