@@ -3,6 +3,7 @@ using System.Reflection;
 using DbRecovery.Sqlite.Backup;
 using DbRecovery.Sqlite.Maintenance;
 using DbRecovery.Sqlite.Native;
+using DbRecovery.Sqlite.Observation;
 using DbRecovery.Sqlite.Restore;
 using DbRecovery.Sqlite.Swap;
 
@@ -31,6 +32,7 @@ public sealed class SqliteProvider : IDatabaseProvider
             new SqliteRestoreTarget(time),
             new SqliteFileSwap(time),
             new SqliteMaintenance(time),
+            new SqliteObserver(time),
         ];
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
+using DbRecovery.Sqlite.Observation;
 using DbRecovery.Sqlite.Swap;
 using DbRecovery.Sqlite.Vfs;
 using Microsoft.Data.Sqlite;
@@ -106,7 +107,7 @@ internal sealed class SqliteBackupSource(TimeProvider clock, TimeSpan? lockTimeo
         {
             EngineVersion = raw.sqlite3_libversion().utf8_to_string(),
             SystemId = systemId,
-            Position = header is null ? null : new LogPosition("change-counter", header.ChangeCounter.ToString(CultureInfo.InvariantCulture), Ordinal: header.ChangeCounter),
+            Position = header is null ? null : new LogPosition("change-counter", header.ChangeCounter.ToString(CultureInfo.InvariantCulture), systemId, header.ChangeCounter),
             DataAsOf = snapshot.TakenAt,
             State = state,
             Settings = settings,
@@ -146,9 +147,8 @@ internal sealed class SqliteBackupSource(TimeProvider clock, TimeSpan? lockTimeo
 
     /// <summary>The origin of a database's data: its file.</summary>
     internal static string SystemIdOf(string path) =>
-        FileStatus.Of(path) is { Device: { } device, Inode: not 0 } file
-            ? string.Create(CultureInfo.InvariantCulture, $"{device}:{file.Inode}")
-            : Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(Path.GetFullPath(path))))[..16];
+        FileFacts.SystemId(FileStatus.Of(path))
+            ?? Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(Path.GetFullPath(path))))[..16];
 
     private static string Check(NodeDefinition node)
     {

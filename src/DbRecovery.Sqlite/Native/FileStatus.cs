@@ -2,13 +2,25 @@ using System.Runtime.InteropServices;
 
 namespace DbRecovery.Sqlite.Native;
 
+/// <summary>What is at a path.</summary>
+internal enum FileType
+{
+    /// <summary>A regular file.</summary>
+    File,
+    /// <summary>A folder.</summary>
+    Folder,
+    /// <summary>A device, pipe or socket.</summary>
+    Device,
+}
+
 /// <summary>What a file system says of a file without opening it.</summary>
 /// <param name="Device">The device as /proc/locks writes it (major:minor, hexadecimal); null where unknown.</param>
 /// <param name="Inode">The inode; 0 where unknown.</param>
 /// <param name="Size">Bytes.</param>
 /// <param name="ModifiedTicks">The last change of the content, UTC ticks.</param>
 /// <param name="ChangedTicks">The last change of content or attributes, UTC ticks; 0 where unknown.</param>
-internal sealed record FileStatus(string? Device, ulong Inode, long Size, long ModifiedTicks, long ChangedTicks)
+/// <param name="Type">What it is.</param>
+internal sealed record FileStatus(string? Device, ulong Inode, long Size, long ModifiedTicks, long ChangedTicks, FileType Type)
 {
     private const int CurrentFolder = -100;
     private const uint BasicStats = 0x7ff;
@@ -21,7 +33,9 @@ internal sealed record FileStatus(string? Device, ulong Inode, long Size, long M
         try
         {
             var file = new FileInfo(path);
-            return file.Exists ? new FileStatus(null, 0, file.Length, file.LastWriteTimeUtc.Ticks, 0) : null;
+            if (Directory.Exists(path))
+                return new FileStatus(null, 0, 0, 0, 0, FileType.Folder);
+            return file.Exists ? new FileStatus(null, 0, file.Length, file.LastWriteTimeUtc.Ticks, 0, FileType.File) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -38,13 +52,20 @@ internal sealed record FileStatus(string? Device, ulong Inode, long Size, long M
             if (statx(CurrentFolder, path, 0, BasicStats, buffer) != 0)
                 return null;
             var device = $"{*(uint*)(buffer + 0x88):x2}:{*(uint*)(buffer + 0x8c):x2}";
-            return new FileStatus(device, *(ulong*)(buffer + 0x20), *(long*)(buffer + 0x28), Ticks(buffer + 0x70), Ticks(buffer + 0x60));
+            return new FileStatus(device, *(ulong*)(buffer + 0x20), *(long*)(buffer + 0x28), Ticks(buffer + 0x70), Ticks(buffer + 0x60), TypeOf(*(ushort*)(buffer + 0x1c)));
         }
         catch (EntryPointNotFoundException)
         {
             return null; // an old C library: the portable way answers
         }
     }
+
+    private static FileType TypeOf(ushort mode) => (mode & 0xf000) switch
+    {
+        0x8000 => FileType.File,
+        0x4000 => FileType.Folder,
+        _ => FileType.Device,
+    };
 
     private static unsafe long Ticks(byte* time) =>
         DateTime.UnixEpoch.Ticks + *(long*)time * TimeSpan.TicksPerSecond + *(uint*)(time + 8) / 100;

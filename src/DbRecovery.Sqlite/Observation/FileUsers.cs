@@ -1,0 +1,170 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using DbRecovery.Sqlite.Native;
+
+namespace DbRecovery.Sqlite.Observation;
+
+/// <summary>The locks of SQLite, weakest first.</summary>
+internal enum LockStrength
+{
+    None,
+    Shared,
+    Reserved,
+    WalWriter,
+    Pending,
+    Exclusive,
+}
+
+/// <summary>A lock that a process holds.</summary>
+/// <param name="Process">Its id; -1 where the kernel does not say.</param>
+/// <param name="Strength">How strong it is.</param>
+internal sealed record HeldLock(int Process, LockStrength Strength);
+
+/// <summary>
+/// Who uses a database, seen from outside: /proc/locks against the bytes that SQLite locks, and the descriptors of every process.
+/// Nothing is opened, so that no lock of this process can be lost by it.
+/// </summary>
+internal sealed record FileUsers
+{
+    private const long PendingByte = 0x40000000, ReservedByte = PendingByte + 1, FirstShared = PendingByte + 2, LastShared = FirstShared + 509;
+    private const long WalWriteLock = 120;
+
+    /// <summary>Whether the system lets us see this at all.</summary>
+    internal required bool Known { get; init; }
+    /// <summary>The locks, strongest of each process.</summary>
+    internal IReadOnlyList<HeldLock> Locks { get; init; } = [];
+    /// <summary>The processes that have the database open, this one among them if it has.</summary>
+    internal IReadOnlyList<int> OpenBy { get; init; } = [];
+
+    /// <summary>The strongest lock of another process.</summary>
+    internal LockStrength Strongest => Locks.Where(l => l.Process != Environment.ProcessId).Select(l => l.Strength).DefaultIfEmpty().Max();
+
+    /// <summary>Whether any process, this one too, has it open or locked.</summary>
+    internal bool InUse => OpenBy.Count > 0 || Locks.Count > 0;
+
+    /// <summary>Looks.</summary>
+    /// <param name="database">The database's real path.</param>
+    internal static FileUsers Of(string database)
+    {
+        if (!OperatingSystem.IsLinux() || !File.Exists("/proc/locks"))
+            return new FileUsers { Known = false };
+        return new FileUsers { Known = true, Locks = ReadLocks(database), OpenBy = ReadOpenBy(database) };
+    }
+
+    /// <summary>Only the locks, which is cheap.</summary>
+    internal static IReadOnlyList<HeldLock> ReadLocks(string database)
+    {
+        var file = FileStatus.Of(database);
+        var memory = FileStatus.Of(database + "-shm");
+        var strongest = new Dictionary<int, LockStrength>();
+        foreach (var line in ReadLines("/proc/locks"))
+        {
+            if (Parse(line, file, memory) is not { } held)
+                continue;
+            if (!strongest.TryGetValue(held.Process, out var known) || known < held.Strength)
+                strongest[held.Process] = held.Strength;
+        }
+        return [.. strongest.Select(pair => new HeldLock(pair.Key, pair.Value)).OrderBy(l => l.Process)];
+    }
+
+    /// <summary>A process as people name it.</summary>
+    internal static string Describe(int process)
+    {
+        if (process <= 0)
+            return "a process that the system does not name";
+        var name = ReadLines($"/proc/{process}/comm").FirstOrDefault();
+        return name is null ? $"pid {process}" : $"pid {process} ({name})";
+    }
+
+    /// <summary>A lock's name in <see cref="SqliteFacts.Lock"/>.</summary>
+    internal static string Name(LockStrength strength) => strength == LockStrength.WalWriter ? "wal-writer" : strength.ToString().ToLowerInvariant();
+
+    // "1: POSIX  ADVISORY  WRITE 123 fe:00:4711 1073741824 1073742335"; a waiting lock has "->" as its second word
+    private static HeldLock? Parse(string line, FileStatus? file, FileStatus? memory)
+    {
+        var words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        if (words.Length < 8 || words[1] is not ("POSIX" or "OFDLCK"))
+            return null;
+        var isFile = Matches(words[5], file);
+        if (!isFile && !Matches(words[5], memory))
+            return null;
+        if (!int.TryParse(words[4], CultureInfo.InvariantCulture, out var process) || !long.TryParse(words[6], CultureInfo.InvariantCulture, out var from))
+            return null;
+        var to = words[7] == "EOF" ? long.MaxValue : long.Parse(words[7], CultureInfo.InvariantCulture);
+        var strength = isFile ? OnFile(words[3] == "WRITE", from, to) : OnMemory(words[3] == "WRITE", from, to);
+        return strength == LockStrength.None ? null : new HeldLock(process, strength);
+    }
+
+    private static LockStrength OnFile(bool write, long from, long to)
+    {
+        bool Covers(long first, long last) => from <= last && to >= first;
+        if (write && Covers(FirstShared, LastShared))
+            return LockStrength.Exclusive;
+        if (write && Covers(PendingByte, PendingByte))
+            return LockStrength.Pending;
+        if (write && Covers(ReservedByte, ReservedByte))
+            return LockStrength.Reserved;
+        return Covers(FirstShared, LastShared) ? LockStrength.Shared : LockStrength.None;
+    }
+
+    private static LockStrength OnMemory(bool write, long from, long to) =>
+        write && from <= WalWriteLock && to >= WalWriteLock ? LockStrength.WalWriter
+        : from <= WalWriteLock + 8 && to >= WalWriteLock ? LockStrength.Shared
+        : LockStrength.None;
+
+    private static bool Matches(string deviceAndInode, FileStatus? file)
+    {
+        if (file is null)
+            return false;
+        var last = deviceAndInode.LastIndexOf(':');
+        return deviceAndInode[(last + 1)..] == file.Inode.ToString(CultureInfo.InvariantCulture)
+            && (file.Device is null || deviceAndInode[..last] == file.Device);
+    }
+
+    private static List<int> ReadOpenBy(string database)
+    {
+        var users = new List<int>();
+        foreach (var process in Children("/proc"))
+        {
+            if (int.TryParse(Path.GetFileName(process), CultureInfo.InvariantCulture, out var id)
+                && Children($"/proc/{id}/fd").Any(fd => LinkTarget(fd) == database))
+                users.Add(id);
+        }
+        users.Sort();
+        return users;
+    }
+
+    private static string[] Children(string folder)
+    {
+        try
+        {
+            return Directory.GetFileSystemEntries(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return []; // the process has ended, or belongs to someone else
+        }
+    }
+
+    private static string[] ReadLines(string path)
+    {
+        try
+        {
+            return File.ReadAllLines(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+
+    private static unsafe string? LinkTarget(string link)
+    {
+        var buffer = stackalloc byte[4096];
+        var length = readlink(link, buffer, 4096);
+        return length <= 0 ? null : Marshal.PtrToStringUTF8((nint)buffer, (int)length);
+    }
+
+    [DllImport("libc")]
+    private static extern unsafe nint readlink([MarshalAs(UnmanagedType.LPUTF8Str)] string path, byte* buffer, nint size);
+}
