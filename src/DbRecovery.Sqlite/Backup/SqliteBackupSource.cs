@@ -152,8 +152,7 @@ internal sealed class SqliteBackupSource(TimeProvider clock, TimeSpan? lockTimeo
 
     private static string Check(NodeDefinition node)
     {
-        var path = node.Path ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"the node '{node.Name}' has no path", "Give the path of its database file in the inventory.", node.Name);
-        path = Path.GetFullPath(path);
+        var path = DatabasePath.Of(node);
         if (Directory.Exists(path))
             throw new DbRecoveryException(ErrorIds.NotADatabase, ErrorKind.InvalidInput, $"{path} is a folder", "Give the path of the database file.", path);
         if (!File.Exists(path))

@@ -14,7 +14,7 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
 {
     public IReadOnlyList<string> DatabaseFiles(NodeDefinition node)
     {
-        var path = PathOf(node);
+        var path = DatabasePath.Of(node);
         return SwapPlan.JournalSuffixes.Prepend("").Select(s => path + s).Where(File.Exists).ToList();
     }
 
@@ -24,7 +24,7 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
     public async Task<string?> SwapAsync(NodeDefinition node, string newFile, string keepFolder, TimeSpan lockTimeout, CancellationToken cancellationToken)
     {
         var plan = Plan(node, newFile, keepFolder);
-        var path = PathOf(node);
+        var path = DatabasePath.Of(node);
         if (plan.AlreadyDone)
         {
             PosixFile.Sync(Path.GetDirectoryName(path)!);
@@ -73,16 +73,7 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
     }
 
     private static SwapPlan Plan(NodeDefinition node, string newFile, string keepFolder) =>
-        new(PathOf(node), Path.GetFullPath(newFile), Path.TrimEndingDirectorySeparator(Path.GetFullPath(keepFolder)));
-
-    // a link at the path stays a link: what it points to is replaced, as SQLite puts the journals beside that
-    private static string PathOf(NodeDefinition node)
-    {
-        var path = node.Path ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"the node '{node.Name}' has no path", "Give the path of its database file in the inventory.", node.Name);
-        path = Path.GetFullPath(path);
-        var file = new FileInfo(path);
-        return file.LinkTarget is null ? path : file.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? path;
-    }
+        new(DatabasePath.Of(node), Path.GetFullPath(newFile), Path.TrimEndingDirectorySeparator(Path.GetFullPath(keepFolder)));
 
     private static DbRecoveryException Failed(Exception e, string path) => e switch
     {
