@@ -1,7 +1,9 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
+using DbRecovery.Sqlite.Inspection;
 using DbRecovery.Sqlite.Native;
 using DbRecovery.Sqlite.Observation;
+using DbRecovery.Sqlite.Sql;
 
 namespace DbRecovery.Sqlite;
 
@@ -25,6 +27,8 @@ public sealed class SqliteProvider : IDatabaseProvider
         _capabilities =
         [
             new SqliteObserver(time),
+            new SqliteInspector(),
+            new SqliteSession(time),
         ];
     }
 
