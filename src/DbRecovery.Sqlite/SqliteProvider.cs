@@ -1,10 +1,12 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using DbRecovery.Sqlite.Backup;
+using DbRecovery.Sqlite.Inspection;
 using DbRecovery.Sqlite.Maintenance;
 using DbRecovery.Sqlite.Native;
 using DbRecovery.Sqlite.Observation;
 using DbRecovery.Sqlite.Restore;
+using DbRecovery.Sqlite.Sql;
 using DbRecovery.Sqlite.Swap;
 
 namespace DbRecovery.Sqlite;
@@ -33,6 +35,8 @@ public sealed class SqliteProvider : IDatabaseProvider
             new SqliteFileSwap(time),
             new SqliteMaintenance(time),
             new SqliteObserver(time),
+            new SqliteInspector(),
+            new SqliteSession(time),
         ];
     }
 

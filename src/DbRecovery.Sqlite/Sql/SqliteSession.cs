@@ -1,0 +1,78 @@
+using System.Globalization;
+using DbRecovery.Sqlite.Native;
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
+
+namespace DbRecovery.Sqlite.Sql;
+
+/// <summary>Runs SQL on a database file, in one transaction.</summary>
+internal sealed class SqliteSession(TimeProvider time) : ISqlSession
+{
+    /// <inheritdoc/>
+    public async Task<SqlResult> ExecuteAsync(NodeDefinition node, string sql, bool readOnly, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        var path = node.Path ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"node '{node.Name}' has no path", target: node.Name);
+        cancellationToken.ThrowIfCancellationRequested();
+        using var deadline = new CancellationTokenSource(timeout, time);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
+        try
+        {
+            return await Task.Run(() => Execute(path, sql, readOnly, timeout, stop.Token), CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (SqliteException e)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (deadline.IsCancellationRequested && e.SqliteErrorCode is not (raw.SQLITE_BUSY or raw.SQLITE_LOCKED))
+            {
+                throw new DbRecoveryException(ErrorIds.TimedOut, ErrorKind.Timeout, $"the SQL on {path} did not end within {timeout}; it was rolled back",
+                    "Allow more time.", path, e);
+            }
+            throw SqliteConnections.ToError(e, path, "running SQL");
+        }
+    }
+
+    private static SqlResult Execute(string path, string sql, bool readOnly, TimeSpan timeout, CancellationToken stop)
+    {
+        using var connection = readOnly ? SqliteConnections.OpenReadOnly(path, timeout) : SqliteConnections.OpenReadWrite(path, timeout);
+        var handle = connection.Handle!;
+        using var interrupt = stop.Register(() => raw.sqlite3_interrupt(handle));
+        Run(connection, readOnly ? "BEGIN" : "BEGIN IMMEDIATE");
+        try
+        {
+            var before = raw.sqlite3_total_changes(handle);
+            FactValue? value;
+            using (var command = connection.CreateCommand())
+            {
+                command.CommandText = sql;
+                value = Value(command.ExecuteScalar());
+            }
+            if (stop.IsCancellationRequested)
+                throw new SqliteException("interrupted", raw.SQLITE_INTERRUPT);
+            Run(connection, "COMMIT");
+            return new SqlResult(value, raw.sqlite3_total_changes(handle) - before);
+        }
+        catch
+        {
+            // some errors have ended the transaction already
+            if (raw.sqlite3_get_autocommit(handle) == 0)
+                raw.sqlite3_exec(handle, "ROLLBACK");
+            throw;
+        }
+    }
+
+    private static void Run(SqliteConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+
+    private static FactValue? Value(object? value) => value switch
+    {
+        null or DBNull => null,
+        long whole => whole,
+        double number => number,
+        byte[] bytes => Convert.ToHexString(bytes),
+        _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
+    };
+}
