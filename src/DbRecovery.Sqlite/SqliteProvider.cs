@@ -30,11 +30,11 @@ public sealed class SqliteProvider : IDatabaseProvider
         SqliteLibrary.EnsureLoaded();
         _capabilities =
         [
-            new SqliteObserver(time),
             new SqliteBackupSource(time),
             new SqliteRestoreTarget(time),
             new SqliteFileSwap(time),
             new SqliteMaintenance(time),
+            new SqliteObserver(time),
             new SqliteInspector(),
             new SqliteSession(time),
         ];

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using DbRecovery.Sqlite.Native;
-using DbRecovery.Sqlite.Swap;
+using DbRecovery.Sqlite.Observation;
 using DbRecovery.Sqlite.Vfs;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
@@ -71,7 +71,7 @@ internal sealed class Snapshot : IDisposable
                 return true;
         }
         var hasFrames = new FileInfo(path + "-wal") is { Exists: true, Length: > WalHeader };
-        return hasFrames && !(File.Exists(path + "-shm") && LockHolderNames.AnyOn(path + "-shm"));
+        return hasFrames && FileUsers.Of(path) is { Known: true, InUse: false };
     }
 
     /// <summary>The header as the file has it now.</summary>

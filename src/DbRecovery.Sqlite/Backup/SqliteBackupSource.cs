@@ -1,6 +1,8 @@
 using System.Globalization;
 using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
+using DbRecovery.Sqlite.Observation;
+using DbRecovery.Sqlite.Swap;
 using DbRecovery.Sqlite.Vfs;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
@@ -8,14 +10,14 @@ using SQLitePCL;
 namespace DbRecovery.Sqlite.Backup;
 
 /// <summary>Reads a database in use, as it is at one moment, into a backup.</summary>
-internal sealed class SqliteBackupSource(TimeProvider clock) : IBackupSource
+internal sealed class SqliteBackupSource(TimeProvider clock, TimeSpan? lockTimeout = null) : IBackupSource
 {
     /// <summary>The name of the database file in a backup.</summary>
     internal const string FileName = "database";
 
     private const int ChunkBytes = 1 << 20;
     private const int MaxProblems = 100;
-    private static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(30);
+    private readonly TimeSpan _lockTimeout = lockTimeout ?? TimeSpan.FromSeconds(30);
     private static readonly string[] SettingNames = ["application_id", "user_version", "schema_version", "encoding", "auto_vacuum", "page_size", "journal_mode"];
 
     public async Task<BackupSourceInfo> ReadAsync(ClusterDefinition cluster, NodeDefinition node, IBackupSink sink, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
@@ -28,6 +30,10 @@ internal sealed class SqliteBackupSource(TimeProvider clock) : IBackupSource
         catch (SqliteException e) when (e.SqliteExtendedErrorCode is raw.SQLITE_READONLY_ROLLBACK or raw.SQLITE_READONLY_RECOVERY)
         {
             throw new DbRecoveryException(ErrorIds.BackupFailed, ErrorKind.Refused, $"{path} was left in the middle of a transaction by a crash, and a backup does not recover it", "Recover it first (the fault sqlite.recovery-needed), or open it once with its application.", path, e);
+        }
+        catch (SqliteException e) when (e.SqliteErrorCode is raw.SQLITE_BUSY && LockHolderNames.Of(path) is { Count: > 0 } holders)
+        {
+            throw new DbRecoveryException(ErrorIds.DatabaseBusy, ErrorKind.Busy, $"{path} could not be read within {_lockTimeout.TotalSeconds:0.#} s: the lock is held by {string.Join(", ", holders)}", "Let that process end its transaction, then try again.", path, e);
         }
         catch (SqliteException e)
         {
@@ -47,7 +53,7 @@ internal sealed class SqliteBackupSource(TimeProvider clock) : IBackupSource
         using (var snapshot = Snapshot.Open(path))
         {
             var before = Capture(path, snapshot, cancellationToken);
-            await snapshot.PinAsync(LockTimeout, clock, cancellationToken).ConfigureAwait(false);
+            await snapshot.PinAsync(_lockTimeout, clock, cancellationToken).ConfigureAwait(false);
             var after = Capture(path, snapshot, cancellationToken);
             info = Describe(snapshot, systemId, State(before, after, snapshot));
             schema = ObjectCatalog.ReadSchema(snapshot.Connection);
@@ -101,7 +107,7 @@ internal sealed class SqliteBackupSource(TimeProvider clock) : IBackupSource
         {
             EngineVersion = raw.sqlite3_libversion().utf8_to_string(),
             SystemId = systemId,
-            Position = header is null ? null : new LogPosition("change-counter", header.ChangeCounter.ToString(CultureInfo.InvariantCulture), Ordinal: header.ChangeCounter),
+            Position = header is null ? null : new LogPosition("change-counter", header.ChangeCounter.ToString(CultureInfo.InvariantCulture), systemId, header.ChangeCounter),
             DataAsOf = snapshot.TakenAt,
             State = state,
             Settings = settings,
@@ -141,14 +147,12 @@ internal sealed class SqliteBackupSource(TimeProvider clock) : IBackupSource
 
     /// <summary>The origin of a database's data: its file.</summary>
     internal static string SystemIdOf(string path) =>
-        FileStatus.Of(path) is { Device: { } device, Inode: not 0 } file
-            ? string.Create(CultureInfo.InvariantCulture, $"{device}:{file.Inode}")
-            : Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(Path.GetFullPath(path))))[..16];
+        FileFacts.SystemId(FileStatus.Of(path))
+            ?? Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(Path.GetFullPath(path))))[..16];
 
     private static string Check(NodeDefinition node)
     {
-        var path = node.Path ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"the node '{node.Name}' has no path", "Give the path of its database file in the inventory.", node.Name);
-        path = Path.GetFullPath(path);
+        var path = DatabasePath.Of(node);
         if (Directory.Exists(path))
             throw new DbRecoveryException(ErrorIds.NotADatabase, ErrorKind.InvalidInput, $"{path} is a folder", "Give the path of the database file.", path);
         if (!File.Exists(path))

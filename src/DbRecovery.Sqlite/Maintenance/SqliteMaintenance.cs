@@ -1,5 +1,6 @@
 using System.Globalization;
 using DbRecovery.Sqlite.Native;
+using DbRecovery.Sqlite.Vfs;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
@@ -19,7 +20,7 @@ internal sealed class SqliteMaintenance(TimeProvider clock) : IMaintenance
 
     public Task<string> CheckpointAsync(NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        var path = PathOf(node);
+        var path = DatabasePath.Of(node);
         var journal = new FileInfo(path + "-journal") is { Exists: true, Length: > 0 };
         var log = new FileInfo(path + "-wal") is { Exists: true } wal ? wal.Length : 0;
         return RunAsync(node, timeout, "moving logged changes into it", c => Checkpoint(c, path, journal, log), cancellationToken);
@@ -57,7 +58,7 @@ internal sealed class SqliteMaintenance(TimeProvider clock) : IMaintenance
 
     private async Task<string> RunAsync(NodeDefinition node, TimeSpan timeout, string what, Func<SqliteConnection, string> work, CancellationToken cancellationToken)
     {
-        var path = PathOf(node);
+        var path = DatabasePath.Of(node);
         cancellationToken.ThrowIfCancellationRequested();
         using var deadline = new CancellationTokenSource(timeout, clock);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
@@ -107,7 +108,4 @@ internal sealed class SqliteMaintenance(TimeProvider clock) : IMaintenance
             }
         }
     }
-
-    private static string PathOf(NodeDefinition node) =>
-        node.Path ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"the node '{node.Name}' has no path", "Give the path of its database file in the inventory.", node.Name);
 }

@@ -5,57 +5,74 @@ using SQLitePCL;
 
 namespace DbRecovery.Sqlite.Sql;
 
-/// <summary>Runs SQL on a database file.</summary>
-internal sealed class SqliteSession(TimeProvider clock) : ISqlSession
+/// <summary>Runs SQL on a database file, in one transaction.</summary>
+internal sealed class SqliteSession(TimeProvider time) : ISqlSession
 {
     /// <inheritdoc/>
     public async Task<SqlResult> ExecuteAsync(NodeDefinition node, string sql, bool readOnly, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        var path = node.Path ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"the node '{node.Name}' has no path", "Give the path of its database file.", node.Name);
-        using var deadline = new CancellationTokenSource(timeout, clock);
+        var path = node.Path ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"node '{node.Name}' has no path", target: node.Name);
+        cancellationToken.ThrowIfCancellationRequested();
+        using var deadline = new CancellationTokenSource(timeout, time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         try
         {
-            return await Task.Run(() => Execute(path, sql, readOnly, timeout, stop.Token), stop.Token).ConfigureAwait(false);
-        }
-        catch (SqliteException) when (cancellationToken.IsCancellationRequested)
-        {
-            throw new OperationCanceledException(cancellationToken);
-        }
-        catch (Exception e) when (e is SqliteException or OperationCanceledException && !cancellationToken.IsCancellationRequested && deadline.IsCancellationRequested)
-        {
-            throw new DbRecoveryException(ErrorIds.TimedOut, ErrorKind.Timeout, $"the statement was not done within {timeout.TotalSeconds:0.#} s and was undone: {path}", "Allow more time.", path, e);
+            return await Task.Run(() => Execute(path, sql, readOnly, timeout, stop.Token), CancellationToken.None).ConfigureAwait(false);
         }
         catch (SqliteException e)
         {
-            throw SqliteConnections.ToError(e, path, "running a statement");
+            cancellationToken.ThrowIfCancellationRequested();
+            if (deadline.IsCancellationRequested && e.SqliteErrorCode is not (raw.SQLITE_BUSY or raw.SQLITE_LOCKED))
+            {
+                throw new DbRecoveryException(ErrorIds.TimedOut, ErrorKind.Timeout, $"the SQL on {path} did not end within {timeout}; it was rolled back",
+                    "Allow more time.", path, e);
+            }
+            throw SqliteConnections.ToError(e, path, "running SQL");
         }
     }
 
-    private static SqlResult Execute(string path, string sql, bool readOnly, TimeSpan timeout, CancellationToken cancellationToken)
+    private static SqlResult Execute(string path, string sql, bool readOnly, TimeSpan timeout, CancellationToken stop)
     {
         using var connection = readOnly ? SqliteConnections.OpenReadOnly(path, timeout) : SqliteConnections.OpenReadWrite(path, timeout);
         var handle = connection.Handle!;
-        using var interrupt = cancellationToken.Register(() => raw.sqlite3_interrupt(handle));
-        // all or nothing; a writer asks for its lock at once, so that it does not fail half way for want of it
-        using var transaction = connection.BeginTransaction(deferred: readOnly);
-        var before = raw.sqlite3_total_changes(handle);
-        using var command = connection.CreateCommand();
-        command.Transaction = transaction;
-        command.CommandText = sql;
-        command.CommandTimeout = Math.Max(1, (int)timeout.TotalSeconds);
-        var value = command.ExecuteScalar();
-        cancellationToken.ThrowIfCancellationRequested();
-        transaction.Commit();
-        return new SqlResult(ToFact(value), raw.sqlite3_total_changes(handle) - before);
+        using var interrupt = stop.Register(() => raw.sqlite3_interrupt(handle));
+        Run(connection, readOnly ? "BEGIN" : "BEGIN IMMEDIATE");
+        try
+        {
+            var before = raw.sqlite3_total_changes(handle);
+            FactValue? value;
+            using (var command = connection.CreateCommand())
+            {
+                command.CommandText = sql;
+                value = Value(command.ExecuteScalar());
+            }
+            if (stop.IsCancellationRequested)
+                throw new SqliteException("interrupted", raw.SQLITE_INTERRUPT);
+            Run(connection, "COMMIT");
+            return new SqlResult(value, raw.sqlite3_total_changes(handle) - before);
+        }
+        catch
+        {
+            // some errors have ended the transaction already
+            if (raw.sqlite3_get_autocommit(handle) == 0)
+                raw.sqlite3_exec(handle, "ROLLBACK");
+            throw;
+        }
     }
 
-    private static FactValue? ToFact(object? value) => value switch
+    private static void Run(SqliteConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+
+    private static FactValue? Value(object? value) => value switch
     {
         null or DBNull => null,
         long whole => whole,
         double number => number,
         byte[] bytes => Convert.ToHexString(bytes),
-        _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
+        _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
     };
 }

@@ -12,11 +12,9 @@ namespace DbRecovery.Sqlite.Swap;
 /// </remarks>
 internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
 {
-    private const int WriteVersionOffset = 18;
-
     public IReadOnlyList<string> DatabaseFiles(NodeDefinition node)
     {
-        var path = PathOf(node);
+        var path = DatabasePath.Of(node);
         return SwapPlan.JournalSuffixes.Prepend("").Select(s => path + s).Where(File.Exists).ToList();
     }
 
@@ -26,7 +24,7 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
     public async Task<string?> SwapAsync(NodeDefinition node, string newFile, string keepFolder, TimeSpan lockTimeout, CancellationToken cancellationToken)
     {
         var plan = Plan(node, newFile, keepFolder);
-        var path = PathOf(node);
+        var path = DatabasePath.Of(node);
         if (plan.AlreadyDone)
         {
             PosixFile.Sync(Path.GetDirectoryName(path)!);
@@ -36,7 +34,7 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
         cancellationToken.ThrowIfCancellationRequested();
         try
         {
-            return await CarryOutAsync(plan, path, newFile, lockTimeout, cancellationToken).ConfigureAwait(false);
+            return await CarryOutAsync(plan, path, lockTimeout, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -44,7 +42,7 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
         }
     }
 
-    private async Task<string?> CarryOutAsync(SwapPlan plan, string path, string newFile, TimeSpan lockTimeout, CancellationToken cancellationToken)
+    private async Task<string?> CarryOutAsync(SwapPlan plan, string path, TimeSpan lockTimeout, CancellationToken cancellationToken)
     {
         if (!File.Exists(path))
         {
@@ -56,28 +54,9 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
         }
         using var held = await SqliteFileLock.TakeAsync(path, lockTimeout, clock, cancellationToken).ConfigureAwait(false);
         cancellationToken.ThrowIfCancellationRequested();
-        MatchJournalMode(held, newFile);
         // worked out again: only now can nothing come or go any more
         plan.Run(held);
         return plan.KeptPath;
-    }
-
-    // an application that set WAL mode once, when it made the database, expects to find it
-    private static void MatchJournalMode(SqliteFileLock held, string newFile)
-    {
-        Span<byte> old = stackalloc byte[100];
-        if (!held.File.Read(old, 0) || !old.StartsWith("SQLite format 3\0"u8))
-            return;
-        var (write, read) = (old[WriteVersionOffset], old[WriteVersionOffset + 1]);
-        if (write is not (1 or 2) || write != read)
-            return;
-        using var file = new FileStream(newFile, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
-        Span<byte> now = stackalloc byte[2];
-        file.Position = WriteVersionOffset;
-        if (file.ReadAtLeast(now, 2, throwOnEndOfStream: false) < 2 || now[0] == write)
-            return;
-        file.Position = WriteVersionOffset;
-        file.Write([write, read]);
     }
 
     private static void CheckNewFile(string newFile, string path)
@@ -94,16 +73,7 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
     }
 
     private static SwapPlan Plan(NodeDefinition node, string newFile, string keepFolder) =>
-        new(PathOf(node), Path.GetFullPath(newFile), Path.TrimEndingDirectorySeparator(Path.GetFullPath(keepFolder)));
-
-    // a link at the path stays a link: what it points to is replaced, as SQLite puts the journals beside that
-    private static string PathOf(NodeDefinition node)
-    {
-        var path = node.Path ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"the node '{node.Name}' has no path", "Give the path of its database file in the inventory.", node.Name);
-        path = Path.GetFullPath(path);
-        var file = new FileInfo(path);
-        return file.LinkTarget is null ? path : file.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? path;
-    }
+        new(DatabasePath.Of(node), Path.GetFullPath(newFile), Path.TrimEndingDirectorySeparator(Path.GetFullPath(keepFolder)));
 
     private static DbRecoveryException Failed(Exception e, string path) => e switch
     {

@@ -42,7 +42,7 @@ internal sealed class SwapPlan
         var done = new Stack<SwapStep>();
         try
         {
-            foreach (var step in Steps())
+            foreach (var step in Steps(held))
             {
                 step.Do?.Invoke(held);
                 done.Push(step);
@@ -57,7 +57,7 @@ internal sealed class SwapPlan
     }
 
     /// <summary>The acts in order.</summary>
-    internal IReadOnlyList<SwapStep> Steps()
+    internal IReadOnlyList<SwapStep> Steps(SqliteFileLock? held = null)
     {
         var steps = new List<SwapStep>();
         var hasOld = File.Exists(_path);
@@ -67,13 +67,15 @@ internal sealed class SwapPlan
             steps.Add(new(new(ActKind.Create, _keepFolder, "create the folder that keeps the old files"), _ => CreateKeepFolder()));
         if (hasOld)
         {
-            AddLikeness(steps);
+            AddLikeness(steps, held);
             if (!SameFile(_path, KeptPath))
                 steps.Add(new(new(ActKind.Create, KeptPath, $"keep the old file: a second name (hard link) of {_path}, or a copy where the file system has no links"), Keep, _ => File.Delete(KeptPath)));
         }
         // before the rename: cut off in between, connections fail, which is better than their writing into a file that nobody reads
         if (hasOld && File.Exists(_path + "-shm"))
             steps.Add(new(new(ActKind.Modify, _path + "-shm", "mark the shared memory so that connections on the old file fail at their next transaction"), l => l!.FenceWalConnections(), l => l!.LiftFence()));
+        else if (File.Exists(_path + "-shm") && OperatingSystem.IsLinux())
+            steps.Add(new(new(ActKind.Modify, _path + "-shm", "mark the shared memory so that connections on the deleted file fail at their next transaction"), null));
         foreach (var suffix in JournalSuffixes.Where(s => File.Exists(_path + s)))
         {
             var (from, kept) = (_path + suffix, FreeName(KeptPath + suffix));
@@ -83,8 +85,11 @@ internal sealed class SwapPlan
         return steps;
     }
 
-    private void AddLikeness(List<SwapStep> steps)
+    private void AddLikeness(List<SwapStep> steps, SqliteFileLock? held)
     {
+        // an application that set WAL mode once, when it made the database, expects to find it
+        if (JournalModeBytes.OfLive(_path, held) is { } mode && JournalModeBytes.Of(_newFile) is { } now && now != mode)
+            steps.Add(new(new(ActKind.Modify, _newFile, $"put it into the old file's journal mode ({(mode == 2 ? "WAL" : "rollback journal")})"), _ => JournalModeBytes.Set(_newFile, mode), _ => JournalModeBytes.Set(_newFile, now)));
         if (PosixFile.Identify(_path) is { } old && PosixFile.Identify(_newFile) is { } fresh && (old.Uid, old.Gid, old.Mode & 0xfff) != (fresh.Uid, fresh.Gid, fresh.Mode & 0xfff))
             steps.Add(new(new(ActKind.Modify, _newFile, $"give it the old file's owner and mode ({old.Uid}:{old.Gid}, {Convert.ToString(old.Mode & 0xfff, 8)})"), _ => PosixFile.CopyOwnership(old, _newFile)));
     }
@@ -97,6 +102,9 @@ internal sealed class SwapPlan
 
     private void Keep(SqliteFileLock? held)
     {
+        // a copy made by a run that was cut off is as good as a new one
+        if (File.Exists(KeptPath) && held is not null && IsCopy(held.File))
+            return;
         if (File.Exists(KeptPath))
             throw new DbRecoveryException(ErrorIds.TargetExists, ErrorKind.Refused, $"{KeptPath} exists and is another file than {_path}", "Choose an empty folder to keep the old file in.", KeptPath);
         if (OperatingSystem.IsWindows() || !PosixFile.TryLink(_path, KeptPath))
@@ -104,7 +112,7 @@ internal sealed class SwapPlan
     }
 
     // read through the file object: a descriptor of our own would, when closed, take this process's locks away
-    private void Copy(SqliteFileLock held)
+    internal void Copy(SqliteFileLock held)
     {
         var partial = KeptPath + ".partial";
         using (var copy = new FileStream(partial, FileMode.Create, FileAccess.Write))
@@ -120,6 +128,23 @@ internal sealed class SwapPlan
             copy.Flush(flushToDisk: true);
         }
         File.Move(partial, KeptPath);
+    }
+
+    private bool IsCopy(SqliteFile old)
+    {
+        using var kept = File.OpenHandle(KeptPath);
+        var size = old.Size();
+        if (RandomAccess.GetLength(kept) != size)
+            return false;
+        var (a, b) = (new byte[1 << 20], new byte[1 << 20]);
+        for (long at = 0; at < size; at += a.Length)
+        {
+            var length = (int)Math.Min(a.Length, size - at);
+            old.Read(a.AsSpan(0, length), at);
+            if (RandomAccess.Read(kept, b.AsSpan(0, length), at) != length || !a.AsSpan(0, length).SequenceEqual(b.AsSpan(0, length)))
+                return false;
+        }
+        return true;
     }
 
     private void Exchange()

@@ -224,6 +224,19 @@ public sealed class BackupSourceTests : IDisposable
     }
 
     [Fact]
+    public async Task A_database_that_is_held_exclusively_is_busy_and_the_holder_is_named()
+    {
+        var path = _box.Create("app.db", "old");
+        using var app = OtherProcess.Open(path);
+        Assert.Equal("done", app.Run("BEGIN EXCLUSIVE"));
+        var source = new SqliteBackupSource(TimeProvider.System, TimeSpan.FromMilliseconds(100));
+        var refused = await Assert.ThrowsAsync<DbRecoveryException>(() => source.ReadAsync(Sandbox.Cluster(path), Sandbox.Node(path), new MemorySink(), null, CancellationToken.None));
+        Assert.Equal(ErrorIds.DatabaseBusy, refused.Id);
+        if (OperatingSystem.IsLinux())
+            Assert.Contains($"pid {app.Id} ", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_hot_journal_is_not_rolled_back_by_a_backup()
     {
         var path = _box.Create("app.db", "old", rows: 20000);

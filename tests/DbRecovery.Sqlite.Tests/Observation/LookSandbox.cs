@@ -1,0 +1,80 @@
+using System.Security.Cryptography;
+using DbRecovery.Sqlite.Native;
+using Microsoft.Data.Sqlite;
+
+namespace DbRecovery.Sqlite.Tests.Observation;
+
+/// <summary>A folder with a database that is observed and inspected.</summary>
+internal sealed class LookSandbox : IDisposable
+{
+    public LookSandbox(string name = "app.db")
+    {
+        SqliteLibrary.EnsureLoaded();
+        Folder = Directory.CreateDirectory(Path.Combine(Path.GetTempPath(), "dbrecovery-look-" + Guid.NewGuid().ToString("n"))).FullName;
+        Database = Path.Combine(Folder, name);
+    }
+
+    public string Folder { get; }
+    public string Database { get; }
+
+    public SqliteConnection Open()
+    {
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = Database, Pooling = false }.ToString());
+        connection.Open();
+        return connection;
+    }
+
+    public void Create(string journal = "delete", int rows = 2000)
+    {
+        using var connection = Open();
+        Run(connection, $"""
+            PRAGMA journal_mode = {journal};
+            CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+            CREATE TABLE pairs (a INTEGER, b INTEGER, PRIMARY KEY (a, b)) WITHOUT ROWID;
+            CREATE INDEX people_by_name ON people(name);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
+            INSERT INTO people SELECT i, 'somebody whose name is long enough ' || i FROM n;
+            INSERT INTO pairs SELECT id, id + 1 FROM people;
+            """);
+    }
+
+    public static void Run(SqliteConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+
+    public Task<NodeObservation> Observe(ObservationLevel level = ObservationLevel.Standard, IBackupContent? backup = null, string? path = null, CancellationToken token = default)
+    {
+        var node = new NodeDefinition { Name = "db", Path = path ?? Database };
+        Assert.True(new SqliteProvider().TryGet<INodeObserver>(out var observer));
+        return observer.ObserveAsync(new ObservationRequest
+        {
+            Node = node,
+            Cluster = new ClusterDefinition
+            {
+                Name = "c",
+                Engine = "sqlite",
+                Nodes = [node],
+                Expects = new ExpectationSettings { Tables = new Dictionary<string, TableExpectation> { ["people"] = new(10) } },
+            },
+            Level = level,
+            LastBackup = backup,
+            Timeout = TimeSpan.FromSeconds(30),
+        }, null, token);
+    }
+
+    public void Overwrite(long offset, byte[] bytes)
+    {
+        using var file = new FileStream(Database, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        file.Position = offset;
+        file.Write(bytes);
+    }
+
+    /// <summary>Every file with the hash of its content.</summary>
+    public string Tree() => string.Join("\n", Directory.GetFiles(Folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
+        .Select(f => f + " " + Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(f)))));
+
+    public void Dispose() => Directory.Delete(Folder, recursive: true);
+}
