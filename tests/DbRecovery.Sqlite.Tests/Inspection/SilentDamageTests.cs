@@ -1,0 +1,67 @@
+using DbRecovery.Sqlite.Format;
+using DbRecovery.Sqlite.Native;
+using DbRecovery.Sqlite.Tests.Observation;
+using NSubstitute;
+
+namespace DbRecovery.Sqlite.Tests.Inspection;
+
+public sealed class SilentDamageTests
+{
+    [Theory]
+    [InlineData("damage", true, 1L, false)]
+    [InlineData("nothing", true, 0L, true)]
+    [InlineData("write", false, null, false)]
+    public async Task Damage_without_a_write_is_told_from_a_write(string what, bool? unwritten, long? damaged, bool passes)
+    {
+        using var box = new LookSandbox();
+        box.Create(rows: 500);
+        var backup = BackupOf(box.Database);
+        var text = File.ReadAllBytes(box.Database).AsSpan().IndexOf("long enough 77"u8);
+        if (what == "damage")
+            box.Overwrite(text, "lung"u8.ToArray());
+        if (what == "write")
+        {
+            using var connection = box.Open();
+            LookSandbox.Run(connection, "UPDATE people SET name = 'y' WHERE id = 77");
+        }
+        var seen = await box.Observe(ObservationLevel.Standard, backup);
+        Assert.Equal(unwritten, seen.Facts.Bool(SqliteFacts.UnwrittenSinceBackup));
+        Assert.Equal(damaged, seen.Facts.Int(SqliteFacts.SilentDamage));
+        if (damaged > 0)
+            Assert.Equal([$"page {text / 4096 + 1} (table people)"], seen.Facts.List(SqliteFacts.SilentDamageWhere)!);
+        Assert.True(new SqliteProvider().TryGet<IDataInspector>(out var inspector));
+        var checks = await inspector.CheckRestoredAsync(box.Database, backup, null, default);
+        Assert.Equal(passes, checks.All(c => c.Passed));
+        Assert.Equal(4, checks.Count);
+    }
+
+    private static IBackupContent BackupOf(string path)
+    {
+        var bytes = File.ReadAllBytes(path);
+        var header = SqliteHeader.TryParse(bytes)!;
+        var index = new PageIndex(header.UsableSize);
+        var hashes = new byte[bytes.Length / header.PageSize * PageHashList.HashSize];
+        for (var i = 0; i < bytes.Length / header.PageSize; i++)
+        {
+            var page = bytes.AsSpan(i * header.PageSize, header.PageSize);
+            index.Add((uint)i + 1, page);
+            PageHashList.Hash(page, hashes.AsSpan(i * PageHashList.HashSize));
+        }
+        var list = new PageHashList(header.PageSize, hashes);
+        using var connection = SqliteConnections.OpenReadOnly(path, TimeSpan.Zero);
+        var problems = new List<string>();
+        var backup = Substitute.For<IBackupContent>();
+        backup.Entries.Returns([new BackupEntry { Path = "database", PageSize = header.PageSize }]);
+        backup.ReadPageHashesAsync("database", Arg.Any<CancellationToken>()).Returns(list);
+        backup.Source.Returns(new BackupSourceInfo
+        {
+            EngineVersion = "3",
+            SystemId = "s",
+            DataAsOf = DateTimeOffset.UnixEpoch,
+            State = BackupState.Capture(path, header),
+            Objects = ObjectCatalog.Describe(ObjectCatalog.ReadSchema(connection), index, list, "database", problems),
+        });
+        Assert.Empty(problems);
+        return backup;
+    }
+}
