@@ -45,8 +45,8 @@ public sealed partial class InventoryReader
             Clusters = [.. clusters.Values],
             Repositories = repositories,
             Notifications = notifications,
-            RunbookFolders = [.. (map.Words("runbooks") ?? []).Select(w => Resolve(w.Text))],
-            StateFolder = map.Text("state") is { } state ? Resolve(state) : null,
+            RunbookFolders = [.. (map.Words("runbooks") ?? []).Select(Resolve).OfType<string>()],
+            StateFolder = Resolve(map.Scalar("state")),
         };
         map.End();
         return model;
@@ -112,7 +112,7 @@ public sealed partial class InventoryReader
                 Name = name?.Text ?? "",
                 Host = map.Text("host"),
                 Port = map.Int("port", 1, 65535),
-                Path = map.Text("path") is { } path ? Resolve(path) : null,
+                Path = Resolve(map.Scalar("path")),
                 Priority = map.Int("priority", 0, 1000) ?? 100,
                 Zone = map.Text("zone"),
             };
@@ -237,7 +237,7 @@ public sealed partial class InventoryReader
                 "Keep the repository on an encrypted file system and leave 'encryption' out.");
         }
         map.End();
-        return path is null ? null : new RepositoryDefinition { Name = name, Path = Resolve(path.Text) };
+        return Resolve(path) is { } folder ? new RepositoryDefinition { Name = name, Path = folder } : null;
     }
 
     private NotificationChannel Notification(string name, MapReader map)
@@ -277,15 +277,27 @@ public sealed partial class InventoryReader
             return null;
         }
         var map = MapReader.Over(node, _findings, what)!;
-        var given = SecretKeys.Select(k => (k.Source, Name: map.Text(k.Key))).Where(k => k.Name is not null).ToArray();
-        map.End();
-        if (given is [var (source, name)])
-            return new SecretReference(source, source == SecretSource.File ? Resolve(name!) : name!);
-        _findings.Error(node.At, "wrong-value", $"{Capital(what)} must name one place.", right);
-        return null;
+        var given = SecretKeys.Select(k => (k.Source, Name: map.Scalar(k.Key))).Where(k => k.Name is not null).ToArray();
+        // no End: a key that is not known may be the secret itself, as in { hunter2 }
+        if (given is not [var (source, name)] || map.Entries().Count() != 1)
+        {
+            _findings.Error(node.At, "wrong-value", $"{Capital(what)} must name one place.", right);
+            return null;
+        }
+        if (source != SecretSource.File)
+            return new SecretReference(source, name!.Text);
+        return Resolve(name) is { } file ? new SecretReference(source, file) : null;
     }
 
-    private string Resolve(string path) => Path.GetFullPath(Expand(path), _folder);
+    private string? Resolve(YamlScalar? path)
+    {
+        if (path is null)
+            return null;
+        if (path.Text.Length > 0 && !path.Text.Contains('\0'))
+            return Path.GetFullPath(Expand(path.Text), _folder);
+        _findings.Error(path.At, "wrong-value", "This is no path.", "Write the path of a file or folder.");
+        return null;
+    }
 
     private static string Expand(string path) =>
         path == "~" || path.StartsWith("~/", StringComparison.Ordinal)

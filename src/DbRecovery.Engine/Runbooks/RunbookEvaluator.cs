@@ -17,10 +17,13 @@ public sealed class RunbookEvaluator
     public Condition ReadCondition(RunbookValue value)
     {
         var findings = new FindingList("runbook");
-        return ValueReader.Condition(ToYaml(value), findings) is { } condition && !findings.HasErrors
+        return ReadCondition(value, findings) is { } condition && !findings.HasErrors
             ? condition
             : throw new DbRecoveryException(ErrorIds.RunbookInvalid, ErrorKind.InvalidInput, $"line {value.At.Line}: this is no condition", "Lint the runbook.");
     }
+
+    /// <summary>The same for the linter, with findings that name the place.</summary>
+    internal static Condition? ReadCondition(RunbookValue value, FindingList findings) => ValueReader.Condition(ToYaml(value), findings);
 
     /// <summary>Gives a value the type that an option has: TimeSpan, long, bool, string, list or map of strings.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.ParameterInvalid"/>: it does not fit, or a look-up in it is unknown.</exception>
@@ -64,7 +67,7 @@ public sealed class RunbookEvaluator
 
     private static object FromFact(FactValue fact, RunbookValue value, OptionDescriptor option) => (option.Type, fact.Type) switch
     {
-        (OptionType.Duration, FactType.Int or FactType.Number) => TimeSpan.FromSeconds(fact.AsNumber()),
+        (OptionType.Duration, FactType.Int or FactType.Number) when fact.AsNumber() is >= 0 and <= Scalars.LongestSeconds => TimeSpan.FromSeconds(fact.AsNumber()),
         (OptionType.Size or OptionType.Int, FactType.Int) => fact.AsInt(),
         (OptionType.Bool, FactType.Bool) => fact.AsBool(),
         (OptionType.List, FactType.List) => fact.AsList(),
@@ -91,13 +94,14 @@ public sealed class RunbookEvaluator
     private static DbRecoveryException Misfit(RunbookValue value, OptionDescriptor option, string what) => new(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput,
         $"line {value.At.Line}: {what} is no value for '{option.Name}'", $"Give {Literals.Form(option.Type, option.Values)}.", option.Name);
 
+    // quoted: a value that was read is text; what was nothing was a finding then
     private static YamlNode ToYaml(RunbookValue value) => value switch
     {
-        LiteralValue literal => new YamlScalar(value.At, literal.Text, Quoted: false),
-        LookupValue look => new YamlScalar(value.At, $"${{{look.Path}}}", Quoted: false),
+        LiteralValue literal => new YamlScalar(value.At, literal.Text, Quoted: true),
+        LookupValue look => new YamlScalar(value.At, $"${{{look.Path}}}", Quoted: true),
         ListValue list => new YamlSequence(value.At, [.. list.Items.Select(ToYaml)]),
-        MapValue map => new YamlMapping(value.At, [.. map.Items.Select(i => KeyValuePair.Create(new YamlScalar(value.At, i.Key, Quoted: false), ToYaml(i.Value)))]),
-        TextValue text => new YamlScalar(value.At, string.Concat(text.Parts.Select(p => ((YamlScalar)ToYaml(p)).Text)), Quoted: false),
+        MapValue map => new YamlMapping(value.At, [.. map.Items.Select(i => KeyValuePair.Create(new YamlScalar(value.At, i.Key, Quoted: true), ToYaml(i.Value)))]),
+        TextValue text => new YamlScalar(value.At, string.Concat(text.Parts.Select(p => ((YamlScalar)ToYaml(p)).Text)), Quoted: true),
         _ => throw new InvalidOperationException($"no YAML for {value.GetType().Name}"),
     };
 }

@@ -66,18 +66,34 @@ public sealed class RunbookLibrary : IRunbookLibrary
         var invalid = new List<LintResult>();
         foreach (var file in folders.Where(Directory.Exists).SelectMany(Files))
         {
-            var (runbook, result) = RunbookLinter.Lint(file, File.ReadAllText(file), context);
+            var (runbook, result) = Read(file, context);
             if (runbook is not null)
             {
                 valid[runbook.Name] = runbook;
                 continue;
             }
             invalid.Add(result);
-            // the user's own version of it is broken: the shipped one must not run in its stead
-            if (result.Name is not null)
-                valid.Remove(result.Name);
+            // the user's own version of it is broken: the shipped one must not run in its stead. Files are named as their runbooks,
+            // which tells where not even the name can be read
+            valid.Remove(result.Name ?? Path.GetFileNameWithoutExtension(file));
         }
         return ([.. valid.Values.OrderBy(r => r.Name, StringComparer.Ordinal)], invalid);
+    }
+
+    private static (Runbook?, LintResult) Read(string file, LintContext context)
+    {
+        try
+        {
+            return RunbookLinter.Lint(file, File.ReadAllText(file), context);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return (null, new LintResult
+            {
+                File = file,
+                Findings = [new LintFinding { File = file, Line = 1, Column = 1, Rule = "unreadable", Message = $"The file cannot be read: {e.Message}", Suggestion = "Mend its permissions or link, or take it away." }],
+            });
+        }
     }
 
     /// <summary>What <c>match.when</c> can ask: only the fault is known when a runbook is chosen.</summary>

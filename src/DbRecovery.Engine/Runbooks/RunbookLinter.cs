@@ -6,13 +6,14 @@ namespace DbRecovery.Engine.Runbooks;
 /// <summary>Reads a runbook and checks everything that can be known before it runs.</summary>
 public sealed class RunbookLinter
 {
-    private static readonly OptionDescriptor Level = new("level", OptionType.Enum, false, "standard", ["quick", "standard", "deep"], "how much to look at");
+    internal static readonly OptionDescriptor Level = new("level", OptionType.Enum, false, "standard", ["quick", "standard", "deep"], "how much to look at");
     private static readonly HashSet<string> HarmlessActions = ["notify", "wait", "snapshot-evidence"];
 
     private readonly LintContext _context;
     private readonly FindingList _findings;
+    private readonly RunbookReader _source;
 
-    private RunbookLinter(LintContext context, FindingList findings) => (_context, _findings) = (context, findings);
+    private RunbookLinter(LintContext context, FindingList findings, RunbookReader source) => (_context, _findings, _source) = (context, findings, source);
 
     /// <summary>Reads and checks a runbook.</summary>
     /// <param name="file">The file, as findings shall name it.</param>
@@ -22,10 +23,11 @@ public sealed class RunbookLinter
     public static (Runbook? Runbook, LintResult Result) Lint(string file, string text, LintContext context)
     {
         var findings = new FindingList(file);
-        var runbook = new RunbookReader(file, findings).Read(text);
+        var reader = new RunbookReader(file, findings);
+        var runbook = reader.Read(text);
         if (runbook is not null)
-            new RunbookLinter(context, findings).Check(runbook);
-        var result = new LintResult { File = file, Name = runbook?.Name, Findings = findings.InOrder() };
+            new RunbookLinter(context, findings, reader).Check(runbook);
+        var result = new LintResult { File = file, Name = reader.RunbookName, Findings = findings.InOrder() };
         return (result.Valid ? runbook : null, result);
     }
 
@@ -56,14 +58,14 @@ public sealed class RunbookLinter
 
     private void CheckMatch(Runbook runbook)
     {
-        foreach (var engine in runbook.Match.Engines.Where(e => !_context.Engines.Contains(e)))
-            _findings.Error(new(1, 1), "unknown-engine", $"'match' names the engine '{engine}', which this version does not know.", NearNames.Suggest(engine, [.. _context.Engines]));
-        foreach (var fault in runbook.Match.Faults.Where(f => !f.StartsWith("custom.", StringComparison.Ordinal)))
+        foreach (var (at, engine, _) in _source.Engines.Where(e => !_context.Engines.Contains(e.Text)))
+            _findings.Error(at, "unknown-engine", $"'match' names the engine '{engine}', which this version does not know.", NearNames.Suggest(engine, [.. _context.Engines]));
+        foreach (var (at, fault, _) in _source.Faults.Where(f => !f.Text.StartsWith("custom.", StringComparison.Ordinal)))
         {
             if (_context.Faults.FirstOrDefault(c => c.Id == fault) is not { } known)
-                _findings.Error(new(1, 1), "unknown-fault", $"'match' names the fault '{fault}', which does not exist.", NearNames.Suggest(fault, [.. _context.Faults.Select(c => c.Id)]));
+                _findings.Error(at, "unknown-fault", $"'match' names the fault '{fault}', which does not exist.", NearNames.Suggest(fault, [.. _context.Faults.Select(c => c.Id)]));
             else if (known.Engines.Count > 0 && !known.Engines.Intersect(runbook.Match.Engines).Any())
-                _findings.Error(new(1, 1), "unreachable", $"The fault '{fault}' does not occur in {string.Join(", ", runbook.Match.Engines)}.");
+                _findings.Error(at, "unreachable", $"The fault '{fault}' does not occur in {string.Join(", ", runbook.Match.Engines)}.");
         }
     }
 
@@ -179,6 +181,14 @@ public sealed class RunbookLinter
         _ => false,
     };
 
+    /// <summary>The option that a check has; null for none.</summary>
+    internal static string? OptionOf(string check) => check switch
+    {
+        VerifyChecks.FaultGone or VerifyChecks.Healthy => "level",
+        VerifyChecks.Fact => "condition",
+        _ => null,
+    };
+
     private void CheckVerification(RunbookCheck check, ValueSchema schema, ConditionLinter conditions)
     {
         if (!VerifyChecks.All.Contains(check.Check))
@@ -186,12 +196,7 @@ public sealed class RunbookLinter
             _findings.Error(check.At, "unknown-check", $"There is no check '{check.Check}'.", NearNames.Suggest(check.Check, [.. VerifyChecks.All]));
             return;
         }
-        var option = check.Check switch
-        {
-            VerifyChecks.FaultGone or VerifyChecks.Healthy => "level",
-            VerifyChecks.Fact => "condition",
-            _ => null,
-        };
+        var option = OptionOf(check.Check);
         foreach (var (name, value) in check.With)
         {
             if (name != option)
@@ -203,30 +208,17 @@ public sealed class RunbookLinter
             return;
         if (!check.With.TryGetValue("condition", out var node))
             _findings.Error(check.At, "missing-parameter", "The check 'fact' needs a 'condition'.");
-        else if (ConditionOf(node) is { } condition)
+        else if (RunbookEvaluator.ReadCondition(node, _findings) is { } condition)
             conditions.Check(condition);
-    }
-
-    private Condition? ConditionOf(RunbookValue value)
-    {
-        try
-        {
-            return new RunbookEvaluator().ReadCondition(value);
-        }
-        catch (DbRecoveryException e)
-        {
-            _findings.Error(value.At, "condition", e.Message);
-            return null;
-        }
     }
 
     private void CheckSafety(Runbook runbook)
     {
         var actions = runbook.Steps.Select(s => (Step: s, Action: _context.Actions.FirstOrDefault(a => a.Name == s.Action))).ToArray();
         if (runbook.Verify.Count == 0 && actions.Any(a => !HarmlessActions.Contains(a.Step.Action)))
-            _findings.Error(new(1, 1), "missing-verification", "The runbook changes something and verifies nothing.", "Add 'verify', such as: - { check: fault-gone, within: 30s }.");
+            _findings.Error(_source.At, "missing-verification", "The runbook changes something and verifies nothing.", "Add 'verify', such as: - { check: fault-gone, within: 30s }.");
         if (runbook.Limits is { PerDay: null, Cooldown: null })
-            _findings.Error(new(1, 1), "no-limit", "The runbook has no limit on how often it runs.", "Add 'limits' with cooldown or perDay.");
+            _findings.Error(_source.At, "no-limit", "The runbook has no limit on how often it runs.", "Add 'limits' with cooldown or perDay.");
         if (actions.FirstOrDefault(a => a.Action is { Destructive: true }).Step is not { } destructive)
             return;
         if (runbook.Guards.Count == 0)

@@ -10,11 +10,31 @@ internal sealed partial class RunbookReader(string path, FindingList findings)
 {
     private static readonly TimeSpan LongestWait = TimeSpan.FromHours(24);
 
+    /// <summary>The name, if it could be read, even where the rest could not.</summary>
+    public string? RunbookName { get; private set; }
+
+    /// <summary>Where the runbook begins.</summary>
+    public SourcePosition At { get; private set; } = new(1, 1);
+
+    /// <summary>The engines of <c>match</c> with their places.</summary>
+    public IReadOnlyList<YamlScalar> Engines { get; private set; } = [];
+
+    /// <summary>The faults of <c>match</c> with their places.</summary>
+    public IReadOnlyList<YamlScalar> Faults { get; private set; } = [];
+
     public Runbook? Read(string text)
     {
-        if (YamlReader.Read(text, findings) is not { } document || MapReader.Over(document, findings, "the runbook") is not { } map)
+        if (YamlReader.Read(text, findings) is not { } document)
+        {
+            // what cannot be parsed may still say whose place it takes
+            RunbookName = NameLine().Match(text) is { Success: true } line ? line.Groups[1].Value : null;
             return null;
+        }
+        if (MapReader.Over(document, findings, "the runbook") is not { } map)
+            return null;
+        At = map.At;
         var name = map.Scalar("runbook", required: true);
+        RunbookName = name?.Text;
         if (name is not null && !Name().IsMatch(name.Text))
             findings.Error(name.At, "name", $"'{name.Text}' is no name for a runbook.", "Use small letters, digits and dashes.");
         var version = map.Scalar("version", required: true);
@@ -58,6 +78,7 @@ internal sealed partial class RunbookReader(string path, FindingList findings)
             return null;
         var engines = map.Words("engines", required: true);
         var faults = map.Words("faults", required: true);
+        (Engines, Faults) = (engines ?? [], faults ?? []);
         var when = map.Node("when") is { } node ? ValueReader.Condition(node, findings) : null;
         map.End();
         if (engines is { Count: 0 } || faults is { Count: 0 })
@@ -101,9 +122,10 @@ internal sealed partial class RunbookReader(string path, FindingList findings)
                 findings.Error(name.At, "name", $"'{name.Text}' is no name for a parameter.", "Use letters and digits, a letter first.");
             if (MapReader.Over(node, findings, $"the parameter '{name.Text}'") is not { } parameter)
                 continue;
-            if (parameter.Scalar("type", required: true) is { } type && !Words.ParameterTypes.ContainsKey(type.Text))
+            var type = parameter.Scalar("type", required: true);
+            if (type is not null && !Words.ParameterTypes.ContainsKey(type.Text))
                 findings.Error(type.At, "wrong-value", $"There is no type '{type.Text}'.", NearNames.Suggest(type.Text, [.. Words.ParameterTypes.Keys]));
-            var kind = parameter.Text("type") is { } word && Words.ParameterTypes.TryGetValue(word, out var known) ? known : OptionType.String;
+            var kind = type is not null && Words.ParameterTypes.TryGetValue(type.Text, out var known) ? known : OptionType.String;
             var values = parameter.Words("values") ?? [];
             if (kind == OptionType.Enum && values.Count == 0)
                 findings.Error(parameter.At, "missing-key", $"The parameter '{name.Text}' is an enum and needs its 'values'.");
@@ -173,6 +195,9 @@ internal sealed partial class RunbookReader(string path, FindingList findings)
 
     [GeneratedRegex(@"^[a-z0-9][a-z0-9-]{0,63}\z")]
     private static partial Regex Name();
+
+    [GeneratedRegex(@"^runbook:\s*[""']?([a-z0-9][a-z0-9-]{0,63})", RegexOptions.Multiline)]
+    private static partial Regex NameLine();
 
     [GeneratedRegex(@"^[A-Za-z][A-Za-z0-9-]{0,63}\z")]
     private static partial Regex Id();

@@ -9,6 +9,7 @@ internal static partial class ValueReader
     /// <summary>A value: scalars with <c>${path}</c> look-ups in them, lists and mappings of such.</summary>
     public static RunbookValue Value(YamlNode node, FindingList findings) => node switch
     {
+        YamlScalar { IsNull: true } => Nothing(node, findings),
         YamlScalar scalar => Scalar(scalar, findings),
         YamlSequence sequence => new ListValue(node.At, [.. sequence.Items.Select(i => Value(i, findings))]),
         YamlMapping map => new MapValue(node.At, map.Items.ToDictionary(i => i.Key.Text, i => Value(i.Value, findings), StringComparer.Ordinal)),
@@ -18,6 +19,12 @@ internal static partial class ValueReader
     /// <summary>The values of a mapping, but for the keys that mean something else.</summary>
     public static Dictionary<string, RunbookValue> Values(MapReader? map, FindingList findings, params string[] except) =>
         (map?.Entries() ?? []).Where(e => !except.Contains(e.Key.Text)).ToDictionary(e => e.Key.Text, e => Value(e.Value, findings), StringComparer.Ordinal);
+
+    private static LiteralValue Nothing(YamlNode node, FindingList findings)
+    {
+        findings.Error(node.At, "missing-value", "A value is missing here.", "Write \"\" for empty text.");
+        return new LiteralValue(node.At, "");
+    }
 
     private static RunbookValue Scalar(YamlScalar scalar, FindingList findings)
     {
@@ -61,22 +68,26 @@ internal static partial class ValueReader
             return Fact(map, findings);
         var (any, all, not) = (map.List("any"), map.List("all"), map.Node("not"));
         map.End();
-        Condition? result = (any, all, not) switch
+        if (Junctions.Count(map.Has) != 1)
         {
-            ({ } items, null, null) => new AnyCondition(node.At, Items(items, findings, depth)),
-            (null, { } items, null) => new AllCondition(node.At, Items(items, findings, depth)),
-            (null, null, { } item) when Condition(item, findings, depth + 1) is { } inner => new NotCondition(node.At, inner),
+            findings.Error(node.At, "condition", "A condition has one of fact, any, all, not.", "Such as { fact: disk.free, atLeast: 1GB }.");
+            return null;
+        }
+        return (any, all, not) switch
+        {
+            ({ } items, _, _) => new AnyCondition(node.At, Items(items, map.PlaceOf("any"), findings, depth)),
+            (_, { } items, _) => new AllCondition(node.At, Items(items, map.PlaceOf("all"), findings, depth)),
+            (_, _, { } item) when Condition(item, findings, depth + 1) is { } inner => new NotCondition(node.At, inner),
             _ => null,
         };
-        if (result is null && !findings.HasErrors)
-            findings.Error(node.At, "condition", "A condition has one of fact, any, all, not.", "Such as { fact: disk.free, atLeast: 1GB }.");
-        return result;
     }
 
-    private static List<Condition> Items(IReadOnlyList<YamlNode> nodes, FindingList findings, int depth)
+    private static readonly string[] Junctions = ["any", "all", "not"];
+
+    private static List<Condition> Items(IReadOnlyList<YamlNode> nodes, SourcePosition at, FindingList findings, int depth)
     {
         if (nodes.Count == 0)
-            findings.Error(new(1, 1), "condition", "'any' and 'all' need at least one condition.");
+            findings.Error(at, "condition", "'any' and 'all' need at least one condition.");
         return [.. nodes.Select(n => Condition(n, findings, depth + 1)).OfType<Condition>()];
     }
 

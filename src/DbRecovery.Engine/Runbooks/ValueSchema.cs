@@ -1,3 +1,5 @@
+using DbRecovery.Engine.Faults.Rules;
+
 namespace DbRecovery.Engine.Runbooks;
 
 /// <summary>Which paths conditions and look-ups may name, and the type that each has.</summary>
@@ -38,6 +40,9 @@ internal sealed class ValueSchema
         foreach (var fact in context.Facts)
             _types[fact.Name] = fact.Type;
         foreach (var detail in context.Faults.Where(c => runbook.Match.Faults.Contains(c.Id)).SelectMany(c => c.Details))
+            _types["fault." + detail.Name] = detail.Type;
+        // also where no inventory that declares the check is at hand, and for patterns
+        foreach (var detail in runbook.Match.Faults.Any(f => f.StartsWith("custom.", StringComparison.Ordinal)) ? CustomCheckRule.Details : [])
             _types["fault." + detail.Name] = detail.Type;
         foreach (var parameter in runbook.Parameters)
             _types["parameters." + parameter.Name] = TypeOf(parameter.Type);

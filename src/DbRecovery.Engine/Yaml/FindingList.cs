@@ -5,8 +5,10 @@ namespace DbRecovery.Engine.Yaml;
 /// <summary>Collects what is wrong with one file.</summary>
 internal sealed class FindingList(string file)
 {
-    // one broken line can make hundreds of consequences; nobody reads those
+    // one broken line can make hundreds of consequences; nobody reads those. Each severity has its own bound: warnings must not crowd
+    // out the error that makes the file invalid
     private const int Most = 100;
+    private const int LongestText = 600;
     private readonly List<LintFinding> _findings = [];
 
     public string File => file;
@@ -21,7 +23,9 @@ internal sealed class FindingList(string file)
 
     private void Add(LintSeverity severity, SourcePosition at, string rule, string message, string? suggestion)
     {
-        if (_findings.Count < Most)
-            _findings.Add(new LintFinding { File = file, Line = at.Line, Column = at.Column, Severity = severity, Rule = rule, Message = message, Suggestion = suggestion });
+        if (_findings.Count(f => f.Severity == severity) < Most)
+            _findings.Add(new LintFinding { File = file, Line = at.Line, Column = at.Column, Severity = severity, Rule = rule, Message = Clip(message), Suggestion = suggestion is null ? null : Clip(suggestion) });
     }
+
+    private static string Clip(string text) => text.Length <= LongestText ? text : text[..LongestText] + "...";
 }

@@ -3,12 +3,18 @@ namespace DbRecovery.Engine.Yaml;
 /// <summary>Finds what somebody may have meant.</summary>
 public static class NearNames
 {
+    // the comparison costs the product of the lengths and is made with every candidate: a file made to be slow must not succeed
+    private const int LongestName = 100, MostCandidates = 300;
+
     /// <summary>The candidate nearest to a name; null where none is near.</summary>
     public static string? Nearest(string name, IEnumerable<string> candidates)
     {
+        if (name.Length > LongestName)
+            return null;
         // every third letter may be wrong; more is another word
         var bound = Math.Max(1, name.Length / 3);
         return candidates
+            .Take(MostCandidates)
             .Where(c => Math.Abs(c.Length - name.Length) <= bound)
             .Select(c => (Name: c, Distance: Distance(name, c)))
             .Where(c => c.Distance <= bound)

@@ -10,6 +10,9 @@ public static class Scalars
     /// <summary>How a size is written, for messages.</summary>
     public const string SizeForm = "a size such as 0B, 64KiB, 100MB or 1GiB";
 
+    /// <summary>The longest duration, ten years, in seconds.</summary>
+    internal const double LongestSeconds = 3650 * 86400.0;
+
     private static readonly (string Unit, double Seconds)[] DurationUnits = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400)];
 
     private static readonly (string Unit, long Bytes)[] SizeUnits =
@@ -23,7 +26,7 @@ public static class Scalars
     {
         foreach (var (unit, seconds) in DurationUnits)
         {
-            if (text.EndsWith(unit, StringComparison.Ordinal) && TryAmount(text[..^unit.Length], out var amount) && amount * seconds <= 3650 * 86400.0)
+            if (text.EndsWith(unit, StringComparison.Ordinal) && TryAmount(text[..^unit.Length], out var amount) && amount * seconds <= LongestSeconds)
             {
                 value = TimeSpan.FromSeconds(amount * seconds);
                 return true;

@@ -89,12 +89,13 @@ internal static class YamlReader
                 throw new RefusedException(Here, "too-large", $"More than {MaxNodes} values are in the file.", null);
             switch (parser.Current)
             {
-                case AnchorAlias alias:
-                    throw new RefusedException(Here, "alias", $"The alias '*{alias.Value}' is refused.", "Write the value out: what is read must be what is seen.");
-                case NodeEvent { Anchor.IsEmpty: false } anchored:
-                    throw new RefusedException(Here, "anchor", $"The anchor '&{anchored.Anchor}' is refused.", "Write values out where they are used.");
-                case NodeEvent { Tag.IsEmpty: false, Tag.IsNonSpecific: false } tagged:
-                    throw new RefusedException(Here, "tag", $"The tag '{tagged.Tag}' is refused.", "Types are known from the keys; leave the tag out.");
+                // a password that begins with one of these characters looks like an alias, anchor or tag: its text is not repeated
+                case AnchorAlias:
+                    throw new RefusedException(Here, "alias", "Aliases (*) are refused.", "Write the value out: what is read must be what is seen; put quotes around text that begins with '*'.");
+                case NodeEvent { Anchor.IsEmpty: false }:
+                    throw new RefusedException(Here, "anchor", "Anchors (&) are refused.", "Write values out where they are used; put quotes around text that begins with '&'.");
+                case NodeEvent { Tag.IsEmpty: false }:
+                    throw new RefusedException(Here, "tag", "Tags (!) are refused.", "Types are known from the keys; put quotes around text that begins with '!'.");
                 case Scalar scalar:
                     return new YamlScalar(Here, scalar.Value, scalar.Style is not ScalarStyle.Plain);
                 case SequenceStart:
