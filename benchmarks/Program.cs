@@ -112,7 +112,7 @@ Measure.Sample Resume()
         process.Kill();
         process.WaitForExit();
     }
-    return Measure.Run(cli, ["incident", "resume", "latest", "--output", "json"], folder);
+    return Measure.Run(cli, ["incident", "resume", "latest", "--yes", "--output", "json"], folder);
 }
 
 IEnumerable<string> Journals() => Directory.Exists(P("state"))

@@ -49,7 +49,7 @@ internal sealed class ClusterLease : IDisposable
         catch (IOException e) when (e is not (DirectoryNotFoundException or FileNotFoundException or PathTooLongException))
         {
             var holder = ReadHolder(holderPath);
-            throw new DbRecoveryException(ErrorIds.LeaseHeld, ErrorKind.Busy,
+            throw new DbRecoveryException(ErrorIds.LeaseHeld, ErrorKind.Refused,
                 holder is null
                     ? $"another process holds the recovery of cluster '{cluster}' ('{path}')"
                     : $"process {holder.Pid} on {holder.Host} holds the recovery of cluster '{cluster}' since {holder.Since:u}{(holder.Incident is null ? "" : $" for incident {holder.Incident}")}",
