@@ -37,11 +37,15 @@ internal static class RunbookSchema
             ["verify"] = List(Ref("check"), "What must be true afterwards."),
             ["escalate"] = List(Ref("escalation"), "What is done when it fails."),
         });
-        schema.Insert(0, "$schema", "http://json-schema.org/draft-07/schema#");
-        schema.Insert(1, "title", "DbRecovery runbook");
-        schema["definitions"] = definitions;
+        var root = new JsonObject { ["$schema"] = "http://json-schema.org/draft-07/schema#", ["title"] = "DbRecovery runbook" };
+        foreach (var (key, value) in schema.ToArray())
+        {
+            schema.Remove(key);
+            root[key] = value;
+        }
+        root["definitions"] = definitions;
         var options = new JsonSerializerOptions { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-        return schema.ToJsonString(options).ReplaceLineEndings("\n") + "\n";
+        return root.ToJsonString(options).ReplaceLineEndings("\n") + "\n";
     }
 
     private static JsonObject Definitions(IReadOnlyList<ActionDescriptor> actions) => new()
