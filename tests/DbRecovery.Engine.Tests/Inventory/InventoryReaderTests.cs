@@ -108,7 +108,6 @@ public sealed class InventoryReaderTests
     [InlineData("\"hunter2\\q\"")]
     [InlineData("'hunter2")]
     [InlineData("hunter2: x")]
-    [InlineData("{ hunter2: hunter2, hunter2: x }")]
     [InlineData("{ { hunter2 } }")]
     [InlineData("{ hunter2: { hunter2: hunter2 } }")]
     [InlineData("{ env: [hunter2] }")]
