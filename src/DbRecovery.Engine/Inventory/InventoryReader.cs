@@ -223,7 +223,7 @@ public sealed partial class InventoryReader
         return checks;
     }
 
-    private RepositoryDefinition? Repository(string name, MapReader map)
+    private RepositoryDefinition Repository(string name, MapReader map)
     {
         var path = map.Scalar("path", required: true);
         if (path is not null && UrlScheme().IsMatch(path.Text))
@@ -237,7 +237,8 @@ public sealed partial class InventoryReader
                 "Keep the repository on an encrypted file system and leave 'encryption' out.");
         }
         map.End();
-        return Resolve(path) is { } folder ? new RepositoryDefinition { Name = name, Path = folder } : null;
+        // one with an error still has its name, so that clusters that use it get no finding for that
+        return new RepositoryDefinition { Name = name, Path = Resolve(path) ?? "" };
     }
 
     private NotificationChannel Notification(string name, MapReader map)

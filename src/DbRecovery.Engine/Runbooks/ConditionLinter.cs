@@ -99,7 +99,7 @@ internal sealed class ConditionLinter(ValueSchema schema, FindingList findings)
         {
             if (Texts(condition) is { } texts)
                 allowed = allowed is null ? [.. texts] : [.. allowed.Intersect(texts)];
-            else if (condition.Value is LiteralValue literal && Literals.TryFact(literal.Text, FactType.Number, out var bound))
+            else if (condition.Value is LiteralValue literal && (Literals.TryFact(literal.Text, FactType.Number, out var bound) || Literals.TryFact(literal.Text, FactType.Int, out bound)))
             {
                 if (condition.Comparison is Comparison.AtLeast or Comparison.Above)
                     least = Math.Max(least, bound.AsNumber());

@@ -64,7 +64,7 @@ public sealed class RunbookLinter
         {
             if (_context.Faults.FirstOrDefault(c => c.Id == fault) is not { } known)
                 _findings.Error(at, "unknown-fault", $"'match' names the fault '{fault}', which does not exist.", NearNames.Suggest(fault, [.. _context.Faults.Select(c => c.Id)]));
-            else if (known.Engines.Count > 0 && !known.Engines.Intersect(runbook.Match.Engines).Any())
+            else if (known.Engines.Count > 0 && runbook.Match.Engines.Count > 0 && !known.Engines.Intersect(runbook.Match.Engines).Any())
                 _findings.Error(at, "unreachable", $"The fault '{fault}' does not occur in {string.Join(", ", runbook.Match.Engines)}.");
         }
     }
@@ -221,7 +221,8 @@ public sealed class RunbookLinter
             _findings.Error(_source.At, "no-limit", "The runbook has no limit on how often it runs.", "Add 'limits' with cooldown or perDay.");
         if (actions.FirstOrDefault(a => a.Action is { Destructive: true }).Step is not { } destructive)
             return;
-        if (runbook.Guards.Count == 0)
+        // guards that could not be read have their own findings
+        if (runbook.Guards.Count == 0 && !(_source.HasGuards && _findings.HasErrors))
             _findings.Error(destructive.At, "destructive-without-guard", $"The step '{destructive.Id}' takes something away, and no guard says when it may.", "Add 'guards'.");
         if (runbook.Limits.MaxDataLoss is null)
             _findings.Error(destructive.At, "destructive-without-limit", $"The step '{destructive.Id}' takes something away, and nothing says how much may be lost.", "Add limits: { maxDataLoss: \"${cluster.policy.maxDataLoss}\" }.");

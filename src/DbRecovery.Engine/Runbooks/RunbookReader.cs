@@ -13,6 +13,9 @@ internal sealed partial class RunbookReader(string path, FindingList findings)
     /// <summary>The name, if it could be read, even where the rest could not.</summary>
     public string? RunbookName { get; private set; }
 
+    /// <summary>Whether guards are written, be they right or wrong.</summary>
+    public bool HasGuards { get; private set; }
+
     /// <summary>Where the runbook begins.</summary>
     public SourcePosition At { get; private set; } = new(1, 1);
 
@@ -42,12 +45,14 @@ internal sealed partial class RunbookReader(string path, FindingList findings)
             findings.Error(version.At, "version", $"'{version.Text}' is no version.", "Write three numbers, such as 1.0.0.");
         var description = map.Text("description", required: true);
         var match = Match(map.Map("match", required: true));
+        HasGuards = map.Has("guards");
         var guards = Conditions(map.List("guards"));
         var limits = Limits(map.Map("limits"));
         var approval = Approval(map.Map("approval"));
         var parameters = Parameters(map.Map("parameters"));
-        var steps = Steps(map.List("steps", required: true), "steps");
-        if (map.Has("steps") && steps.Count == 0)
+        var written = map.List("steps", required: true);
+        var steps = Steps(written, "steps");
+        if (written is { Count: 0 })
             findings.Error(map.PlaceOf("steps"), "no-step", "A runbook has at least one step.");
         var verify = Checks(map.List("verify"));
         var escalate = Steps(map.List("escalate"), "escalate");

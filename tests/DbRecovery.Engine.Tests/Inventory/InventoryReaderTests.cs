@@ -1,0 +1,134 @@
+using DbRecovery.Engine.Tests.Runbooks;
+
+namespace DbRecovery.Engine.Tests.Inventory;
+
+public sealed class InventoryReaderTests
+{
+    [Fact]
+    public void The_complete_inventory_is_read()
+    {
+        var (inventory, findings) = InventoryTexts.Read(InventoryTexts.Complete);
+        Assert.Empty(findings);
+        var folder = Path.GetDirectoryName(InventoryTexts.File)!;
+        var app = inventory!.Clusters[0];
+        Assert.Equal(Path.Combine(folder, "data", "app.db"), app.Nodes[0].Path);
+        Assert.Equal(("a", 100), (app.Nodes[0].Zone, app.Nodes[0].Priority));
+        Assert.Equal(new SecretReference(SecretSource.Env, "APP_PASSWORD"), app.Auth!.Password);
+        Assert.Equal(new PolicySettings { AutoRecover = true, MaxDataLossBytes = 1_000_000, Cooldown = TimeSpan.FromHours(2) }, app.Policy);
+        Assert.Equal(1, app.Expects.Tables["customers"].MinRows);
+        Assert.Equal((TimeSpan.FromMilliseconds(50), 1_000_000_000L), (app.Expects.MaxLatency, app.Expects.MinFreeBytes));
+        Assert.Equal(new BackupSettings { Repository = "main", MaxAge = TimeSpan.FromHours(12), MaxProofAge = TimeSpan.FromDays(3) }, app.Backups);
+        Assert.Equal(new CustomCheck { Name = "paid", Query = "select 1", Fault = "custom.paid", Severity = FaultSeverity.Notice, AtLeast = 1, AtMost = 2.5, Timeout = TimeSpan.FromSeconds(3) }, app.Checks[0]);
+        Assert.Equal("ready", app.Checks[1].Is);
+        Assert.Equal(("10.0.0.1", 5432, null), (inventory.Clusters[1].Nodes[0].Host, inventory.Clusters[1].Nodes[0].Port, inventory.Clusters[1].Nodes[0].Path));
+        Assert.Equal(new SecretReference(SecretSource.File, Path.Combine(folder, "secret.txt")), inventory.Clusters[1].Auth!.Password);
+        Assert.Equal(Path.Combine(folder, "backups"), inventory.Repositories["main"].Path);
+        Assert.Equal(new SecretReference(SecretSource.Secret, "HookToken"), inventory.Notifications["people"].Headers["Authorization"]);
+        Assert.Equal(["page", "--now"], inventory.Notifications["pager"].Command);
+        Assert.Equal([Path.Combine(folder, "mine")], inventory.RunbookFolders);
+        Assert.Equal(Path.Combine(folder, "state"), inventory.StateFolder);
+    }
+
+    [Theory]
+    [InlineData("state: state", "«colour: red", "unknown-key")]
+    [InlineData("state: state", "state: «[a]", "wrong-type")]
+    [InlineData("state: state", "state: «\"\"", "wrong-value")]
+    [InlineData("state: state", "«state:", "missing-value")]
+    [InlineData("runbooks: [mine]", "runbooks: «mine", "wrong-type")]
+    [InlineData("runbooks: [mine]", "runbooks: [«\"a\\0b\"]", "wrong-value")]
+    [InlineData("  app:\n", "  «my app:\n", "name")]
+    [InlineData("engine: sqlite", "engine: «sqlight", "unknown-engine")]
+    [InlineData("    engine: sqlite\n    nodes:", "    «nodes:", "missing-key")]
+    [InlineData("zone: a }", "zone: a, «rack: 1 }", "unknown-key")]
+    [InlineData("    nodes:\n      - { name: app-db, path: data/app.db, priority: 100, zone: a }", "    «nodes: []", "no-node")]
+    [InlineData("    nodes:\n      - { name: app-db, path: data/app.db, priority: 100, zone: a }", "    «nodes: [{ name: a, path: a }, { name: b, path: b }]", "too-many-nodes")]
+    [InlineData("- { name: orders-1, host: 10.0.0.1, port: 5432 }", "- { name: a, host: h }\n      - { name: «a, host: i }", "duplicate-node")]
+    [InlineData("name: app-db", "name: «-app", "name")]
+    [InlineData("{ name: app-db, path", "«{ path", "missing-key")]
+    [InlineData("path: data/app.db,", "path: data/app.db, «host: h,", "wrong-address")]
+    [InlineData("path: data/app.db,", "path: data/app.db, «port: 1,", "wrong-address")]
+    [InlineData("{ name: app-db, path: data/app.db,", "«{ name: app-db,", "missing-key")]
+    [InlineData("host: 10.0.0.1, port", "host: 10.0.0.1, «path: x, port", "wrong-address")]
+    [InlineData("{ name: orders-1, host: 10.0.0.1, port", "«{ name: orders-1, port", "missing-key")]
+    [InlineData("port: 5432", "port: «65536", "wrong-value")]
+    [InlineData("priority: 100", "priority: «-1", "wrong-value")]
+    [InlineData("password: { env: APP_PASSWORD }", "password: «hunter2", "literal-secret")]
+    [InlineData("password: { env: APP_PASSWORD }", "password: «[hunter2]", "literal-secret")]
+    [InlineData("password: { env: APP_PASSWORD }", "password: «{ env: A, file: b }", "wrong-value")]
+    [InlineData("password: { env: APP_PASSWORD }", "password: «{ hunter2 }", "wrong-value")]
+    [InlineData("password: { env: APP_PASSWORD }", "password: «{ value: hunter2 }", "wrong-value")]
+    [InlineData("password: { env: APP_PASSWORD }", "password: «{ env: A, hunter2: b }", "wrong-value")]
+    [InlineData("user: me, password: { env", "user: me, «pass: hunter2, password: { env", "unknown-key")]
+    [InlineData("autoRecover: true", "autoRecover: «yes", "wrong-value")]
+    [InlineData("maxDataLoss: 1MB", "maxDataLoss: «1", "wrong-value")]
+    [InlineData("cooldown: 2h", "cooldown: «-2h", "wrong-value")]
+    [InlineData("cooldown: 2h", "«coolDown: 2h", "unknown-key")]
+    [InlineData("minRows: 1", "minRows: «-1", "wrong-value")]
+    [InlineData("minRows: 1", "«maxRows: 1", "unknown-key")]
+    [InlineData("maxLatency: 50ms", "maxLatency: «fast", "wrong-value")]
+    [InlineData("minFree: 1GB", "minFree: «10%", "wrong-value")]
+    [InlineData("repository: main", "repository: «mian", "unknown-repository")]
+    [InlineData("{ repository: main, maxAge", "«{ maxAge", "missing-key")]
+    [InlineData("maxAge: 12h", "maxAge: «daily", "wrong-value")]
+    [InlineData("fault: custom.paid", "fault: «sqlite.corrupt", "fault-id")]
+    [InlineData("fault: custom.paid", "fault: «custom.Paid", "fault-id")]
+    [InlineData("severity: notice", "severity: «bad", "wrong-value")]
+    [InlineData("atMost: 2.5", "atMost: «NaN", "wrong-value")]
+    [InlineData("- { name: paid, query: select 1, fault: custom.paid, severity: notice, atLeast: 1, atMost: 2.5,", "- «{ name: paid, query: select 1, fault: custom.paid, severity: notice,", "no-bound")]
+    [InlineData("- { name: paid, query: select 1, fault: custom.paid, severity: notice, atLeast: 1, atMost: 2.5,", "- «{ name: paid, query: select 1, fault: custom.paid, severity: notice, atLeast: 3, atMost: 2.5,", "no-bound")]
+    [InlineData("{ name: paid, query: select 1,", "«{ name: paid,", "missing-key")]
+    [InlineData("{ name: state,", "{ name: «paid,", "duplicate-check")]
+    [InlineData("path: backups", "path: «s3://key:hunter2@bucket/prefix", "repository-kind")]
+    [InlineData("path: backups", "path: backups, encryption: «{ passphrase: hunter2 }", "encryption")]
+    [InlineData("path: backups", "path: backups, «compress: true", "unknown-key")]
+    [InlineData("webhook: \"https://example.org/hook\"", "webhook: «ftp://example.org", "wrong-value")]
+    [InlineData("webhook: \"https://example.org/hook\"", "«webhook: \"https://me:hunter2@example.org\"", "literal-secret")]
+    [InlineData("{ secret: HookToken }", "«hunter2", "literal-secret")]
+    [InlineData("{ command: [page, --now] }", "«{ command: [page], webhook: \"https://example.org\" }", "wrong-value")]
+    [InlineData("{ command: [page, --now] }", "«{ }", "wrong-value")]
+    public void One_edit_one_finding(string old, string with, string rule)
+    {
+        var (text, line, column) = Texts.Marked(Texts.Edit(InventoryTexts.Complete, old, with));
+        var (inventory, findings) = InventoryTexts.Read(text);
+        Assert.Equal([(rule, line, column)], Texts.Places(findings));
+        Assert.Null(inventory);
+        Assert.DoesNotContain("hunter2", string.Concat(findings), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("*hunter2")]
+    [InlineData("&hunter2")]
+    [InlineData("&hunter2 x")]
+    [InlineData("!hunter2")]
+    [InlineData("!!hunter2 x")]
+    [InlineData("!hunter2!x y")]
+    [InlineData("@hunter2")]
+    [InlineData("%hunter2")]
+    [InlineData("`hunter2")]
+    [InlineData("\"hunter2\\q\"")]
+    [InlineData("'hunter2")]
+    [InlineData("hunter2: x")]
+    [InlineData("{ { hunter2 } }")]
+    [InlineData("{ hunter2: { hunter2: hunter2 } }")]
+    [InlineData("{ env: [hunter2] }")]
+    [InlineData("| hunter2")]
+    [InlineData("|\n    hunter2")]
+    [InlineData(">-\n    hunter2")]
+    [InlineData("[hunter2")]
+    [InlineData("hunter2 # hunter2")]
+    public void A_password_written_out_is_never_repeated(string password)
+    {
+        var text = $"clusters:\n  a:\n    engine: sqlite\n    nodes: [{{ name: a, path: a }}]\n    auth:\n      user: me\n      password: {password}\n";
+        var (inventory, findings) = InventoryTexts.Read(text);
+        Assert.Null(inventory);
+        Assert.NotEmpty(findings);
+        Assert.DoesNotContain("hunter2", string.Concat(findings), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Home_is_expanded()
+    {
+        var (inventory, _) = InventoryTexts.Read(Texts.Edit(InventoryTexts.Complete, "state: state", "state: ~/state"));
+        Assert.Equal(Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), "state"), inventory!.StateFolder);
+    }
+}

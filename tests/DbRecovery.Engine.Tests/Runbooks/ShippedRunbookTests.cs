@@ -1,0 +1,34 @@
+using DbRecovery.Engine.Faults;
+using DbRecovery.Engine.Runbooks;
+
+namespace DbRecovery.Engine.Tests.Runbooks;
+
+public sealed class ShippedRunbookTests
+{
+    [Fact]
+    public void They_are_clean()
+    {
+        Assert.NotEmpty(Texts.Shipped);
+        Assert.All(Texts.Shipped, file => Assert.Empty(RunbookLinter.Lint(file, File.ReadAllText(file), Texts.Context).Result.Findings));
+    }
+
+    [Fact]
+    public void They_are_named_as_their_files() =>
+        Assert.Equal(Texts.Shipped.Select(Path.GetFileNameWithoutExtension), new RunbookLibrary([Path.Combine(Texts.Root, "runbooks")], Texts.Context).All.Select(r => r.Name));
+
+    [Fact]
+    public void Every_fault_of_sqlite_has_exactly_one_answer()
+    {
+        var library = new RunbookLibrary([Path.Combine(Texts.Root, "runbooks")], Texts.Context);
+        foreach (var known in FaultCatalogue.Classes.Where(c => c.Engines.Count == 0 || c.Engines.Contains("sqlite")))
+        {
+            string?[] damages = known.Id == "sqlite.corrupt" ? ["missing", "empty", "truncated", "header", "data", "index", "silent"] : [null];
+            foreach (var damage in damages)
+            {
+                var fault = RunbookLibraryTests.Fault(known.Id) with { Details = damage is null ? new Dictionary<string, FactValue>() : new() { ["damage"] = damage } };
+                var expected = damage is null ? known.Id.Replace('.', '-') : damage == "index" ? "sqlite-corrupt-index" : "sqlite-corrupt-data";
+                Assert.Equal([expected], library.Match(fault).Select(r => r.Name));
+            }
+        }
+    }
+}
