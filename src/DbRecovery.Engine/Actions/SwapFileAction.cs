@@ -12,8 +12,12 @@ internal sealed record SwapFileOptions
     public TimeSpan LockTimeout { get; init; } = TimeSpan.FromSeconds(10);
 }
 
-/// <summary>Which file takes whose place. The identity is that of the new file just before the act; null while it does not exist yet.</summary>
-internal sealed record SwapFileState(string Node, string Path, string NewFile, string KeepFolder, TimeSpan LockTimeout, FileIdentity? New, bool HadFile);
+/// <summary>
+/// Which file takes whose place. Identity and rows are those of the new file just before the act, null while it does not exist yet:
+/// afterwards the application writes into it, and its rows would hide as many lost ones.
+/// </summary>
+internal sealed record SwapFileState(
+    string Node, string Path, string NewFile, string KeepFolder, TimeSpan LockTimeout, FileIdentity? New, bool HadFile, IReadOnlyList<TableCount>? Rows);
 
 /// <summary>Puts a new file in the place of a database file in one step and keeps the old one.</summary>
 internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileState>
@@ -27,7 +31,7 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
         destructive: true, capability: typeof(IFileSwap), timeout: TimeSpan.FromMinutes(2),
         outputs: [new("keptPath", FactType.Text, null, "where the old file is kept; empty where there was none")]);
 
-    protected override Task<Planned<SwapFileState>> PlanCoreAsync(ActionContext context, SwapFileOptions options, CancellationToken cancellationToken)
+    protected override async Task<Planned<SwapFileState>> PlanCoreAsync(ActionContext context, SwapFileOptions options, CancellationToken cancellationToken)
     {
         var swap = context.Provider.Require<IFileSwap>(Descriptor.Name);
         var node = context.TargetNode();
@@ -35,7 +39,8 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
         var keep = Path.Combine(Path.GetDirectoryName(path)!, KeepFolderName, context.IncidentId);
         var newFile = Path.GetFullPath(options.NewFile);
         var identity = DurableFile.Identify(newFile);
-        var state = new SwapFileState(node.Name, path, newFile, keep, options.LockTimeout, identity, File.Exists(path));
+        var state = new SwapFileState(node.Name, path, newFile, keep, options.LockTimeout, identity, File.Exists(path),
+            identity is null ? null : await CountAsync(context, newFile, cancellationToken).ConfigureAwait(false));
         // what an earlier step of this incident restores has its loss counted there already
         var ownRestore = newFile == $"{path}.dbrecovery-{context.IncidentId}";
         var loss = ownRestore ? null : new DataLoss { Bytes = null, Statement = $"What '{newFile}' lacks of the present database is not known." };
@@ -45,7 +50,7 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
         var acts = planned.Select(a => a.Kind == ActKind.Replace ? a with { Destructive = true } : a).ToList();
         if (!acts.Exists(a => a.Destructive))
             acts.Add(new PlannedAct(ActKind.Replace, path, $"'{newFile}' takes its place", Destructive: true));
-        return Task.FromResult(new Planned<SwapFileState>(state, acts, loss));
+        return new Planned<SwapFileState>(state, acts, loss);
     }
 
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, SwapFileState state, CancellationToken cancellationToken)
@@ -98,9 +103,11 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
 
     private static async Task<ActionResult> ResultAsync(ActionContext context, SwapFileState state, string? kept, CancellationToken cancellationToken)
     {
-        DataLoss? loss = null;
-        if (context.Provider.TryGet<IDataInspector>(out var inspector))
-            loss = await CompareAsync(inspector, kept, state.Path, cancellationToken).ConfigureAwait(false);
+        var before = kept is null ? null : await CountAsync(context, kept, cancellationToken).ConfigureAwait(false);
+        // without both counts that of the plan stands
+        var loss = state.Rows is null || (before is null && kept is not null)
+            ? null
+            : LossCalculator.ForRestore(null, false, before, state.Rows.ToDictionary(t => t.Table, t => t.Rows, StringComparer.Ordinal));
         return new ActionResult
         {
             Summary = kept is null ? $"'{state.Path}' is in place; there was no file before." : $"'{state.Path}' is replaced; the old file is kept as '{kept}'.",
@@ -109,17 +116,17 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
         };
     }
 
-    private static async Task<DataLoss?> CompareAsync(IDataInspector inspector, string? kept, string path, CancellationToken cancellationToken)
+    private static async Task<IReadOnlyList<TableCount>?> CountAsync(ActionContext context, string path, CancellationToken cancellationToken)
     {
+        if (!context.Provider.TryGet<IDataInspector>(out var inspector))
+            return null;
         try
         {
-            var before = kept is null ? null : await inspector.CountRowsAsync(kept, cancellationToken).ConfigureAwait(false);
-            var after = await inspector.CountRowsAsync(path, cancellationToken).ConfigureAwait(false);
-            return LossCalculator.ForRestore(null, false, before, after.ToDictionary(t => t.Table, t => t.Rows, StringComparer.Ordinal));
+            return await inspector.CountRowsAsync(path, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is DbRecoveryException or IOException)
         {
-            // the count of the plan stands: a failed count must not make a done swap look undone
+            // a failed count must not make a done swap look undone
             return null;
         }
     }
