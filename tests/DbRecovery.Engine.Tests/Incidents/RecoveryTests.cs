@@ -215,6 +215,35 @@ public class RecoveryTests
         Assert.Equal(IncidentState.Probation, (await world.Service().ResumeAsync(report.Id, world.Cluster, null, null, default)).State);
     }
 
+    public static TheoryData<string> Blindness => ["not observed", "unknown"];
+
+    [Theory]
+    [MemberData(nameof(Blindness))]
+    public async Task A_fault_that_nobody_could_look_for_is_not_gone(string how)
+    {
+        using var world = new World();
+        world.Runbook = world.Runbook with { Verify = [new RunbookCheck { At = new(1, 1), Check = VerifyChecks.FaultGone, Within = TimeSpan.FromMilliseconds(50) }] };
+        world.Seen = r => !world.Effects.Contains("swap") ? r : how == "unknown"
+            ? r with { Nodes = [new NodeHealth { Node = "n1", Address = "", Status = HealthStatus.Unknown, Role = NodeRole.Unknown, Checks = [] }] }
+            : r with { Observations = [r.Observations[0] with { Reachability = Reachability.TimedOut }] };
+        var report = await world.RecoverAsync();
+        Assert.Equal(IncidentState.Failed, report.State);
+        Assert.False(Assert.Single(report.Verification).Passed);
+    }
+
+    [Fact]
+    public async Task An_incident_of_another_node_is_not_taken_for_this_ones()
+    {
+        using var world = new World { ProvedUnwritten = false };
+        var first = await world.RecoverAsync();
+        Assert.Equal(IncidentState.AwaitingApproval, first.State);
+        world.Cluster = world.Cluster with { Nodes = [world.Cluster.Nodes[0], new NodeDefinition { Name = "n2", Path = world.Database }] };
+        world.Seen = r => r with { Faults = [.. r.Faults.Select(f => f with { Node = "n2" })], Observations = [r.Observations[0] with { Node = "n2" }] };
+        var second = await world.Service().RecoverAsync(world.Request() with { Fault = world.Fault() with { Node = "n2" } }, null, null, default);
+        Assert.NotEqual(first.Id, second.Id);
+        Assert.Equal((IncidentState.Suppressed, "n2"), (second.State, second.Node));
+    }
+
     [Fact]
     public async Task A_fault_that_is_gone_is_left_alone()
     {
