@@ -265,6 +265,7 @@ internal sealed partial class IncidentRun : IDisposable
     private async Task FinishFailureAsync(CancellationToken cancellationToken)
     {
         await EscalateAsync(onlyNotify: false, cancellationToken).ConfigureAwait(false);
+        await UndoAsync(static action => action.IsOnlyForItsIncident, cancellationToken).ConfigureAwait(false);
         Record(JournalKind.Ended, _history.FailingBecause!, trigger: IncidentTrigger.Failed);
     }
 

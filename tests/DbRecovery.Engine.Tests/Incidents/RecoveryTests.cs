@@ -215,6 +215,43 @@ public class RecoveryTests
         Assert.Equal(IncidentState.Probation, (await world.Service().ResumeAsync(report.Id, world.Cluster, null, null, default)).State);
     }
 
+    [Theory]
+    [InlineData(FailurePolicy.Stop)]
+    [InlineData(FailurePolicy.Escalate)]
+    [InlineData(FailurePolicy.Compensate)]
+    public async Task A_failed_incident_leaves_no_restored_file_beside_the_database(FailurePolicy policy)
+    {
+        using var world = new World();
+        world.Runbook = world.Runbook with { Steps = [.. world.Runbook.Steps.Take(2), world.Runbook.Steps[2] with { OnFailure = policy }] };
+        world.Fail = what => what == "swap" ? new DbRecoveryException(ErrorIds.DatabaseBusy, ErrorKind.Busy, "locked") : null;
+        var report = await world.RecoverAsync();
+        Assert.Equal(IncidentState.Failed, report.State);
+        Assert.Equal(StepState.Compensated, report.Steps.Single(s => s.Id == "restore").State);
+        Assert.Contains(report.Steps, s => s.Id == "escalate.tell");
+        Assert.Equal([world.Database], Directory.GetFiles(Path.GetDirectoryName(world.Database)!));
+    }
+
+    [Theory]
+    [InlineData(FailurePolicy.Stop)]
+    [InlineData(FailurePolicy.Compensate)]
+    public async Task A_swap_that_failed_after_the_exchange_keeps_the_old_database(FailurePolicy policy)
+    {
+        using var world = new World();
+        world.Runbook = world.Runbook with { Steps = [.. world.Runbook.Steps.Take(2), world.Runbook.Steps[2] with { OnFailure = policy }] };
+        var old = await File.ReadAllTextAsync(world.Database);
+        var staged = "";
+        world.DuringSwap = _ =>
+        {
+            staged = Assert.Single(Directory.GetFiles(Path.GetDirectoryName(world.Database)!, "*.dbrecovery-*"));
+            File.Move(world.Database, staged + "x");
+            File.Move(staged, world.Database);
+            File.Move(staged + "x", staged);
+            throw new DbRecoveryException(ErrorIds.RestoreFailed, ErrorKind.Failed, "the old file cannot be moved away");
+        };
+        Assert.Equal(IncidentState.Failed, (await world.RecoverAsync()).State);
+        Assert.Equal(old, await File.ReadAllTextAsync(staged));
+    }
+
     public static TheoryData<string> Blindness => ["not observed", "unknown"];
 
     [Theory]
