@@ -252,6 +252,27 @@ public class RecoveryTests
         Assert.Equal(old, await File.ReadAllTextAsync(staged));
     }
 
+    [Theory]
+    [InlineData(10, IncidentState.Probation)]
+    [InlineData(70, IncidentState.Failed)]
+    [InlineData(-70, IncidentState.Probation)]
+    public async Task The_whole_time_goes_on_while_nobody_drives_the_incident(int minutes, IncidentState expected)
+    {
+        using var world = new World();
+        world.Runbook = world.Runbook with { Limits = new RunbookLimits { TotalTimeout = TimeSpan.FromHours(1) } };
+        world.Observer.OnWritten = kind =>
+        {
+            if (kind == JournalKind.StepResult)
+                throw new Died();
+        };
+        await Assert.ThrowsAsync<Died>(() => world.RecoverAsync());
+        world.Observer.OnWritten = null;
+        world.Clock.Offset = TimeSpan.FromMinutes(minutes);
+        var report = await world.Service().ResumeAsync("latest", world.Cluster, null, null, default);
+        Assert.Equal(expected, report.State);
+        Assert.Equal(expected == IncidentState.Failed ? [] : ["restore", "swap"], world.Effects);
+    }
+
     public static TheoryData<string> Blindness => ["not observed", "unknown"];
 
     [Theory]
