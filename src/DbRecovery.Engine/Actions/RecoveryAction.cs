@@ -110,6 +110,9 @@ public abstract class RecoveryAction
     /// <summary>Whether <see cref="CompensateAsync"/> can undo it.</summary>
     public virtual bool CanCompensate => false;
 
+    /// <summary>Whether what it makes serves the rest of its incident and nothing else: it is undone at the end of one that fails, whatever the runbook says of failures.</summary>
+    public virtual bool IsOnlyForItsIncident => false;
+
     /// <summary>Undoes what the plan did.</summary>
     public virtual Task<ActionResult> CompensateAsync(ActionContext context, ActionPlan plan, CancellationToken cancellationToken) =>
         throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.NotSupported, $"the action '{Descriptor.Name}' cannot be undone");

@@ -33,6 +33,9 @@ internal sealed class RestoreAction : RecoveryAction<RestoreOptions, RestoreStat
     /// <inheritdoc/>
     public override bool CanCompensate => true;
 
+    /// <inheritdoc/>
+    public override bool IsOnlyForItsIncident => true;
+
     protected override async Task<Planned<RestoreState>> PlanCoreAsync(ActionContext context, RestoreOptions options, CancellationToken cancellationToken)
     {
         var source = context.TargetPath(Descriptor.Name);

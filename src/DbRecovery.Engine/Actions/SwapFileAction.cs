@@ -1,3 +1,5 @@
+using DbRecovery.Engine.Files;
+
 namespace DbRecovery.Engine.Actions;
 
 /// <summary>Options of <c>swap-file</c>.</summary>
@@ -38,7 +40,7 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
         var path = context.TargetPath(Descriptor.Name);
         var keep = Path.Combine(Path.GetDirectoryName(path)!, KeepFolderName, context.IncidentId);
         var newFile = Path.GetFullPath(options.NewFile);
-        var identity = DurableFile.Identify(newFile);
+        var identity = FileIdentity.Of(newFile);
         var state = new SwapFileState(node.Name, path, newFile, keep, options.LockTimeout, identity, File.Exists(path),
             identity is null ? null : await CountAsync(context, newFile, cancellationToken).ConfigureAwait(false));
         // what an earlier step of this incident restores has its loss counted there already
@@ -70,12 +72,12 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
     {
         if (state.New is not { } wanted)
             return new Reconciliation(ReconcileOutcome.NotDone, "the new file did not exist when the step was planned");
-        if (wanted.SameFile(DurableFile.Identify(state.Path)))
+        if (wanted.SameFile(FileIdentity.Of(state.Path)))
         {
             return new Reconciliation(ReconcileOutcome.Done, $"'{state.Path}' is the new file (inode {wanted.Inode})",
                 await ResultAsync(context, state, FindKept(state), cancellationToken).ConfigureAwait(false));
         }
-        return wanted.SameFile(DurableFile.Identify(state.NewFile))
+        return wanted.SameFile(FileIdentity.Of(state.NewFile))
             ? new Reconciliation(ReconcileOutcome.NotDone, $"the new file is still at '{state.NewFile}'")
             : new Reconciliation(ReconcileOutcome.Unknown, $"neither '{state.Path}' nor '{state.NewFile}' is the file that was restored: somebody else changed them");
     }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using DbRecovery.Engine.Files;
 using Microsoft.Win32.SafeHandles;
 
 namespace DbRecovery.Engine.Backups;
@@ -63,7 +64,7 @@ internal sealed class FileRestorer
         if (_durable)
         {
             foreach (var folder in entries.Select(e => e.Entry.Entry.Type == BackupEntryType.Directory ? e.Place : Path.GetDirectoryName(e.Place)!).Distinct())
-                FileSystemSync.Folder(folder);
+                DurableFile.SyncFolder(folder);
         }
     }
 
@@ -85,7 +86,7 @@ internal sealed class FileRestorer
         var done = Interlocked.Add(ref _done, run.Length);
         _progress?.Report(new OperationProgress($"Restoring {_backup.Info.Cluster}", file.Entry.Entry.Path, done, _backup.Manifest.SizeBytes));
         if (_durable && (run.FileOffset + run.Length) / WritebackStep != run.FileOffset / WritebackStep)
-            FileSystemSync.StartWriteback(handle, run.FileOffset / WritebackStep * WritebackStep, WritebackStep);
+            DurableFile.StartWriteback(handle, run.FileOffset / WritebackStep * WritebackStep, WritebackStep);
         if (file.RunDone())
             await FinishAsync(file, cancellationToken).ConfigureAwait(false);
     }

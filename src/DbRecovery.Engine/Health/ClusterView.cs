@@ -24,11 +24,15 @@ public sealed record BackupKnowledge
     public required string Repository { get; init; }
     /// <summary>Why the repository could not be read; null where it could. With a reason, the lists are empty and say nothing.</summary>
     public string? Unreadable { get; init; }
+    /// <summary>The repository's folder, where it does not exist: nothing was ever backed up, or its disk is not mounted.</summary>
+    public string? MissingPath { get; init; }
     /// <summary>The complete backups, newest first.</summary>
     public IReadOnlyList<BackupInfo> Complete { get; init; } = [];
     /// <summary>Manifests that are damaged.</summary>
     public int Damaged { get; init; }
 
+    /// <summary>Why nothing is known of the backups; null where it is.</summary>
+    public string? Unknown => Unreadable ?? (MissingPath is null ? null : $"the repository's folder '{MissingPath}' does not exist");
     /// <summary>The newest complete backup.</summary>
     public BackupInfo? Newest => Complete.Count == 0 ? null : Complete[0];
     /// <summary>The newest complete backup whose last test passed.</summary>

@@ -5,6 +5,12 @@ namespace DbRecovery.Engine.Health;
 /// <summary>Holds what was seen against what should be, check by check. A check states; whether it adds up to a fault, the rules say.</summary>
 internal static class HealthChecks
 {
+    private static readonly HashSet<string> s_always = new(StringComparer.Ordinal) { "file", "open", "header", "tables" };
+    private static readonly HashSet<string> s_beyondQuick = new(StringComparer.Ordinal) { "structure", "rows", "foreign-keys" };
+
+    /// <summary>Whether a node cannot be called healthy without a check. Others are unknown in the ordinary: a database in use cannot be compared with its backup.</summary>
+    public static bool IsEssential(string check, ObservationLevel level) => s_always.Contains(check) || (level != ObservationLevel.Quick && s_beyondQuick.Contains(check));
+
     /// <summary>The checks of one node.</summary>
     public static IReadOnlyList<HealthCheck> OfNode(ClusterView view, NodeObservation node)
     {
@@ -57,6 +63,8 @@ internal static class HealthChecks
         };
         if (known.Unreadable is { } why)
             return [Check("repository", CheckVerdict.Fail, null, null, "readable", why)];
+        if (known.MissingPath is { } path)
+            return [Check("repository", CheckVerdict.Fail, null, null, "present", $"the folder '{path}' does not exist: its disk is not mounted, or no backup was ever taken")];
         TimeSpan? age = known.Newest is { } newest ? view.At - newest.FinishedAt : null;
         TimeSpan? proof = known.LastProofAt is { } at ? view.At - at : null;
         return

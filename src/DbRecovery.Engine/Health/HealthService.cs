@@ -18,6 +18,8 @@ public sealed record HealthServiceOptions
     public bool ReadOnly { get; init; }
     /// <summary>The time in which each node must be observed.</summary>
     public TimeSpan NodeTimeout { get; init; } = TimeSpan.FromMinutes(10);
+    /// <summary>The time in which the repository must answer; one that hangs, as a lost network disk does, counts as unreadable.</summary>
+    public TimeSpan RepositoryTimeout { get; init; } = TimeSpan.FromSeconds(30);
     /// <summary>The time that an observer has beyond its deadline to end by itself.</summary>
     public TimeSpan Grace { get; init; } = TimeSpan.FromSeconds(5);
     /// <summary>The clock.</summary>
@@ -96,13 +98,16 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         {
             if (options.RepositoryOf(cluster) is not { } repository)
                 return null;
-            // a repository is made by its first backup
-            if (!Directory.Exists(repository.Path))
-                return new BackupKnowledge { Repository = repository.Name };
             var damaged = 0;
-            var list = await options.Backups.ListAsync(repository, new BackupFilter { Cluster = cluster.Name, CompleteOnly = true },
-                _ => Interlocked.Increment(ref damaged), cancellationToken).ConfigureAwait(false);
-            return new BackupKnowledge { Repository = repository.Name, Complete = list.OrderByDescending(b => b.StartedAt).ToArray(), Damaged = damaged };
+            var list = await InTimeAsync(async token => Directory.Exists(repository.Path)
+                ? await options.Backups.ListAsync(repository, new BackupFilter { Cluster = cluster.Name, CompleteOnly = true }, _ => Interlocked.Increment(ref damaged), token).ConfigureAwait(false)
+                : null, cancellationToken).ConfigureAwait(false);
+            // a repository is made by its first backup, so a folder that is not there may be in order and may be a disk that is not mounted
+            return list is null ? new BackupKnowledge { Repository = repository.Name, MissingPath = repository.Path } : new BackupKnowledge { Repository = repository.Name, Complete = list.OrderByDescending(b => b.StartedAt).ToArray(), Damaged = damaged };
+        }
+        catch (TimeoutException)
+        {
+            return new BackupKnowledge { Repository = cluster.Backups.Repository, Unreadable = $"the repository did not answer within {options.RepositoryTimeout}" };
         }
         catch (Exception e) when (e is DbRecoveryException or IOException or UnauthorizedAccessException)
         {
@@ -116,11 +121,26 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
             return null;
         try
         {
-            return await options.Backups!.OpenAsync(newest, cancellationToken).ConfigureAwait(false);
+            return await InTimeAsync(token => options.Backups!.OpenAsync(newest, token), cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is DbRecoveryException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is DbRecoveryException or IOException or UnauthorizedAccessException or TimeoutException)
         {
             return null;
+        }
+    }
+
+    // a call into a file system that hangs cannot be cancelled: it is left to itself
+    private async Task<T> InTimeAsync<T>(Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken)
+    {
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        try
+        {
+            return await Task.Run(() => work(ends.Token), ends.Token).WaitAsync(options.RepositoryTimeout, options.Clock, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            await ends.CancelAsync().ConfigureAwait(false);
+            throw;
         }
     }
 
@@ -134,10 +154,10 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         facts.Set(CommonFacts.BackupConfigured, cluster.Backups is not null);
         FactDefinition[] counted = [CommonFacts.BackupCount, CommonFacts.BackupProvedCount];
         FactDefinition[] newest = [CommonFacts.BackupAge, CommonFacts.BackupId, CommonFacts.BackupProvedId, CommonFacts.BackupProofAge];
-        var because = backups is null ? "no repository is configured for the cluster" : backups.Unreadable;
+        var because = backups is null ? "no repository is configured for the cluster" : backups.Unknown;
         foreach (var fact in because is null ? newest : [.. counted, .. newest])
             facts.SetUnknown(fact, because ?? "there is no such backup");
-        if (backups is not { Unreadable: null })
+        if (backups is not { Unknown: null })
             return;
         var now = options.Clock.GetUtcNow();
         facts.Set(CommonFacts.BackupCount, (long)backups.Complete.Count);
@@ -217,19 +237,26 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
             return new NodeHealth
             {
                 Node = node.Node, Address = view.Cluster.Node(node.Node).Address, Role = node.Role, Position = node.Position, Checks = checks,
-                Status = StatusOf(faults.Where(f => f.Node == node.Node), checks, node.Reachability != Reachability.TimedOut),
+                Status = StatusOf(faults.Where(f => f.Node == node.Node), checks, level, node.Reachability != Reachability.TimedOut),
             };
         }).ToArray();
-        var all = nodes.SelectMany(n => n.Checks).Concat(HealthChecks.OfCluster(view)).ToArray();
+        var clusterChecks = HealthChecks.OfCluster(view);
         return new HealthReport
         {
-            Cluster = view.Cluster.Name, Engine = view.Cluster.Engine, ObservedAt = startedAt, Duration = duration, Level = level, Nodes = nodes, Checks = all,
-            Status = StatusOf(faults, all, view.Nodes.Any(n => n.Reachability != Reachability.TimedOut)),
+            Cluster = view.Cluster.Name, Engine = view.Cluster.Engine, ObservedAt = startedAt, Duration = duration, Level = level, Nodes = nodes,
+            Checks = [.. nodes.SelectMany(n => n.Checks), .. clusterChecks], Status = StatusOf(faults, clusterChecks, level, nodes),
             Faults = faults, Observations = view.Nodes, Definition = view.Cluster,
         };
     }
 
-    private static HealthStatus StatusOf(IEnumerable<Fault> faults, IReadOnlyList<HealthCheck> checks, bool observed)
+    private static HealthStatus StatusOf(IReadOnlyList<Fault> faults, IReadOnlyList<HealthCheck> checks, ObservationLevel level, NodeHealth[] nodes)
+    {
+        var own = StatusOf(faults, checks, level, observed: nodes.Any(n => n.Status != HealthStatus.Unknown));
+        // what could not be told of one node is not well because another one is
+        return own == HealthStatus.Healthy && nodes.Any(n => n.Status != HealthStatus.Healthy) ? HealthStatus.Degraded : own;
+    }
+
+    private static HealthStatus StatusOf(IEnumerable<Fault> faults, IReadOnlyList<HealthCheck> checks, ObservationLevel level, bool observed)
     {
         var worst = faults.Select(f => (FaultSeverity?)f.Severity).Min();
         if (worst <= FaultSeverity.Outage)
@@ -237,7 +264,8 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         if (!observed)
             return HealthStatus.Unknown;
         // a failed check without a fault of its own, such as a repository that cannot be read, needs attention too
-        var failed = checks.Any(c => c.Verdict == CheckVerdict.Fail && c.Category != CheckCategory.Custom);
-        return worst == FaultSeverity.Degraded || failed ? HealthStatus.Degraded : HealthStatus.Healthy;
+        if (worst == FaultSeverity.Degraded || checks.Any(c => c.Verdict == CheckVerdict.Fail && c.Category != CheckCategory.Custom))
+            return HealthStatus.Degraded;
+        return checks.Any(c => c.Verdict == CheckVerdict.Unknown && HealthChecks.IsEssential(c.Name, level)) ? HealthStatus.Unknown : HealthStatus.Healthy;
     }
 }

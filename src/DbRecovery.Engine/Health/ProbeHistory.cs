@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using DbRecovery.Engine.Files;
 
 namespace DbRecovery.Engine.Health;
 
@@ -48,20 +49,8 @@ internal sealed class ProbeHistory(string stateFolder)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Discard(temporary);
+            DurableFile.Discard(temporary);
             return false;
-        }
-    }
-
-    private static void Discard(string temporary)
-    {
-        try
-        {
-            File.Delete(temporary);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // what cannot be deleted could not be written either
         }
     }
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
-using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Files;
 
 namespace DbRecovery.Engine.Incidents;
 
@@ -22,7 +22,7 @@ internal sealed class ClusterLease : IDisposable
         _holderPath = holderPath;
         _epochPath = epochPath;
         _stream = stream;
-        _identity = DurableFile.Identify(path);
+        _identity = FileIdentity.Of(path);
         Epoch = epoch;
         Name = $"{Environment.ProcessId}@{Environment.MachineName}";
     }
@@ -88,7 +88,7 @@ internal sealed class ClusterLease : IDisposable
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.LeaseLost"/>.</exception>
     public void Ensure()
     {
-        var same = _identity is not null && _identity.SameFile(DurableFile.Identify(_path))
+        var same = _identity is not null && _identity.SameFile(FileIdentity.Of(_path))
             && File.Exists(_epochPath) && File.ReadAllText(_epochPath).Trim() == Epoch.ToString(CultureInfo.InvariantCulture);
         if (!same)
         {

@@ -49,6 +49,7 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
     public IReadOnlyList<string> Reasons { get; private set; } = [];
     public DateTimeOffset? Until { get; private set; }
     public bool Executed { get; private set; }
+    public DateTimeOffset? ActingSince { get; private set; }
     public bool IsApproved { get; private set; }
     public TimeSpan? Cooldown { get; private set; }
     public DateTimeOffset? EndedAt { get; private set; }
@@ -100,7 +101,7 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
                 IsApproved = true;
                 break;
             case JournalKind.Started:
-                (Executed, Cooldown, Reasons) = (true, data.Cooldown, []);
+                (Executed, ActingSince, Cooldown, Reasons) = (true, record.Time, data.Cooldown, []);
                 break;
             case JournalKind.StepIntent or JournalKind.StepResult:
                 ApplyStep(record);

@@ -99,7 +99,25 @@ internal sealed partial class IncidentRun
     private (bool, string) FaultGone(HealthReport report)
     {
         var still = report.Faults.FirstOrDefault(f => f.Id == _history.Fault!.Id && f.Node == _history.Fault.Node);
-        return still is null ? (true, $"{_history.Fault!.Id} is not seen at level {report.Level}") : (false, still.Summary);
+        if (still is not null)
+            return (false, still.Summary);
+        // a fault that nobody could look for is not gone
+        return Blind(report) is { } why
+            ? (false, $"whether {_history.Fault!.Id} is gone cannot be told: {why}")
+            : (true, $"{_history.Fault!.Id} is not seen at level {report.Level}");
+    }
+
+    private string? Blind(HealthReport report)
+    {
+        if (_history.Fault!.Node is null)
+        {
+            return report.Checks.FirstOrDefault(c => c.Node is null && c.Verdict is CheckVerdict.Unknown or CheckVerdict.Fail && c.Category == CheckCategory.Backup && c.Name == "repository")
+                is { } repository ? repository.Evidence : null;
+        }
+        var node = _history.Fault.Node;
+        if (report.Observations.FirstOrDefault(o => o.Node == node) is not { Reachability: not Reachability.TimedOut })
+            return $"'{node}' was not observed";
+        return report.Nodes.FirstOrDefault(n => n.Node == node) is { Status: HealthStatus.Unknown } ? $"what matters of '{node}' could not be looked at" : null;
     }
 
     private static (bool, string) Healthy(HealthReport report)

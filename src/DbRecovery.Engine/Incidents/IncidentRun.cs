@@ -1,4 +1,5 @@
 using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Files;
 using DbRecovery.Engine.Runbooks;
 
 namespace DbRecovery.Engine.Incidents;
@@ -27,6 +28,7 @@ internal sealed partial class IncidentRun : IDisposable
     private FactSet _facts = new();
     private ObservationLevel _level = ObservationLevel.Standard;
     private long _actingSince;
+    private TimeSpan _actedBefore;
 
     public IncidentRun(
         IncidentServices services, IncidentStore store, ClusterDefinition cluster, Runbook runbook, ClusterLease lease, IncidentHistory history,
@@ -37,6 +39,9 @@ internal sealed partial class IncidentRun : IDisposable
         _policy = new RecoveryPolicy(store, services.Clock);
         _journal = Journal.Open(history.JournalPath, services.JournalObserver);
         _actingSince = services.Clock.GetTimestamp();
+        // what an earlier process used up counts, and the time since its death; only the wall clock knows both
+        if (history.ActingSince is { } since && services.Clock.GetUtcNow() is var now && now > since)
+            _actedBefore = now - since;
         _level = history.Level;
     }
 
@@ -251,7 +256,7 @@ internal sealed partial class IncidentRun : IDisposable
 
     private void Start()
     {
-        _actingSince = Clock.GetTimestamp();
+        (_actingSince, _actedBefore) = (Clock.GetTimestamp(), TimeSpan.Zero);
         Record(JournalKind.Started, $"Guards hold, nothing stands against it: carrying out {_runbook.Name} under epoch {_lease.Epoch}.",
             new JournalData { Cooldown = RecoveryPolicy.CooldownOf(_cluster, _runbook) }, IncidentTrigger.Start);
     }
@@ -265,11 +270,12 @@ internal sealed partial class IncidentRun : IDisposable
     private async Task FinishFailureAsync(CancellationToken cancellationToken)
     {
         await EscalateAsync(onlyNotify: false, cancellationToken).ConfigureAwait(false);
+        await UndoAsync(static action => action.IsOnlyForItsIncident, cancellationToken).ConfigureAwait(false);
         Record(JournalKind.Ended, _history.FailingBecause!, trigger: IncidentTrigger.Failed);
     }
 
     private TimeSpan Remaining() => _runbook.Limits.TotalTimeout is { } total
-        ? total - Clock.GetElapsedTime(_actingSince)
+        ? total - _actedBefore - Clock.GetElapsedTime(_actingSince)
         : IncidentStateTable.Timeouts[IncidentState.Executing];
 
     // a copy of the file, so that the incident can be resumed when the library has another version

@@ -175,11 +175,11 @@ public sealed class IncidentService : IIncidentService
     private async Task<IncidentHistory?> StandingAsync(RecoverRequest request, Runbook runbook, CancellationToken cancellationToken)
     {
         var histories = _store.Histories(request.Cluster.Name, strict: true);
-        var open = histories.FirstOrDefault(h => h.IsOpenAt(Now) && h.State != IncidentState.AmbiguousHalt && h.Fault!.Id == request.Fault.Id);
+        var open = histories.FirstOrDefault(h => h.IsOpenAt(Now) && h.State != IncidentState.AmbiguousHalt && IsSame(h.Fault!, request.Fault));
         if (open is not null)
             return open;
         var newest = histories.Count > 0 ? histories[0] : null;
-        if (newest is null || newest.StateAt(Now) != IncidentState.Suppressed || newest.Fault!.Id != request.Fault.Id || newest.Opened.Runbook != runbook.Name)
+        if (newest is null || newest.StateAt(Now) != IncidentState.Suppressed || !IsSame(newest.Fault!, request.Fault) || newest.Opened.Runbook != runbook.Name)
             return null;
         // one record of one reason is enough: a watcher asks again every few seconds
         var plan = await PlanAsync(request with { Runbook = runbook }, cancellationToken).ConfigureAwait(false);
@@ -197,6 +197,8 @@ public sealed class IncidentService : IIncidentService
         await run.DriveAsync(cancellationToken).ConfigureAwait(false);
         return history.ToReport(Now);
     }
+
+    private static bool IsSame(Fault one, Fault other) => one.Id == other.Id && one.Node == other.Node;
 
     private Runbook Select(RecoverRequest request)
     {

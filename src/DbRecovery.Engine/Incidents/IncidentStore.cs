@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
-using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Files;
 
 namespace DbRecovery.Engine.Incidents;
 

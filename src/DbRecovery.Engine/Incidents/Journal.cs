@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Text;
-using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Files;
 
 namespace DbRecovery.Engine.Incidents;
 

@@ -71,16 +71,19 @@ public sealed record AllCondition(SourcePosition At, IReadOnlyList<Condition> It
 /// <summary>The opposite; unknown stays unknown.</summary>
 public sealed record NotCondition(SourcePosition At, Condition Item) : Condition(At);
 
-/// <summary>What happens when a step fails.</summary>
+/// <summary>
+/// What happens when a step fails. An incident that fails runs its escalation first, whichever way led there, and what a step made
+/// for this incident alone, such as a restored file that did not come into use, is removed at its end.
+/// </summary>
 public enum FailurePolicy
 {
-    /// <summary>The incident fails.</summary>
+    /// <summary>Nothing more is done and the incident fails.</summary>
     Stop,
     /// <summary>The next step runs.</summary>
     Continue,
     /// <summary>Steps done so far are undone in reverse order, then the incident fails.</summary>
     Compensate,
-    /// <summary>The escalation runs, then the incident fails.</summary>
+    /// <summary>The same as <see cref="Stop"/>; it says in the runbook that people are expected to go on from here.</summary>
     Escalate,
 }
 

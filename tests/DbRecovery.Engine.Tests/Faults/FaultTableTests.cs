@@ -1,5 +1,6 @@
 using System.Text.Json;
 using DbRecovery.Engine.Faults;
+using DbRecovery.Engine.Faults.Rules;
 using DbRecovery.Engine.Health;
 using static DbRecovery.Engine.Tests.Faults.Situations;
 
@@ -9,6 +10,8 @@ namespace DbRecovery.Engine.Tests.Faults;
 public sealed class FaultTableTests
 {
     private static FactValue L(params string[] items) => FactValue.OfList(items);
+
+    private static ClusterView Checked(params string[] lines) => View(f => f.Set(SqliteFacts.StructureErrors, L(lines)));
 
     private static readonly Dictionary<string, (Func<ClusterView> View, string[] Faults)> Rows = new()
     {
@@ -33,7 +36,20 @@ public sealed class FaultTableTests
         ["impossible header fields need no backup to be damage"] = (() => View(f => f.Set(SqliteFacts.Header, "invalid")), ["sqlite.corrupt:header"]),
         ["cut short"] = (() => View(f => { f.Set(SqliteFacts.MissingBytes, 4096L); f.Set(SqliteFacts.OpenError, 522L); }), ["sqlite.corrupt:truncated"]),
         ["a commit under way"] = (() => View(f => { f.Set(SqliteFacts.MissingBytes, 4096L); f.Set(SqliteFacts.Lock, "exclusive"); }), []),
-        ["index only"] = (() => View(f => f.Set(SqliteFacts.StructureErrors, L("row 7 missing from index i_a", "wrong # of entries in index i_a", "non-unique entry in index i b", "rowid not at end-of-record for row 4 of index i_c"))), ["sqlite.corrupt:index"]),
+        ["index only"] = (() => View(f => f.Set(SqliteFacts.StructureErrors, L("row 7 missing from index i_a", "wrong # of entries in index i_a", "non-unique entry in index i b", "wrong # of entries in index i b", "rowid not at end-of-record for row 4 of index i_c", "wrong # of entries in index i_c"))), ["sqlite.corrupt:index"]),
+        ["an entry of an index gone, by SQLite 3.40"] = (() => Checked("*** in database main ***\nFragmentation of 15 bytes reported as 0 on page 12", "row 106 missing from index t_name", "wrong # of entries in index t_name"), ["sqlite.corrupt:data"]),
+        ["an entry of an index gone, page in order"] = (() => Checked("row 106 missing from index t_name", "wrong # of entries in index t_name"), ["sqlite.corrupt:index"]),
+        ["a byte of a table's row changed: only its index tells"] = (() => Checked("row 82 missing from index t_name"), ["sqlite.corrupt:data"]),
+        ["two entries of an index exchanged"] = (() => Checked("row 55 missing from index t_name", "non-unique entry in index t_name"), ["sqlite.corrupt:data"]),
+        ["a value differs, and page hashes prove the tables whole"] = (() => View(f => { f.Set(SqliteFacts.StructureErrors, L("row 90 missing from index t_name")); f.Set(SqliteFacts.UnwrittenSinceBackup, true); f.Set(SqliteFacts.SilentDamage, 1L); f.Set(SqliteFacts.SilentDamageWhere, L("page 12 (index t_name)")); }), ["sqlite.corrupt:index"]),
+        ["more lines than are listed, all about entries"] = (() => Checked(Enumerable.Range(1, 100).Select(i => $"row {i} missing from index t_v").ToArray()), ["sqlite.corrupt:index"]),
+        ["a page of an index overwritten: REINDEX fails on it"] = (() => Checked("*** in database main ***\nPage 12: btreeInitPage() returns error code 11"), ["sqlite.corrupt:data"]),
+        ["a page of an index overwritten, with its tree named"] = (() => Checked("Tree 3 (index t_name) page 12: btreeInitPage() returns error code 11", "Page 9 is never used", "row 63 missing from index t_name"), ["sqlite.corrupt:data"]),
+        ["cells of a page overwritten"] = (() => Checked("*** in database main ***\nOn tree page 12 cell 10: invalid page number 235086081\nMultiple uses for byte 529 of page 12", "row 63 missing from index t_name"), ["sqlite.corrupt:data"]),
+        ["rows of a table in the wrong order"] = (() => Checked("*** in database main ***\nOn tree page 10 cell 0: Rowid 43 out of order"), ["sqlite.corrupt:data"]),
+        ["a table without rowid, a page overwritten"] = (() => Checked("*** in database main ***\nPage 85: btreeInitPage() returns error code 11\nOn tree page 5 cell 0: Child page depth differs"), ["sqlite.corrupt:data"]),
+        ["freelist count"] = (() => Checked("*** in database main ***\nMain freelist: size is 80 but should be 83"), ["sqlite.corrupt:data"]),
+        ["freelist page overwritten"] = (() => Checked("*** in database main ***\nMain freelist: freelist leaf count too big on page 166\nMain freelist: invalid page number 190428262"), ["sqlite.corrupt:data"]),
         ["index and a page"] = (() => View(f => f.Set(SqliteFacts.StructureErrors, L("row 7 missing from index i_a", "Tree 5 page 7: btreeInitPage() returns error code 11"))), ["sqlite.corrupt:data"]),
         ["freelist"] = (() => View(f => f.Set(SqliteFacts.StructureErrors, L("*** in database main ***", "Main freelist: size is 3 but should be 5"))), ["sqlite.corrupt:data"]),
         ["malformed image"] = (() => View(f => f.Set(SqliteFacts.StructureErrors, L("database disk image is malformed"))), ["sqlite.corrupt:data"]),
@@ -105,6 +121,19 @@ public sealed class FaultTableTests
         var view = Rows[name].View();
         var read = JsonSerializer.Deserialize<NodeObservation[]>(JsonSerializer.Serialize(view.Nodes, DbRecoveryJson.Compact), DbRecoveryJson.Compact)!;
         Assert.Equal(FaultClassifier.Classify(view).Select(f => (f.Id, f.EvidenceHash)), FaultClassifier.Classify(view with { Nodes = read }).Select(f => (f.Id, f.EvidenceHash)));
+    }
+
+    [Theory]
+    [InlineData("Tree 3 (index t_name) page 12: btreeInitPage() returns error code 11", true)]
+    [InlineData("Tree 3 (index t_name) page 12 cell 4: invalid page number 7", true)]
+    [InlineData("Tree 2 (table t) page 12: btreeInitPage() returns error code 11", false)]
+    [InlineData("Page 12: btreeInitPage() returns error code 11", false)]
+    [InlineData("row 1 missing from index a", false)]
+    public void Damage_to_the_pages_of_indexes_alone_is_told(string line, bool expected)
+    {
+        var lines = StructureLines.Read(Healthy(f => f.Set(SqliteFacts.StructureErrors, L(line, "Page 9 is never used"))));
+        Assert.Equal(expected, lines.IndexTreesOnly);
+        Assert.Equal(expected ? ["t_name"] : line.EndsWith('a') ? ["a"] : [], lines.Objects);
     }
 
     [Theory]

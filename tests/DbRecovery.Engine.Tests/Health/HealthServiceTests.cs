@@ -9,6 +9,7 @@ public sealed class HealthServiceTests : IDisposable
 {
     private readonly string _folder = Path.Combine(Path.GetTempPath(), "dbr-health-" + Guid.NewGuid().ToString("N"));
     private readonly FakeProvider _provider = new();
+    private string _repository = Path.GetTempPath();
 
     public void Dispose()
     {
@@ -19,8 +20,8 @@ public sealed class HealthServiceTests : IDisposable
     private HealthService Service(IBackupService? backups = null, bool readOnly = false, TimeSpan? timeout = null) => new(new HealthServiceOptions
     {
         Providers = _ => _provider, Backups = backups, StateFolder = Path.Combine(_folder, "state"), ReadOnly = readOnly,
-        RepositoryOf = c => c.Backups is null ? null : new RepositoryDefinition { Name = "main", Path = Path.GetTempPath() },
-        NodeTimeout = timeout ?? TimeSpan.FromSeconds(20), Grace = TimeSpan.Zero,
+        RepositoryOf = c => c.Backups is null ? null : new RepositoryDefinition { Name = "main", Path = _repository },
+        NodeTimeout = timeout ?? TimeSpan.FromSeconds(20), RepositoryTimeout = timeout ?? TimeSpan.FromSeconds(20), Grace = TimeSpan.Zero,
     });
 
     private static Task<HealthReport> Examine(HealthService service, ClusterDefinition? cluster = null) =>
@@ -71,7 +72,7 @@ public sealed class HealthServiceTests : IDisposable
         _provider.Observe = request => request.Node.Name == "n1" ? new TaskCompletionSource<NodeObservation>().Task : Task.FromResult(Situations.Healthy() with { Node = "n2" });
         var report = await Examine(Service(timeout: TimeSpan.FromMilliseconds(200)), cluster);
         Assert.Equal([HealthStatus.Unknown, HealthStatus.Healthy], report.Nodes.Select(n => n.Status));
-        Assert.Equal(HealthStatus.Healthy, report.Status);
+        Assert.Equal(HealthStatus.Degraded, report.Status);
     }
 
     [Fact]
@@ -83,6 +84,38 @@ public sealed class HealthServiceTests : IDisposable
         Assert.Equal(HealthStatus.Degraded, report.Status);
         Assert.Empty(report.Faults);
         Assert.Equal(CheckVerdict.Fail, Assert.Single(report.Checks, c => c.Name == "repository").Verdict);
+    }
+
+    [Fact]
+    public async Task A_repository_that_hangs_is_unreadable_in_time()
+    {
+        var backups = Substitute.For<IBackupService>();
+        backups.ListAsync(default!, default!, default, default).ReturnsForAnyArgs(new TaskCompletionSource<IReadOnlyList<BackupInfo>>().Task);
+        var report = await Examine(Service(backups, timeout: TimeSpan.FromMilliseconds(200)), Situations.Cluster() with { Backups = new BackupSettings { Repository = "main" } });
+        Assert.Equal(HealthStatus.Degraded, report.Status);
+        Assert.Equal(CheckVerdict.Fail, Assert.Single(report.Checks, c => c.Name == "repository").Verdict);
+    }
+
+    [Fact]
+    public async Task A_repository_whose_folder_is_gone_is_not_an_empty_one()
+    {
+        _repository = Path.Combine(_folder, "not-mounted");
+        var report = await Examine(Service(Substitute.For<IBackupService>()), Situations.Cluster() with { Backups = new BackupSettings { Repository = "main" } });
+        var check = Assert.Single(report.Checks, c => c.Name == "repository");
+        Assert.Equal(CheckVerdict.Fail, check.Verdict);
+        Assert.Contains(_repository, check.Evidence, StringComparison.Ordinal);
+        Assert.NotNull(report.Observations[0].Facts.Find(CommonFacts.BackupProvedCount.Name)!.UnknownBecause);
+        Assert.Equal(("backup.stale", FaultConfidence.Possible), (Assert.Single(report.Faults).Id, report.Faults[0].Confidence));
+    }
+
+    [Fact]
+    public async Task A_structure_check_that_could_not_be_made_is_not_a_passed_one()
+    {
+        _provider.Observe = _ => Task.FromResult(Situations.Healthy(f => f.SetUnknown(SqliteFacts.StructureErrorCount, "out of memory")));
+        Assert.Equal(HealthStatus.Unknown, (await Examine(Service())).Status);
+        Assert.Equal(HealthStatus.Healthy, (await Service().ExamineAsync(Situations.Cluster(), ObservationLevel.Quick, null, CancellationToken.None)).Status);
+        _provider.Observe = _ => Task.FromResult(Situations.Healthy(f => f.SetUnknown(SqliteFacts.SilentDamage, "it was written since")));
+        Assert.Equal(HealthStatus.Healthy, (await Examine(Service())).Status);
     }
 
     [Fact]

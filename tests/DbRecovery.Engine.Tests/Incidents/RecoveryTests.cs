@@ -215,6 +215,93 @@ public class RecoveryTests
         Assert.Equal(IncidentState.Probation, (await world.Service().ResumeAsync(report.Id, world.Cluster, null, null, default)).State);
     }
 
+    [Theory]
+    [InlineData(FailurePolicy.Stop)]
+    [InlineData(FailurePolicy.Escalate)]
+    [InlineData(FailurePolicy.Compensate)]
+    public async Task A_failed_incident_leaves_no_restored_file_beside_the_database(FailurePolicy policy)
+    {
+        using var world = new World();
+        world.Runbook = world.Runbook with { Steps = [.. world.Runbook.Steps.Take(2), world.Runbook.Steps[2] with { OnFailure = policy }] };
+        world.Fail = what => what == "swap" ? new DbRecoveryException(ErrorIds.DatabaseBusy, ErrorKind.Busy, "locked") : null;
+        var report = await world.RecoverAsync();
+        Assert.Equal(IncidentState.Failed, report.State);
+        Assert.Equal(StepState.Compensated, report.Steps.Single(s => s.Id == "restore").State);
+        Assert.Contains(report.Steps, s => s.Id == "escalate.tell");
+        Assert.Equal([world.Database], Directory.GetFiles(Path.GetDirectoryName(world.Database)!));
+    }
+
+    [Theory]
+    [InlineData(FailurePolicy.Stop)]
+    [InlineData(FailurePolicy.Compensate)]
+    public async Task A_swap_that_failed_after_the_exchange_keeps_the_old_database(FailurePolicy policy)
+    {
+        using var world = new World();
+        world.Runbook = world.Runbook with { Steps = [.. world.Runbook.Steps.Take(2), world.Runbook.Steps[2] with { OnFailure = policy }] };
+        var old = await File.ReadAllTextAsync(world.Database);
+        var staged = "";
+        world.DuringSwap = _ =>
+        {
+            staged = Assert.Single(Directory.GetFiles(Path.GetDirectoryName(world.Database)!, "*.dbrecovery-*"));
+            File.Move(world.Database, staged + "x");
+            File.Move(staged, world.Database);
+            File.Move(staged + "x", staged);
+            throw new DbRecoveryException(ErrorIds.RestoreFailed, ErrorKind.Failed, "the old file cannot be moved away");
+        };
+        Assert.Equal(IncidentState.Failed, (await world.RecoverAsync()).State);
+        Assert.Equal(old, await File.ReadAllTextAsync(staged));
+    }
+
+    [Theory]
+    [InlineData(10, IncidentState.Probation)]
+    [InlineData(70, IncidentState.Failed)]
+    [InlineData(-70, IncidentState.Probation)]
+    public async Task The_whole_time_goes_on_while_nobody_drives_the_incident(int minutes, IncidentState expected)
+    {
+        using var world = new World();
+        world.Runbook = world.Runbook with { Limits = new RunbookLimits { TotalTimeout = TimeSpan.FromHours(1) } };
+        world.Observer.OnWritten = kind =>
+        {
+            if (kind == JournalKind.StepResult)
+                throw new Died();
+        };
+        await Assert.ThrowsAsync<Died>(() => world.RecoverAsync());
+        world.Observer.OnWritten = null;
+        world.Clock.Offset = TimeSpan.FromMinutes(minutes);
+        var report = await world.Service().ResumeAsync("latest", world.Cluster, null, null, default);
+        Assert.Equal(expected, report.State);
+        Assert.Equal(expected == IncidentState.Failed ? [] : ["restore", "swap"], world.Effects);
+    }
+
+    public static TheoryData<string> Blindness => ["not observed", "unknown"];
+
+    [Theory]
+    [MemberData(nameof(Blindness))]
+    public async Task A_fault_that_nobody_could_look_for_is_not_gone(string how)
+    {
+        using var world = new World();
+        world.Runbook = world.Runbook with { Verify = [new RunbookCheck { At = new(1, 1), Check = VerifyChecks.FaultGone, Within = TimeSpan.FromMilliseconds(50) }] };
+        world.Seen = r => !world.Effects.Contains("swap") ? r : how == "unknown"
+            ? r with { Nodes = [new NodeHealth { Node = "n1", Address = "", Status = HealthStatus.Unknown, Role = NodeRole.Unknown, Checks = [] }] }
+            : r with { Observations = [r.Observations[0] with { Reachability = Reachability.TimedOut }] };
+        var report = await world.RecoverAsync();
+        Assert.Equal(IncidentState.Failed, report.State);
+        Assert.False(Assert.Single(report.Verification).Passed);
+    }
+
+    [Fact]
+    public async Task An_incident_of_another_node_is_not_taken_for_this_ones()
+    {
+        using var world = new World { ProvedUnwritten = false };
+        var first = await world.RecoverAsync();
+        Assert.Equal(IncidentState.AwaitingApproval, first.State);
+        world.Cluster = world.Cluster with { Nodes = [world.Cluster.Nodes[0], new NodeDefinition { Name = "n2", Path = world.Database }] };
+        world.Seen = r => r with { Faults = [.. r.Faults.Select(f => f with { Node = "n2" })], Observations = [r.Observations[0] with { Node = "n2" }] };
+        var second = await world.Service().RecoverAsync(world.Request() with { Fault = world.Fault() with { Node = "n2" } }, null, null, default);
+        Assert.NotEqual(first.Id, second.Id);
+        Assert.Equal((IncidentState.Suppressed, "n2"), (second.State, second.Node));
+    }
+
     [Fact]
     public async Task A_fault_that_is_gone_is_left_alone()
     {

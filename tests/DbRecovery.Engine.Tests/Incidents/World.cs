@@ -66,6 +66,7 @@ internal sealed class World : IDatabaseProvider, IFileSwap, IDataInspector, IMai
     public bool ProvedUnwritten { get; set; } = true;
     public List<string> Effects { get; } = [];
     public Func<string, Exception?> Fail { get; set; } = _ => null;
+    public Func<HealthReport, HealthReport> Seen { get; set; } = r => r;
     public Func<CancellationToken, Task>? DuringSwap { get; set; }
     public Func<CancellationToken, Task>? AfterSwap { get; set; }
     public IReadOnlyList<RecoveryAction> ExtraActions { get; set; } = [];
@@ -231,12 +232,12 @@ internal sealed class World : IDatabaseProvider, IFileSwap, IDataInspector, IMai
         facts.Set(CommonFacts.BackupId, _backups.Count > 0 ? _backups[0].Info.Id : "");
         if (ProvedUnwritten)
             facts.Set(SqliteFacts.UnwrittenSinceBackup, true);
-        return Task.FromResult(new HealthReport
+        return Task.FromResult(Seen(new HealthReport
         {
             Cluster = "app", Engine = "sqlite", ObservedAt = Clock.GetUtcNow(), Duration = TimeSpan.Zero, Level = level,
             Status = bad ? HealthStatus.Failed : HealthStatus.Healthy, Nodes = [], Checks = [], Faults = bad ? [Fault()] : [], Definition = cluster,
             Observations = [new NodeObservation { Node = "n1", ObservedAt = Clock.GetUtcNow(), Duration = TimeSpan.Zero, Level = level, Reachability = Reachability.Reachable, Facts = facts }],
-        });
+        }));
     }
 
     public ValueTask<SecretValue> ResolveAsync(SecretReference reference, CancellationToken cancellationToken) => new(new SecretValue("canary-" + reference.Name));

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using DbRecovery.Engine.Files;
 using Microsoft.Win32.SafeHandles;
 
 namespace DbRecovery.Engine.Backups;
@@ -20,7 +21,7 @@ internal sealed class DirectoryStorage : IRepositoryStorage
         {
             var tmp = Path.Combine(_root, TmpFolder);
             CreateRoot();
-            FileSystemSync.CreateFolder(tmp);
+            DurableFile.CreateFolder(tmp);
             return new Writer(this, Path.Combine(tmp, Guid.NewGuid().ToString("N")));
         }));
     }
@@ -100,7 +101,7 @@ internal sealed class DirectoryStorage : IRepositoryStorage
             if (!File.Exists(path))
                 return false;
             File.Delete(path);
-            FileSystemSync.Folder(Path.GetDirectoryName(path)!);
+            DurableFile.SyncFolder(Path.GetDirectoryName(path)!);
             return true;
         }));
     }
@@ -111,10 +112,10 @@ internal sealed class DirectoryStorage : IRepositoryStorage
         var (source, target) = (PathOf(from), PathOf(to));
         return Task.FromResult(Guarded(target, () =>
         {
-            FileSystemSync.CreateFolder(Path.GetDirectoryName(target)!);
+            DurableFile.CreateFolder(Path.GetDirectoryName(target)!);
             File.Move(source, target, overwrite: true);
-            FileSystemSync.Folder(Path.GetDirectoryName(target)!);
-            FileSystemSync.Folder(Path.GetDirectoryName(source)!);
+            DurableFile.SyncFolder(Path.GetDirectoryName(target)!);
+            DurableFile.SyncFolder(Path.GetDirectoryName(source)!);
             return true;
         }));
     }
@@ -123,13 +124,13 @@ internal sealed class DirectoryStorage : IRepositoryStorage
     {
         if (Directory.Exists(_root))
             return;
-        FileSystemSync.CreateFolder(Path.GetDirectoryName(_root)!);
+        DurableFile.CreateFolder(Path.GetDirectoryName(_root)!);
         // a repository holds all of the data: nobody else may look, unless the folder was made beforehand for others too
         if (OperatingSystem.IsWindows())
             Directory.CreateDirectory(_root);
         else
             Directory.CreateDirectory(_root, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        FileSystemSync.Folder(Path.GetDirectoryName(_root)!);
+        DurableFile.SyncFolder(Path.GetDirectoryName(_root)!);
     }
 
     private StorageObject? Described(FileInfo file)
@@ -186,7 +187,7 @@ internal sealed class DirectoryStorage : IRepositoryStorage
                 _length += data.Length;
                 if (_length - _writtenBack >= WritebackStep)
                 {
-                    FileSystemSync.StartWriteback(_handle, _writtenBack, _length - _writtenBack);
+                    DurableFile.StartWriteback(_handle, _writtenBack, _length - _writtenBack);
                     _writtenBack = _length;
                 }
                 return true;
@@ -203,13 +204,13 @@ internal sealed class DirectoryStorage : IRepositoryStorage
                 cancellationToken.ThrowIfCancellationRequested();
                 _handle.Dispose();
                 var folder = Path.GetDirectoryName(path)!;
-                FileSystemSync.CreateFolder(folder);
+                DurableFile.CreateFolder(folder);
                 if (mode == PutMode.Replace)
                     File.Move(_tmp, path, overwrite: true);
-                else if (!FileSystemSync.MoveIfAbsent(_tmp, path))
+                else if (!DurableFile.MoveIfAbsent(_tmp, path))
                     return false;
                 _committed = true;
-                FileSystemSync.Folder(folder);
+                DurableFile.SyncFolder(folder);
                 return true;
             }));
         }
@@ -218,16 +219,7 @@ internal sealed class DirectoryStorage : IRepositoryStorage
         {
             _handle.Dispose();
             if (!_committed)
-            {
-                try
-                {
-                    File.Delete(_tmp);
-                }
-                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-                {
-                    // a file left under tmp/ is never read; the error that led here is the one to report
-                }
-            }
+                DurableFile.Discard(_tmp);
             return ValueTask.CompletedTask;
         }
     }

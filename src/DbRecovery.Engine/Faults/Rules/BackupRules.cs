@@ -27,6 +27,9 @@ internal sealed class BackupStaleRule : BackupRule
 
     protected override Fault? Judge(ClusterView view, BackupSettings settings, BackupKnowledge known)
     {
+        if (known.MissingPath is { } path)
+            return Make(view, null, FaultConfidence.Possible, $"the repository '{known.Repository}' does not exist at '{path}': its disk is not mounted, or no backup was ever taken",
+                [Evidence(view, CommonFacts.BackupCount, null, "at least 1", "complete backups: unknown without the folder", true)]);
         if (known.Newest is not { } newest)
             return Make(view, null, FaultConfidence.Certain, $"the repository '{known.Repository}' has no complete backup of the cluster",
                 [Evidence(view, CommonFacts.BackupCount, 0L, "at least 1", "complete backups", true)],

@@ -46,18 +46,28 @@ internal sealed class SqliteCorruptRule : NodeRule
         var lines = StructureLines.Read(node);
         if (lines.Damage.Count == 0)
             return null;
-        var indexOnly = lines.IndexOnly && SilentTables(node).Count == 0 && !(SqliteCodes.Primary(node) == SqliteCodes.NotADatabase);
-        var all = lines.Total < MostLines;
-        return Make(view, node.Node, all || !indexOnly ? FaultConfidence.Certain : FaultConfidence.Likely,
-            indexOnly ? "indexes disagree with their tables; the tables are whole" : "the structure of the database is damaged",
+        var silent = SilentTables(node);
+        var complete = lines.Total < MostLines;
+        var unsettled = lines.IndexOnly && complete && lines.Uncounted.Count > 0 && !TablesProvedWhole(node);
+        var indexOnly = lines.IndexOnly && !unsettled && silent.Count == 0 && SqliteCodes.Primary(node) != SqliteCodes.NotADatabase;
+        return Make(view, node.Node, unsettled || (indexOnly && !complete) ? FaultConfidence.Likely : FaultConfidence.Certain,
+            unsettled ? $"rows and entries of {string.Join(", ", lines.Uncounted)} differ while their number is right: a value changed, in the table or in the index"
+                : indexOnly ? "indexes disagree with their tables"
+                : lines.IndexTreesOnly ? "pages of indexes are damaged, which rebuilding an index cannot mend; no line is about a table"
+                : "the structure of the database is damaged",
             [node.Evidence(SqliteFacts.StructureErrors, "what the structure check found", "none"),
-                .. SilentTables(node).Count > 0 ? [node.Evidence(SqliteFacts.SilentDamageWhere, "pages of tables differ from the last backup")] : Array.Empty<Evidence>()],
+                .. silent.Count > 0 ? [node.Evidence(SqliteFacts.SilentDamageWhere, "pages of tables differ from the last backup")] : Array.Empty<Evidence>()],
             [
-                indexOnly ? "damaged data: every line of the check is about an index" : "index damage alone: a line of the check is about more than an index",
+                unsettled ? "index damage alone: lost entries would make the number differ, and rebuilding the index would take a wrong value of the table for right"
+                    : indexOnly ? "damaged data: every line of the check is about an index"
+                    : "index damage alone: a line of the check is about more than an index's entries",
                 "sqlite.recovery-needed: no journal waits to be played back",
             ],
             Details(indexOnly ? "index" : "data", lines.Objects));
     }
+
+    private static bool TablesProvedWhole(NodeObservation node) =>
+        node.Facts.Bool(SqliteFacts.UnwrittenSinceBackup) == true && node.Facts.List(SqliteFacts.SilentDamageWhere) is not null && SilentTables(node).Count == 0;
 
     private Fault? Refused(ClusterView view, NodeObservation node)
     {
@@ -105,32 +115,62 @@ internal sealed class SqliteCorruptRule : NodeRule
 /// The lines of SQLite's structure check, sorted by what they are about. The wording is that of <c>sqlite3BtreeIntegrityCheck</c>
 /// and of PRAGMA integrity_check, see https://www.sqlite.org/pragma.html#pragma_integrity_check.
 /// </summary>
-internal sealed record StructureLines(int Total, IReadOnlyList<string> Damage, bool IndexOnly, IReadOnlyList<string> Objects, IReadOnlyList<string> BrokenConstraints)
+internal sealed record StructureLines
 {
+    private const string CountPattern = @"^wrong # of entries in index (?<name>.+)$";
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(1);
-    private static readonly string[] IndexPatterns =
+    private static readonly string[] EntryPatterns =
     [
         @"^row \d+ missing from index (?<name>.+)$",
-        @"^wrong # of entries in index (?<name>.+)$",
         @"^non-unique entry in index (?<name>.+)$",
         @"^rowid not at end-of-record for row \d+ of index (?<name>.+)$",
         @"^row \d+ values differ from index (?<name>.+)$",
     ];
+    private static readonly string[] TreePatterns = [@"^Tree \d+ \(index (?<name>.+?)\)(?: page \d+.*)?:"];
     private static readonly string[] ConstraintPatterns =
     [
         @"^CHECK constraint failed in (?<name>.+)$",
         @"^(?:NULL|TEXT|NUMERIC|INT|REAL|BLOB|non-\w+) value in (?<name>.+)\.[^.]+$",
     ];
 
+    /// <summary>The number of lines.</summary>
+    public required int Total { get; init; }
+    /// <summary>The lines that are about damage.</summary>
+    public required IReadOnlyList<string> Damage { get; init; }
+    /// <summary>Whether every line of damage is about the entries of an index. REINDEX mends these, and fails on an index whose pages are broken.</summary>
+    public required bool IndexOnly { get; init; }
+    /// <summary>Whether every line of damage is about an index, its pages included.</summary>
+    public required bool IndexTreesOnly { get; init; }
+    /// <summary>Of the indexes with wrong entries those whose number of entries is right: their table may be what changed.</summary>
+    public required IReadOnlyList<string> Uncounted { get; init; }
+    /// <summary>The indexes that are named.</summary>
+    public required IReadOnlyList<string> Objects { get; init; }
+    /// <summary>The tables whose rows break a constraint.</summary>
+    public required IReadOnlyList<string> BrokenConstraints { get; init; }
+
     /// <summary>Sorts the lines of an observation.</summary>
     public static StructureLines Read(NodeObservation node)
     {
-        var lines = (node.Facts.List(SqliteFacts.StructureErrors) ?? []).Where(l => l.Length > 0 && !l.StartsWith("*** in database", StringComparison.Ordinal)).ToArray();
+        // the check of the pages gives all of its lines in one value, below a heading
+        var lines = (node.Facts.List(SqliteFacts.StructureErrors) ?? []).SelectMany(l => l.Split('\n', StringSplitOptions.TrimEntries))
+            .Where(l => l.Length > 0 && !l.StartsWith("*** in database", StringComparison.Ordinal)).ToArray();
         var constraints = lines.Select(l => Name(l, ConstraintPatterns)).ToArray();
         var damage = lines.Where((_, i) => constraints[i] is null).ToArray();
-        var indexes = damage.Select(l => Name(l, IndexPatterns)).ToArray();
-        return new(lines.Length, damage, damage.Length > 0 && indexes.All(i => i is not null),
-            Distinct(indexes), Distinct(constraints));
+        var wrong = damage.Select(l => Name(l, EntryPatterns)).ToArray();
+        var counted = damage.Select(l => Name(l, [CountPattern])).ToArray();
+        var trees = damage.Select(l => Name(l, TreePatterns)).ToArray();
+        // a page below a broken one is reached by nothing, whatever it belongs to
+        var about = damage.Where((l, i) => wrong[i] is null && counted[i] is null && trees[i] is null && !l.EndsWith(" is never used", StringComparison.Ordinal));
+        return new StructureLines
+        {
+            Total = lines.Length,
+            Damage = damage,
+            IndexOnly = damage.Length > 0 && Enumerable.Range(0, damage.Length).All(i => (wrong[i] ?? counted[i]) is not null),
+            IndexTreesOnly = trees.Any(t => t is not null) && !about.Any(),
+            Uncounted = Distinct(wrong.Except(counted)),
+            Objects = Distinct(damage.Select((_, i) => wrong[i] ?? counted[i] ?? trees[i])),
+            BrokenConstraints = Distinct(constraints),
+        };
     }
 
     private static string[] Distinct(IEnumerable<string?> names) => names.OfType<string>().Distinct(StringComparer.Ordinal).ToArray();

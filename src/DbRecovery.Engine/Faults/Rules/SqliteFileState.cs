@@ -129,7 +129,7 @@ internal sealed record SqliteFileState
                     Fact = "memory.lastSeen", Value = at.ToString("u"), Node = node.Node, At = view.At, Stable = false,
                     Shows = "an earlier look found a database here",
                 }, false);
-            return new(false, FaultConfidence.Possible, null, null, view.Backups?.Unreadable is not null);
+            return new(false, FaultConfidence.Possible, null, null, view.Backups?.Unknown is not null);
         }
     }
 }

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace DbRecovery.Engine.Backups;
+namespace DbRecovery.Engine.Files;
 
 /// <summary>Gives restored paths the mode and, where this process may, the owner that they had.</summary>
 internal static class FileOwnership
@@ -15,7 +15,7 @@ internal static class FileOwnership
         {
             var (user, group) = (Number(entry.Owner, "/etc/passwd"), Number(entry.Group, "/etc/group"));
             if (user >= 0 || group >= 0)
-                FileSystemSync.ChangeOwner(path, user, group);
+                DurableFile.ChangeOwner(path, user, group);
         }
         // after the owner: changing that clears the set-id bits
         if (entry.Mode is { } mode && entry.Type != BackupEntryType.SymbolicLink)
