@@ -273,6 +273,17 @@ public class RecoveryTests
         Assert.Equal(expected == IncidentState.Failed ? [] : ["restore", "swap"], world.Effects);
     }
 
+    [Fact]
+    public async Task A_state_folder_that_cannot_be_used_is_an_error_with_an_id_and_nothing_is_done()
+    {
+        using var world = new World();
+        await File.WriteAllTextAsync(world.State, "a file where the folder should be");
+        await Assert.ThrowsAsync<DbRecoveryException>(() => world.RecoverAsync());
+        await Assert.ThrowsAsync<DbRecoveryException>(() => world.Service().SuspendAsync("app", "r", null, "dba", default));
+        await Assert.ThrowsAsync<DbRecoveryException>(() => world.Service().AcknowledgeAsync("app", "dba", default));
+        Assert.Empty(world.Effects);
+    }
+
     public static TheoryData<string> Blindness => ["not observed", "unknown"];
 
     [Theory]
