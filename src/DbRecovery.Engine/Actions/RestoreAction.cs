@@ -100,8 +100,12 @@ internal sealed class RestoreAction : RecoveryAction<RestoreOptions, RestoreStat
     private async Task<BackupInfo> SelectAsync(ActionContext context, string wanted, CancellationToken cancellationToken)
     {
         var latest = wanted == RestoreOptions.LatestProved;
-        var filter = new BackupFilter { Cluster = context.Cluster.Name, Id = latest ? null : wanted, ProvedOnly = latest, CompleteOnly = true, Latest = true };
+        // nodes of an embedded database are files of their own: one's backup is not another's data
+        var apart = context.Provider.Embedded && context.Cluster.Nodes.Count > 1;
+        var filter = new BackupFilter { Cluster = context.Cluster.Name, Id = latest ? null : wanted, ProvedOnly = latest, CompleteOnly = true, Latest = !apart };
         var found = await context.Backups.ListAsync(context.RequireRepository(Descriptor.Name), filter, damaged: null, cancellationToken).ConfigureAwait(false);
+        if (apart)
+            found = [.. found.Where(b => b.Node == context.TargetNode().Name)];
         return found.Count > 0 ? found[0] : throw new DbRecoveryException(ErrorIds.BackupNotFound, ErrorKind.NotFound,
             latest
                 ? $"cluster '{context.Cluster.Name}' has no complete backup whose test passed"

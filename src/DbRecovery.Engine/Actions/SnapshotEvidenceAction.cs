@@ -97,7 +97,7 @@ internal sealed class SnapshotEvidenceAction : RecoveryAction<SnapshotEvidenceOp
         long size;
         string digest;
         using (var input = new FileStream(source, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1, FileOptions.SequentialScan))
-        using (var output = new FileStream(target, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1))
+        using (var output = new FileStream(target, ForOwnerOnly()))
         {
             var cloned = DurableFile.TryClone(input.SafeFileHandle, output.SafeFileHandle);
             // what is hashed is what was kept: a clone is read back, a copy is hashed on its way
@@ -109,6 +109,15 @@ internal sealed class SnapshotEvidenceAction : RecoveryAction<SnapshotEvidenceOp
         else
             File.SetUnixFileMode(target, UnixFileMode.UserRead);
         return new EvidenceFile(name, source, size, digest);
+    }
+
+    // the copy holds what the database holds, and the database may be closed to others
+    private static FileStreamOptions ForOwnerOnly()
+    {
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.None, BufferSize = 1 };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        return options;
     }
 
     private static async Task<(long Size, string Digest)> PumpAsync(ActionContext context, Stream input, Stream? output, string source, CancellationToken cancellationToken)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Reflection;
+using DbRecovery.Engine.Files;
 
 namespace DbRecovery.Engine.Backups;
 
@@ -55,7 +56,7 @@ public sealed class BackupService : IBackupService
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw RepositoryErrors.Translate(e, repository.Path, ErrorIds.BackupFailed);
+            throw FileErrors.Translate(e, repository.Path, ErrorIds.BackupFailed);
         }
     }
 
@@ -102,7 +103,7 @@ public sealed class BackupService : IBackupService
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw RepositoryErrors.Translate(e, _options.ScratchFolder ?? Path.GetTempPath(), ErrorIds.RestoreFailed);
+            throw FileErrors.Translate(e, _options.ScratchFolder ?? Path.GetTempPath(), ErrorIds.RestoreFailed);
         }
         await ProofStore.WriteAsync(content.Repository, proof, cancellationToken).ConfigureAwait(false);
         return new BackupTestResult { Backup = content.Info with { Definition = backup.Definition, Proof = proof }, Proof = proof };
@@ -138,7 +139,7 @@ public sealed class BackupService : IBackupService
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw RepositoryErrors.Translate(e, request.Destination, ErrorIds.RestoreFailed);
+            throw FileErrors.Translate(e, request.Destination, ErrorIds.RestoreFailed);
         }
     }
 

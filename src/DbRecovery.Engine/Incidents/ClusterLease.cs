@@ -10,6 +10,7 @@ internal sealed record LeaseHolder(int Pid, string Host, DateTimeOffset Since, s
 /// <summary>The right to act on a cluster: a lock on a file that the operating system frees when the process dies, and an epoch that every takeover raises.</summary>
 internal sealed class ClusterLease : IDisposable
 {
+    private const int WouldBlock = 11, WouldBlockOnMac = 35, WindowsSharing = unchecked((int)0x80070020);
     private readonly string _path;
     private readonly string _holderPath;
     private readonly string _epochPath;
@@ -34,8 +35,11 @@ internal sealed class ClusterLease : IDisposable
     public string Name { get; }
 
     /// <summary>Takes the lease or says who has it.</summary>
-    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.LeaseHeld"/>.</exception>
-    public static ClusterLease Acquire(string folder, string cluster, string? incident, TimeProvider clock)
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.LeaseHeld"/>, <see cref="ErrorIds.OutOfSpace"/>, <see cref="ErrorIds.AccessDenied"/>.</exception>
+    public static ClusterLease Acquire(string folder, string cluster, string? incident, TimeProvider clock) =>
+        FileErrors.Guarded(folder, ErrorIds.Unexpected, () => Take(folder, cluster, incident, clock));
+
+    private static ClusterLease Take(string folder, string cluster, string? incident, TimeProvider clock)
     {
         DurableFile.CreateFolder(folder);
         // the runtime locks a file for reading too, so what people read is beside the file that is locked
@@ -46,7 +50,7 @@ internal sealed class ClusterLease : IDisposable
         {
             stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException e) when (e is not (DirectoryNotFoundException or FileNotFoundException or PathTooLongException))
+        catch (IOException e) when (e.HResult is WouldBlock or WouldBlockOnMac or WindowsSharing)
         {
             var holder = ReadHolder(holderPath);
             throw new DbRecoveryException(ErrorIds.LeaseHeld, ErrorKind.Refused,
@@ -100,14 +104,8 @@ internal sealed class ClusterLease : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        try
-        {
-            File.Delete(_holderPath);
-        }
-        catch (IOException)
-        {
-            // the lock is what counts, and it ends with the handle
-        }
+        // the lock is what counts, and it ends with the handle
+        DurableFile.Discard(_holderPath);
         _stream.Dispose();
     }
 

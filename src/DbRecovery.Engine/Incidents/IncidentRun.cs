@@ -283,8 +283,12 @@ internal sealed partial class IncidentRun : IDisposable
     {
         if (!File.Exists(_runbook.Path))
             return;
-        DurableFile.CreateFolder(_history.Folder);
-        DurableFile.WriteAllText(Path.Combine(_history.Folder, IncidentService.KeptRunbook), File.ReadAllText(_runbook.Path));
+        FileErrors.Guarded(_history.Folder, ErrorIds.Unexpected, () =>
+        {
+            DurableFile.CreateFolder(_history.Folder);
+            DurableFile.WriteAllText(Path.Combine(_history.Folder, IncidentService.KeptRunbook), File.ReadAllText(_runbook.Path));
+            return true;
+        });
     }
 
     private void Record(JournalKind kind, string text, JournalData? data = null, IncidentTrigger? trigger = null, string? step = null)

@@ -104,13 +104,11 @@ internal sealed class IncidentStore(string stateFolder)
 
     public void WritePause(string cluster, PauseRecord? pause)
     {
-        if (pause is null)
-        {
-            File.Delete(PausePath(cluster));
-            return;
-        }
-        DurableFile.CreateFolder(ClusterFolder(cluster));
-        DurableFile.WriteAllText(PausePath(cluster), JsonSerializer.Serialize(pause, DbRecoveryJson.Indented));
+        var path = PausePath(cluster);
+        if (pause is not null)
+            Write(path, pause);
+        else
+            FileErrors.Guarded(path, ErrorIds.Unexpected, () => { File.Delete(path); return true; });
     }
 
     public IReadOnlySet<string> Acknowledged(string cluster) =>
@@ -119,12 +117,19 @@ internal sealed class IncidentStore(string stateFolder)
     public void Acknowledge(string cluster, string by, DateTimeOffset now)
     {
         var ids = Histories(cluster, strict: false).Select(h => h.Id).Take(Remembered).ToList();
-        DurableFile.WriteAllText(AcknowledgementPath(cluster), JsonSerializer.Serialize(new AcknowledgementRecord(by, now, ids), DbRecoveryJson.Indented));
+        Write(AcknowledgementPath(cluster), new AcknowledgementRecord(by, now, ids));
     }
 
     private string PausePath(string cluster) => Path.Combine(ClusterFolder(cluster), "pause.json");
 
     private string AcknowledgementPath(string cluster) => Path.Combine(ClusterFolder(cluster), "acknowledged.json");
+
+    private static void Write<T>(string path, T record) => FileErrors.Guarded(path, ErrorIds.Unexpected, () =>
+    {
+        DurableFile.CreateFolder(Path.GetDirectoryName(path)!);
+        DurableFile.WriteAllText(path, JsonSerializer.Serialize(record, DbRecoveryJson.Indented));
+        return true;
+    });
 
     private static T? Read<T>(string path) where T : class
     {
@@ -132,7 +137,7 @@ internal sealed class IncidentStore(string stateFolder)
             return null;
         try
         {
-            return JsonSerializer.Deserialize<T>(File.ReadAllText(path), DbRecoveryJson.Compact);
+            return JsonSerializer.Deserialize<T>(FileErrors.Guarded(path, ErrorIds.Unexpected, () => File.ReadAllText(path)), DbRecoveryJson.Compact);
         }
         catch (JsonException e)
         {

@@ -42,8 +42,10 @@ internal sealed class Journal : IDisposable
     }
 
     /// <summary>Opens or makes a journal for appending. A torn last line is cut off.</summary>
-    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.JournalCorrupt"/>.</exception>
-    public static Journal Open(string path, IJournalObserver? observer)
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.JournalCorrupt"/>, <see cref="ErrorIds.OutOfSpace"/>, <see cref="ErrorIds.AccessDenied"/>.</exception>
+    public static Journal Open(string path, IJournalObserver? observer) => FileErrors.Guarded(path, ErrorIds.Unexpected, () => OpenFile(path, observer));
+
+    private static Journal OpenFile(string path, IJournalObserver? observer)
     {
         DurableFile.CreateFolder(Path.GetDirectoryName(path)!);
         var isNew = !File.Exists(path);

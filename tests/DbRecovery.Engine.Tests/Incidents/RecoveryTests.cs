@@ -273,6 +273,44 @@ public class RecoveryTests
         Assert.Equal(expected == IncidentState.Failed ? [] : ["restore", "swap"], world.Effects);
     }
 
+    [Fact]
+    public async Task A_state_folder_that_cannot_be_used_is_an_error_with_an_id_and_nothing_is_done()
+    {
+        using var world = new World();
+        await File.WriteAllTextAsync(world.State, "a file where the folder should be");
+        await Assert.ThrowsAsync<DbRecoveryException>(() => world.RecoverAsync());
+        await Assert.ThrowsAsync<DbRecoveryException>(() => world.Service().SuspendAsync("app", "r", null, "dba", default));
+        await Assert.ThrowsAsync<DbRecoveryException>(() => world.Service().AcknowledgeAsync("app", "dba", default));
+        Assert.Empty(world.Effects);
+    }
+
+    [Fact]
+    public async Task A_file_is_not_restored_from_the_backup_of_another_one()
+    {
+        using var world = new World();
+        world.Cluster = world.Cluster with { Nodes = [world.Cluster.Nodes[0], new NodeDefinition { Name = "n2", Path = world.Database }] };
+        Assert.Empty((await world.Service().PlanAsync(world.Request(), default)).Blocked);
+        world.Seen = r => r with { Faults = [.. r.Faults.Select(f => f with { Node = "n2" })], Observations = [r.Observations[0] with { Node = "n2" }] };
+        Assert.NotEmpty((await world.Service().PlanAsync(world.Request() with { Fault = world.Fault() with { Node = "n2" } }, default)).Blocked);
+    }
+
+    [Fact]
+    public async Task Evidence_is_never_open_to_others()
+    {
+        using var world = new World();
+        var modes = new List<UnixFileMode>();
+        var copying = new Direct<OperationProgress>(_ =>
+        {
+            if (OperatingSystem.IsWindows() || !Directory.Exists(world.State))
+                return;
+            foreach (var file in Directory.GetFiles(world.State, "app.db", SearchOption.AllDirectories))
+                modes.Add(File.GetUnixFileMode(file));
+        });
+        await world.Service().RecoverAsync(world.Request(), null, copying, default);
+        Assert.True(OperatingSystem.IsWindows() || modes.Count > 0);
+        Assert.All(modes, m => Assert.Equal((UnixFileMode)0, m & ~(UnixFileMode.UserRead | UnixFileMode.UserWrite)));
+    }
+
     public static TheoryData<string> Blindness => ["not observed", "unknown"];
 
     [Theory]

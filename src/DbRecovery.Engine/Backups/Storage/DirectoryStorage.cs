@@ -150,17 +150,7 @@ internal sealed class DirectoryStorage : IRepositoryStorage
         return Path.Combine([_root, .. parts]);
     }
 
-    private static T Guarded<T>(string path, Func<T> work)
-    {
-        try
-        {
-            return work();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw RepositoryErrors.Translate(e, path, ErrorIds.RepositoryInvalid);
-        }
-    }
+    private static T Guarded<T>(string path, Func<T> work) => FileErrors.Guarded(path, ErrorIds.RepositoryInvalid, work);
 
     private sealed class Writer : IStorageWriter
     {
