@@ -88,7 +88,7 @@ internal static class TestTask
         var tests = Path.Combine(workspace.Root, "tests", "Module");
         if (Shell.Find("pwsh") is not { } pwsh)
             return new Counts(runner, 0, 0, 1, [], [$"{runner}: the module's tests need PowerShell 7.4 or later: no 'pwsh' is on PATH"]);
-        if (Shell.Execute(pwsh, ["-NoProfile", "-NonInteractive", "-Command", "if (Get-Module -ListAvailable Pester | Where-Object Version -ge 5.0) { exit 0 } else { exit 1 }"], workspace.Root, TimeSpan.FromMinutes(1)).ExitCode != 0)
+        if (Shell.Execute(pwsh, ["-NoProfile", "-NonInteractive", "-Command", "if (Get-Module -ListAvailable Pester | Where-Object { $_.Version -ge [version]'5.0' }) { exit 0 } else { exit 1 }"], workspace.Root, TimeSpan.FromMinutes(1)).ExitCode != 0)
             return new Counts(runner, 0, 0, 1, [], [$"{runner}: the module's tests need Pester 5: Install-Module Pester"]);
 
         var report = Path.Combine(results, "pester.json");

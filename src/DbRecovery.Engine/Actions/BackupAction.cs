@@ -29,6 +29,12 @@ internal sealed class BackupAction : RecoveryAction<BackupOptions, BackupState>
     {
         context.Provider.Require<IBackupSource>(Descriptor.Name);
         var repository = context.RequireRepository(Descriptor.Name);
+        // only a person makes a repository: a folder that is gone may be a disk that is not mounted, and a backup below its mount point helps nobody
+        if (!Directory.Exists(repository.Path))
+        {
+            throw new DbRecoveryException(ErrorIds.RepositoryInvalid, ErrorKind.Refused, $"the repository '{repository.Name}' is not at '{repository.Path}'",
+                "Mount its disk; or, if there never was one, take the first backup by hand.", repository.Path);
+        }
         var acts = new List<PlannedAct> { new(ActKind.Create, repository.Path, $"full backup of {context.Cluster.Name}") };
         if (options.Test)
             acts.Add(new PlannedAct(ActKind.Read, repository.Path, "restore it into a scratch place, check what came out, and note the proof"));

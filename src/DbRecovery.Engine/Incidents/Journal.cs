@@ -117,7 +117,10 @@ internal sealed class Journal : IDisposable
         {
             _broken = true;
             CutTorn();
-            throw new DbRecoveryException(e is IOException ? ErrorIds.OutOfSpace : ErrorIds.AccessDenied, e is IOException ? ErrorKind.OutOfSpace : ErrorKind.PermissionDenied,
+            var (id, kind) = FileErrors.IsDiskFull(e) ? (ErrorIds.OutOfSpace, ErrorKind.OutOfSpace)
+                : e is UnauthorizedAccessException ? (ErrorIds.AccessDenied, ErrorKind.PermissionDenied)
+                : (ErrorIds.StepFailed, ErrorKind.Failed);
+            throw new DbRecoveryException(id, kind,
                 $"the journal '{_stream.Name}' cannot be written, so the recovery stopped before its next act: {e.Message}",
                 "Free space or give access there, then resume the incident.", _stream.Name, e);
         }

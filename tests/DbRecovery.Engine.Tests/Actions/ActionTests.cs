@@ -13,7 +13,7 @@ public class ActionTests
         Cluster = world.Cluster,
         Provider = world,
         Backups = world,
-        Repository = new RepositoryDefinition { Name = "main", Path = "/r" },
+        Repository = new RepositoryDefinition { Name = "main", Path = Directory.CreateDirectory(Path.Combine(world.Folder, "repository")).FullName },
         Health = world,
         Secrets = world,
         Notifications = channels.ToDictionary(c => c.Name),
@@ -109,6 +109,18 @@ public class ActionTests
         Assert.True(result.Outputs["proved"].AsBool());
         Assert.Equal(["test"], world.Effects);
         Assert.Equal(ReconcileOutcome.Done, (await action.ReconcileAsync(Context(world), plan, default)).Outcome);
+    }
+
+    [Fact]
+    public async Task A_repository_that_is_not_there_is_not_made_by_a_runbook()
+    {
+        using var world = new World();
+        var context = Context(world);
+        Directory.Delete(context.Repository!.Path);
+        var action = ActionCatalogue.Standard().Get("backup");
+        var error = await Assert.ThrowsAsync<DbRecoveryException>(() => action.PlanAsync(context, Options(action), default));
+        Assert.Equal((ErrorIds.RepositoryInvalid, ErrorKind.Refused), (error.Id, error.Kind));
+        Assert.Empty(world.Effects);
     }
 
     [Fact]

@@ -26,7 +26,7 @@ internal sealed class Observer : IJournalObserver
     public void Writing(long seq, JournalKind kind)
     {
         if (Count + 1 >= FailAt)
-            throw new IOException("No space left on device");
+            throw new IOException("No space left on device", 28);
     }
 
     public void Written(long seq, JournalKind kind)
