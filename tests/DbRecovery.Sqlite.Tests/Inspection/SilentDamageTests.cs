@@ -35,6 +35,28 @@ public sealed class SilentDamageTests
         Assert.Equal(4, checks.Count);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_large_transaction_that_is_not_committed_is_no_damage(bool cutOff)
+    {
+        using var box = new LookSandbox();
+        box.Create();
+        var backup = BackupOf(box.Database);
+        using var writer = OtherProcess.Open(box.Database);
+        writer.Run("PRAGMA cache_size = 5");
+        writer.Run("BEGIN");
+        Assert.Equal("done", writer.Run("UPDATE people SET name = 'x' || id"));
+        if (cutOff)
+            writer.Kill();
+
+        var seen = await box.Observe(ObservationLevel.Standard, backup);
+
+        Assert.Null(seen.Facts.Bool(SqliteFacts.UnwrittenSinceBackup));
+        Assert.Null(seen.Facts.Int(SqliteFacts.SilentDamage));
+        Assert.Equal(cutOff, seen.Facts.Bool(SqliteFacts.RecoveryNeeded));
+    }
+
     private static IBackupContent BackupOf(string path)
     {
         var bytes = File.ReadAllBytes(path);
