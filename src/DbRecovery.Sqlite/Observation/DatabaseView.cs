@@ -100,6 +100,7 @@ internal sealed class DatabaseView : IDisposable
         }
     }
 
-    private static string Signature(string path) =>
+    /// <summary>What tells whether file, log or journal were written since.</summary>
+    internal static string Signature(string path) =>
         $"{FileStatus.Of(path)} {FileStatus.Of(WalFile.PathOf(path))} {FileStatus.Of(JournalFile.PathOf(path))}";
 }

@@ -7,6 +7,7 @@ namespace DbRecovery.Engine.Faults.Rules;
 internal sealed class SqliteCorruptRule : NodeRule
 {
     private const int MostLines = 100;
+    private const int MostNames = 5;
 
     public override FaultClass Class { get; } = new("sqlite.corrupt", FaultSeverity.DataAtRisk, ["sqlite"],
         "the database file is damaged, or gone",
@@ -47,16 +48,19 @@ internal sealed class SqliteCorruptRule : NodeRule
         if (lines.Damage.Count == 0)
             return null;
         var indexOnly = lines.IndexOnly && SilentTables(node).Count == 0 && !(SqliteCodes.Primary(node) == SqliteCodes.NotADatabase);
+        var damaged = Damaged(node);
         var all = lines.Total < MostLines;
         return Make(view, node.Node, all || !indexOnly ? FaultConfidence.Certain : FaultConfidence.Likely,
-            indexOnly ? "indexes disagree with their tables; the tables are whole" : "the structure of the database is damaged",
+            indexOnly ? "indexes disagree with their tables; the tables are whole"
+                : damaged.Length == 0 ? "the structure of the database is damaged" : $"the structure of the database is damaged: {Named(damaged)}",
             [node.Evidence(SqliteFacts.StructureErrors, "what the structure check found", "none"),
+                .. damaged.Length > 0 ? [node.Evidence(SqliteFacts.DamagedObjects, "what the damaged pages belong to", "none")] : Array.Empty<Evidence>(),
                 .. SilentTables(node).Count > 0 ? [node.Evidence(SqliteFacts.SilentDamageWhere, "pages of tables differ from the last backup")] : Array.Empty<Evidence>()],
             [
                 indexOnly ? "damaged data: every line of the check is about an index" : "index damage alone: a line of the check is about more than an index",
                 "sqlite.recovery-needed: no journal waits to be played back",
             ],
-            Details(indexOnly ? "index" : "data", lines.Objects));
+            Details(indexOnly ? "index" : "data", [.. lines.Objects.Concat(damaged.Select(d => d.Name)).Distinct(StringComparer.Ordinal)]));
     }
 
     private Fault? Refused(ClusterView view, NodeObservation node)
@@ -92,6 +96,13 @@ internal sealed class SqliteCorruptRule : NodeRule
         node.Facts.Bool(SqliteFacts.UnwrittenSinceBackup) == true
             ? (node.Facts.List(SqliteFacts.SilentDamageWhere) ?? []).Where(w => !w.Contains("(index ", StringComparison.Ordinal)).ToArray()
             : [];
+
+    private static (string Type, string Name)[] Damaged(NodeObservation node) => (node.Facts.List(SqliteFacts.DamagedObjects) ?? [])
+        .Select(d => Regex.Match(d, @"^(table|index) (.+?): page \d", RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1)))
+        .Where(m => m.Success).Select(m => (m.Groups[1].Value, m.Groups[2].Value)).Distinct().ToArray();
+
+    private static string Named((string Type, string Name)[] damaged) =>
+        string.Join(", ", damaged.Take(MostNames).Select(d => $"{d.Type} {d.Name}")) + (damaged.Length > MostNames ? $" and {damaged.Length - MostNames} more" : "");
 
     private static string[] Objects(IEnumerable<string> where) => where
         .Select(w => Regex.Match(w, @"\((?:table|index) (.+)\)$", RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1)))
