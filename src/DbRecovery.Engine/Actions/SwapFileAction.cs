@@ -101,9 +101,11 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
         DataLoss? loss = null;
         if (context.Provider.TryGet<IDataInspector>(out var inspector))
             loss = await CompareAsync(inspector, kept, state.Path, cancellationToken).ConfigureAwait(false);
+        var open = kept is null ? [] : context.Provider.Require<IFileSwap>("swap-file").StillOpenBy(context.Cluster.Node(state.Node), kept);
+        var reopen = open.Count == 0 ? "" : $" The old file is still open by {string.Join(", ", open)}: {(open.Count == 1 ? "it" : "they")} must reopen the database.";
         return new ActionResult
         {
-            Summary = kept is null ? $"'{state.Path}' is in place; there was no file before." : $"'{state.Path}' is replaced; the old file is kept as '{kept}'.",
+            Summary = kept is null ? $"'{state.Path}' is in place; there was no file before." : $"'{state.Path}' is replaced; the old file is kept as '{kept}'.{reopen}",
             Outputs = new Dictionary<string, FactValue> { ["keptPath"] = kept ?? string.Empty },
             Loss = loss,
         };
