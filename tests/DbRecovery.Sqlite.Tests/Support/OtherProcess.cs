@@ -31,6 +31,8 @@ internal sealed class OtherProcess : IDisposable
 
     public int Id => _process.Id;
 
+    public bool HasEnded => _disposed || _process.HasExited;
+
     /// <summary>Runs a statement: the first value, or <c>error CODE</c>.</summary>
     public string Run(string sql)
     {
