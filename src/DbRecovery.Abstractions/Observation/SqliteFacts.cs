@@ -57,6 +57,8 @@ public static class SqliteFacts
     public static readonly FactDefinition StructureErrors = new("sqlite.structureErrors", FactType.List, null, "the lines of the structure check other than ok, at most 100");
     /// <summary>The same, counted.</summary>
     public static readonly FactDefinition StructureErrorCount = new("sqlite.structureErrorCount", FactType.Int, null, "the number of lines of the structure check other than ok, at most 100");
+    /// <summary>Which tables and indexes are damaged.</summary>
+    public static readonly FactDefinition DamagedObjects = new("sqlite.damagedObjects", FactType.List, null, "the tables and indexes whose pages are damaged, as 'table orders: page 7 ...', at most 20; empty where the structure check found nothing or only what concerns no page");
     /// <summary>Rows with broken foreign keys.</summary>
     public static readonly FactDefinition ForeignKeyViolations = new("sqlite.foreignKeyViolations", FactType.Int, "rows", "rows whose foreign key has no parent, at most 10,000 counted");
     /// <summary>The tables with broken foreign keys.</summary>

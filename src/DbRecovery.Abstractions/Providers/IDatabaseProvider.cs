@@ -176,4 +176,12 @@ public interface IFileSwap
     /// <returns>The path of the old file; null where there was none.</returns>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.DatabaseBusy"/> names the holder; nothing was changed.</exception>
     Task<string?> SwapAsync(NodeDefinition node, string newFile, string keepFolder, TimeSpan lockTimeout, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// The processes that still have the replaced file open after a swap, as <c>pid 123 (name)</c>: they see old data, or errors, until they
+    /// open the database again. Empty where there is none, or where the system does not tell.
+    /// </summary>
+    /// <param name="node">The node whose file was replaced.</param>
+    /// <param name="keptPath">Where the old file is kept, as <see cref="SwapAsync"/> gave it.</param>
+    IReadOnlyList<string> StillOpenBy(NodeDefinition node, string keptPath) => [];
 }

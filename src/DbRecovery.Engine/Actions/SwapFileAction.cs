@@ -110,9 +110,11 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
         var loss = state.Rows is null || (before is null && kept is not null)
             ? null
             : LossCalculator.ForRestore(null, false, before, state.Rows.ToDictionary(t => t.Table, t => t.Rows, StringComparer.Ordinal));
+        var open = kept is null ? [] : context.Provider.Require<IFileSwap>("swap-file").StillOpenBy(context.Cluster.Node(state.Node), kept);
+        var reopen = open.Count == 0 ? "" : $" The old file is still open by {string.Join(", ", open)}: {(open.Count == 1 ? "it" : "they")} must reopen the database.";
         return new ActionResult
         {
-            Summary = kept is null ? $"'{state.Path}' is in place; there was no file before." : $"'{state.Path}' is replaced; the old file is kept as '{kept}'.",
+            Summary = kept is null ? $"'{state.Path}' is in place; there was no file before." : $"'{state.Path}' is replaced; the old file is kept as '{kept}'.{reopen}",
             Outputs = new Dictionary<string, FactValue> { ["keptPath"] = kept ?? string.Empty },
             Loss = loss,
         };

@@ -27,6 +27,7 @@ internal sealed class Snapshot : IDisposable
     private readonly SqliteFile _file;
     private SqliteFile? _log;
     private Dictionary<uint, long> _logged = [];
+    private bool _removesSharedMemory;
 
     private Snapshot(SqliteConnection connection, string path)
     {
@@ -48,10 +49,12 @@ internal sealed class Snapshot : IDisposable
     /// <summary>Opens a database without beginning a transaction.</summary>
     internal static Snapshot Open(string path)
     {
-        var connection = OpensForReadingOnly(path) ? SqliteConnections.OpenReadOnly(path, TimeSpan.Zero) : SqliteConnections.OpenReadWrite(path, TimeSpan.Zero);
+        var onlyReads = OpensForReadingOnly(path);
+        var hadSharedMemory = File.Exists(path + "-shm");
+        var connection = onlyReads ? SqliteConnections.OpenReadOnly(path, TimeSpan.Zero) : SqliteConnections.OpenReadWrite(path, TimeSpan.Zero);
         try
         {
-            return new Snapshot(connection, path);
+            return new Snapshot(connection, path) { _removesSharedMemory = onlyReads && !hadSharedMemory };
         }
         catch
         {
@@ -215,5 +218,37 @@ internal sealed class Snapshot : IDisposable
         }
     }
 
-    public void Dispose() => Connection.Dispose();
+    public void Dispose()
+    {
+        Connection.Dispose();
+        if (_removesSharedMemory)
+            RemoveSharedMemory();
+        _removesSharedMemory = false;
+    }
+
+    // A connection that only reads makes a -shm for the log that a crash left, and leaves it. Whoever reads in WAL mode holds a SHARED
+    // lock on the database, so under the exclusive lock nobody uses the -shm: the rule by which SQLite deletes it, too.
+    private void RemoveSharedMemory()
+    {
+        if (!File.Exists(Path + "-shm"))
+            return;
+        try
+        {
+            using var connection = SqliteConnections.OpenReadWrite(Path, TimeSpan.Zero);
+            var file = SqliteFile.Database(connection);
+            try
+            {
+                if (file.TryLock(FileLock.Shared) && file.TryLock(FileLock.Exclusive))
+                    File.Delete(Path + "-shm");
+            }
+            finally
+            {
+                file.Unlock();
+            }
+        }
+        catch (Exception e) when (e is DbRecoveryException or IOException or UnauthorizedAccessException)
+        {
+            // it does no harm: the next connection makes it anew
+        }
+    }
 }

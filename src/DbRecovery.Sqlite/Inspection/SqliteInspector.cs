@@ -98,7 +98,7 @@ internal sealed class SqliteInspector : IDataInspector
         using var image = new StoppableImage(DatabaseView.ImageOf(real, file, header, hot, header.IsWal || repaired is not null ? wal : null, repaired), cancellationToken);
         using var connection = ImageConnection.Open(image, real);
         var (schema, problem) = ReadSchema(connection.Connection, cancellationToken);
-        var (index, _) = Scan(image, header, cancellationToken);
+        var index = PageScan.Read(image, header, each: null, cancellationToken);
         // rows are counted from the pages: a page that is broken costs its own rows, and nothing beyond it
         return [.. schema.Where(r => r.Type == "table" && r.RootPage > 1).Select(row =>
         {
@@ -125,22 +125,13 @@ internal sealed class SqliteInspector : IDataInspector
 
     private static (PageIndex Index, PageHashList Hashes) Scan(IDatabaseImage image, SqliteHeader header, CancellationToken cancellationToken)
     {
-        var index = new PageIndex(header.UsableSize);
         using var hashes = new MemoryStream();
-        var buffer = new byte[Math.Max(1, (1 << 20) / header.PageSize) * header.PageSize];
         var hash = new byte[PageHashList.HashSize];
-        for (long at = 0; at < image.Length; at += buffer.Length)
+        var index = PageScan.Read(image, header, (_, page) =>
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            var read = image.Read(at, buffer);
-            for (var i = 0; i + header.PageSize <= read; i += header.PageSize)
-            {
-                var page = buffer.AsSpan(i, header.PageSize);
-                index.Add((uint)((at + i) / header.PageSize) + 1, page);
-                PageHashList.Hash(page, hash);
-                hashes.Write(hash);
-            }
-        }
+            PageHashList.Hash(page, hash);
+            hashes.Write(hash);
+        }, cancellationToken);
         return (index, new PageHashList(header.PageSize, hashes.ToArray()));
     }
 

@@ -1,6 +1,7 @@
 using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
 using Microsoft.Data.Sqlite;
+using SQLitePCL;
 
 namespace DbRecovery.Sqlite.Observation;
 
@@ -10,7 +11,8 @@ namespace DbRecovery.Sqlite.Observation;
 /// </summary>
 /// <remarks>
 /// A read-only connection to a WAL database that nobody has open would make a -shm and a -wal and leave them there, and would
-/// recover an orphaned WAL into them. That is why such a database is read as an image; whether anything changed meanwhile is
+/// recover an orphaned WAL into them. (In a database that is in use a reader is opened so that it could write, and told not to: see
+/// <see cref="OpenReader"/>.) That is why such a database is read as an image; whether anything changed meanwhile is
 /// asked afterwards with <see cref="StillHolds"/>.
 /// </remarks>
 internal sealed class DatabaseView : IDisposable
@@ -47,7 +49,7 @@ internal sealed class DatabaseView : IDisposable
         var live = journal is null && (!header.IsWal
             || (users.InUse || !users.Known) && File.Exists(path + "-shm") && File.Exists(WalFile.PathOf(path)));
         if (live)
-            return new DatabaseView(path, signature, SqliteConnections.OpenReadOnly(path, busyTimeout), live: true);
+            return new DatabaseView(path, signature, OpenReader(path, header, busyTimeout), live: true);
         var image = ImageOf(path, file, header, journal, header.IsWal ? WalFile.TryRead(path, withPages: true, cancellationToken) : null);
         return OpenImage(path, signature, image);
     }
@@ -100,6 +102,18 @@ internal sealed class DatabaseView : IDisposable
         }
     }
 
-    private static string Signature(string path) =>
+    // The last connection in WAL mode to close folds the log in and removes it. If the application closes while we read, that is us, and
+    // a reader that may not write would leave a log behind that looks like a crash.
+    private static SqliteConnection OpenReader(string path, SqliteHeader header, TimeSpan busyTimeout)
+    {
+        if (!header.IsWal)
+            return SqliteConnections.OpenReadOnly(path, busyTimeout);
+        var connection = SqliteConnections.OpenReadWrite(path, busyTimeout);
+        raw.sqlite3_exec(connection.Handle, "PRAGMA query_only = ON");
+        return connection;
+    }
+
+    /// <summary>What tells whether file, log or journal were written since.</summary>
+    internal static string Signature(string path) =>
         $"{FileStatus.Of(path)} {FileStatus.Of(WalFile.PathOf(path))} {FileStatus.Of(JournalFile.PathOf(path))}";
 }

@@ -20,6 +20,11 @@ internal enum LockStrength
 /// <param name="Strength">How strong it is.</param>
 internal sealed record HeldLock(int Process, LockStrength Strength);
 
+/// <summary>A process that has a database file open.</summary>
+/// <param name="Process">Its id.</param>
+/// <param name="SharedMemory">Whether it has the -shm open, too: then it has read in WAL mode.</param>
+internal sealed record FileOpener(int Process, bool SharedMemory);
+
 /// <summary>
 /// Who uses a database, seen from outside: /proc/locks against the bytes that SQLite locks, and the descriptors of every process.
 /// Nothing is opened, so that no lock of this process can be lost by it.
@@ -28,6 +33,7 @@ internal sealed record FileUsers
 {
     private const long PendingByte = 0x40000000, ReservedByte = PendingByte + 1, FirstShared = PendingByte + 2, LastShared = FirstShared + 509;
     private const long WalWriteLock = 120;
+    private const string DeletedMark = " (deleted)"; // see proc(5), /proc/pid/fd
 
     /// <summary>Whether the system lets us see this at all.</summary>
     internal required bool Known { get; init; }
@@ -48,7 +54,7 @@ internal sealed record FileUsers
     {
         if (!OperatingSystem.IsLinux() || !File.Exists("/proc/locks"))
             return new FileUsers { Known = false };
-        return new FileUsers { Known = true, Locks = ReadLocks(database), OpenBy = ReadOpenBy(database) };
+        return new FileUsers { Known = true, Locks = ReadLocks(database), OpenBy = [.. Openers(database).Select(o => o.Process)] };
     }
 
     /// <summary>Only the locks, which is cheap.</summary>
@@ -121,18 +127,40 @@ internal sealed record FileUsers
             && (file.Device is null || deviceAndInode[..last] == file.Device);
     }
 
-    private static List<int> ReadOpenBy(string database)
+    /// <summary>
+    /// The processes that have a file open, as far as this user may see. A file is known by its inode: another mount namespace, or a
+    /// replacement, gives it another name.
+    /// </summary>
+    /// <param name="file">The file.</param>
+    /// <param name="formerPath">Its path before something else was put there; null where it is still there.</param>
+    internal static IReadOnlyList<FileOpener> Openers(string file, string? formerPath = null)
     {
-        var users = new List<int>();
+        var path = formerPath ?? file;
+        var identity = FileStatus.Of(file);
+        var openers = new List<FileOpener>();
         foreach (var process in Children("/proc"))
         {
-            if (int.TryParse(Path.GetFileName(process), CultureInfo.InvariantCulture, out var id)
-                && Children($"/proc/{id}/fd").Any(fd => LinkTarget(fd) == database))
-                users.Add(id);
+            if (!int.TryParse(Path.GetFileName(process), CultureInfo.InvariantCulture, out var id))
+                continue;
+            var links = Children($"/proc/{id}/fd").Select(fd => (Descriptor: fd, Target: LinkTarget(fd))).Where(l => l.Target is not null).ToList();
+            if (links.Exists(l => IsOpen(l.Descriptor, l.Target!, file, path, identity, formerPath is not null)))
+                openers.Add(new FileOpener(id, links.Exists(l => Path.GetFileName(WithoutMark(l.Target!)).StartsWith(Path.GetFileName(path) + "-shm", StringComparison.Ordinal))));
         }
-        users.Sort();
-        return users;
+        return [.. openers.OrderBy(o => o.Process)];
     }
+
+    private static bool IsOpen(string descriptor, string target, string file, string path, FileStatus? identity, bool replaced)
+    {
+        // a file that was replaced is called deleted, whether or not it is kept under another name
+        if (target == path && !replaced || target == path + DeletedMark && (replaced || identity is null))
+            return true;
+        // only what has the right name is looked at: a status may wait for ever on a file system that is gone
+        var name = Path.GetFileName(WithoutMark(target));
+        return identity is not null && (name == Path.GetFileName(path) || name == Path.GetFileName(file))
+            && FileStatus.Of(descriptor) is { } open && (open.Inode, open.Device) == (identity.Inode, identity.Device);
+    }
+
+    private static string WithoutMark(string target) => target.EndsWith(DeletedMark, StringComparison.Ordinal) ? target[..^DeletedMark.Length] : target;
 
     private static string[] Children(string folder)
     {

@@ -23,6 +23,8 @@ internal static class SilentDamage
         }
         var before = BackupState.Capture(path, header, cancellationToken);
         var unwritten = BackupState.Compare(backup.Source.State, before, out var because);
+        if (unwritten == true && IsBeingWritten(path, header, cancellationToken))
+            (unwritten, because) = (null, "a transaction is under way, or was cut off: pages may be written before the change counter is");
         if (unwritten is { } known)
             facts.Set(SqliteFacts.UnwrittenSinceBackup, known);
         else
@@ -42,16 +44,20 @@ internal static class SilentDamage
         Compare(path, file, header, hashes, before, facts, cancellationToken);
     }
 
+    // in rollback mode a large transaction writes pages long before its commit raises the change counter
+    private static bool IsBeingWritten(string path, SqliteHeader header, CancellationToken cancellationToken) =>
+        !header.IsWal && (JournalFile.TryRead(path, withPages: false, cancellationToken) is { Live: true }
+            || FileUsers.ReadLocks(path).Any(l => l.Strength is LockStrength.Pending or LockStrength.Exclusive));
+
     private static void Compare(string path, IDatabaseImage file, SqliteHeader header, PageHashList hashes, IReadOnlyDictionary<string, string> before, FactSet facts, CancellationToken cancellationToken)
     {
         var wal = header.IsWal ? WalFile.TryRead(path, withPages: true, cancellationToken) : null;
         using var image = DatabaseView.ImageOf(path, file, header, hot: null, wal);
-        var index = new PageIndex(header.UsableSize);
-        var differing = Differing(image, header.PageSize, hashes, index, cancellationToken);
+        var (differing, index) = Differing(image, header, hashes, cancellationToken);
         // what was written while we compared is no damage
         var first = new byte[SqliteHeader.Size];
         file.Read(0, first);
-        if (SqliteHeader.TryParse(first) is not { } now || BackupState.Compare(before, BackupState.Capture(path, now, cancellationToken), out _) != true)
+        if (IsBeingWritten(path, header, cancellationToken) || SqliteHeader.TryParse(first) is not { } now || BackupState.Compare(before, BackupState.Capture(path, now, cancellationToken), out _) != true)
         {
             const string Why = "the database was written while it was compared";
             facts.SetUnknown(SqliteFacts.UnwrittenSinceBackup, Why);
@@ -62,32 +68,22 @@ internal static class SilentDamage
         facts.Set(SqliteFacts.SilentDamageWhere, FactValue.OfList(Where(path, image, index, differing)));
     }
 
-    private static List<uint> Differing(OverlayImage image, int pageSize, PageHashList hashes, PageIndex index, CancellationToken cancellationToken)
+    private static (List<uint> Pages, PageIndex Index) Differing(OverlayImage image, SqliteHeader header, PageHashList hashes, CancellationToken cancellationToken)
     {
         var differing = new List<uint>();
-        var buffer = new byte[Math.Max(1, (1 << 20) / pageSize) * pageSize];
         var hash = new byte[PageHashList.HashSize];
-        uint page = 0;
-        for (long at = 0; at < image.Length; at += buffer.Length)
+        var index = PageScan.Read(image, header, (page, content) =>
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            var read = image.Read(at, buffer);
-            for (var i = 0; i + pageSize <= read; i += pageSize)
-            {
-                page++;
-                var content = buffer.AsSpan(i, pageSize);
-                index.Add(page, content);
-                // SQLite's backup gives page 1 a header of its own, and never uses the page with the lock bytes
-                if (page == 1 || page == PendingByte / pageSize + 1)
-                    continue;
-                PageHashList.Hash(content, hash);
-                if (page > hashes.Count || !hashes[(int)page - 1].SequenceEqual(hash))
-                    differing.Add(page);
-            }
-        }
-        for (var lost = page + 1; lost <= hashes.Count; lost++)
+            // SQLite's backup gives page 1 a header of its own, and never uses the page with the lock bytes
+            if (page == 1 || page == PendingByte / header.PageSize + 1)
+                return;
+            PageHashList.Hash(content, hash);
+            if (page > hashes.Count || !hashes[(int)page - 1].SequenceEqual(hash))
+                differing.Add(page);
+        }, cancellationToken);
+        for (var lost = (uint)(image.Length / header.PageSize) + 1; lost <= hashes.Count; lost++)
             differing.Add(lost);
-        return differing;
+        return (differing, index);
     }
 
     private static List<string> Where(string path, OverlayImage image, PageIndex index, List<uint> differing)

@@ -167,6 +167,7 @@ internal sealed class SqliteObserver(TimeProvider time) : INodeObserver
                 users = FileUsers.Of(_path);
             }
             var compared = new FactSet();
+            DamagedObjects.Record(_path, file, header, FactsSoFar(), compared, stop);
             await SilentDamage.RecordAsync(_path, file, header, request.LastBackup, request.Level != ObservationLevel.Quick, compared, stop).ConfigureAwait(false);
             Gather((all, _) =>
             {
@@ -274,6 +275,12 @@ internal sealed class SqliteObserver(TimeProvider time) : INodeObserver
                 .. request.Cluster.Expects.Tables.Count > 0 ? new[] { CommonFacts.MissingTables, CommonFacts.ShortTables } : []]);
 
         private void Tell(string status) => progress?.Report(new OperationProgress($"Observing {request.Node.Name}", status, 0, null));
+
+        private FactSet FactsSoFar()
+        {
+            lock (_gate)
+                return new FactSet(_facts);
+        }
 
         private void Note(Action action)
         {

@@ -6,6 +6,9 @@ namespace DbRecovery.Sqlite.Swap;
 /// <summary>The two bytes of a database's header that say whether it is in WAL mode (https://sqlite.org/fileformat2.html, section 1.3.3).</summary>
 internal static class JournalModeBytes
 {
+    /// <summary>The value of WAL mode.</summary>
+    internal const byte Wal = 2;
+
     private const int Offset = 18;
     private const int HeaderSize = 100;
 

@@ -1,3 +1,4 @@
+using DbRecovery.Sqlite.Observation;
 using DbRecovery.Sqlite.Vfs;
 
 namespace DbRecovery.Sqlite.Swap;
@@ -8,7 +9,8 @@ namespace DbRecovery.Sqlite.Swap;
 /// itself refuses to write to a file that was moved (SQLITE_READONLY_DBMOVED). What cannot be fenced from outside is a rollback-mode
 /// connection that goes on READING the old file: a read that begins while a new connection is in the middle of a transaction takes the
 /// new file's journal for a hot one of its own, plays it into the kept file and deletes it, and that transaction is then not protected
-/// against a crash. Applications in rollback mode should therefore be made to reopen the database soon after a swap.
+/// against a crash. Applications in rollback mode should therefore be made to reopen the database soon after a swap;
+/// <see cref="StillOpenBy"/> names them. A connection that is open but has not read yet is dealt with in <see cref="UnreadConnections"/>.
 /// </remarks>
 internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
 {
@@ -42,6 +44,10 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
         }
     }
 
+    public IReadOnlyList<string> StillOpenBy(NodeDefinition node, string keptPath) =>
+        !OperatingSystem.IsLinux() ? [] : [.. FileUsers.Openers(keptPath, DatabasePath.Of(node))
+            .Where(o => o.Process != Environment.ProcessId).Select(o => FileUsers.Describe(o.Process))];
+
     private async Task<string?> CarryOutAsync(SwapPlan plan, string path, TimeSpan lockTimeout, CancellationToken cancellationToken)
     {
         if (!File.Exists(path))
@@ -52,7 +58,7 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
             plan.Run(held: null);
             return existed ? plan.KeptPath : null;
         }
-        using var held = await SqliteFileLock.TakeAsync(path, lockTimeout, clock, cancellationToken).ConfigureAwait(false);
+        using var held = await plan.LockAsync(lockTimeout, clock, cancellationToken).ConfigureAwait(false);
         cancellationToken.ThrowIfCancellationRequested();
         // worked out again: only now can nothing come or go any more
         plan.Run(held);

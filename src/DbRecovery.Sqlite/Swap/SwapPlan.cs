@@ -36,6 +36,35 @@ internal sealed class SwapPlan
     /// <summary>Whether the new file is at the path: from then on nothing is taken back.</summary>
     internal bool Exchanged { get; private set; }
 
+    /// <summary>Takes the locks within a time, and makes sure that no process is about to mix the old file with the new one's log.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.DatabaseBusy"/>; nothing was changed.</exception>
+    internal async Task<SqliteFileLock> LockAsync(TimeSpan timeout, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var start = clock.GetTimestamp();
+        while (true)
+        {
+            var left = timeout - clock.GetElapsedTime(start);
+            var held = await SqliteFileLock.TakeAsync(_path, left > TimeSpan.Zero ? left : TimeSpan.Zero, clock, cancellationToken).ConfigureAwait(false);
+            IReadOnlyList<int> unread;
+            try
+            {
+                unread = (JournalModeBytes.OfLive(_path, held) ?? JournalModeBytes.Of(_newFile)) == JournalModeBytes.Wal ? UnreadConnections.Of(_path) : [];
+            }
+            catch
+            {
+                held.Dispose();
+                throw;
+            }
+            if (unread.Count == 0)
+                return held;
+            // such a connection cannot read, and so come out of danger, while the file is locked
+            held.Dispose();
+            if (clock.GetElapsedTime(start) >= timeout)
+                throw UnreadConnections.Refuse(_path, unread);
+            await Task.Delay(UnreadConnections.Poll, clock, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>Carries the steps out; a failure before the new file is in place takes back what was done.</summary>
     internal void Run(SqliteFileLock? held)
     {

@@ -62,6 +62,19 @@ public sealed class BackupSourceTests : IDisposable
     }
 
     [Fact]
+    public async Task It_leaves_no_shared_memory_beside_a_log_without_one()
+    {
+        var path = _box.Create("app.db", "old", "wal");
+        var app = OtherProcess.Open(path);
+        app.Run("INSERT INTO t VALUES (1000, 'in the log')");
+        app.Kill();
+        File.Delete(path + "-shm"); // as after a restart where it was not kept, or in a copy
+        var before = _box.Snapshot();
+        await _source.ReadAsync(Sandbox.Cluster(path), Sandbox.Node(path), new MemorySink(), null, CancellationToken.None);
+        Assert.Equal(before, _box.Snapshot());
+    }
+
+    [Fact]
     public async Task A_log_that_a_crash_left_is_backed_up_and_not_recovered()
     {
         var path = _box.Create("app.db", "old", "wal");

@@ -45,7 +45,8 @@ internal sealed class LookSandbox : IDisposable
         command.ExecuteNonQuery();
     }
 
-    public Task<NodeObservation> Observe(ObservationLevel level = ObservationLevel.Standard, IBackupContent? backup = null, string? path = null, CancellationToken token = default)
+    public Task<NodeObservation> Observe(ObservationLevel level = ObservationLevel.Standard, IBackupContent? backup = null, string? path = null, CancellationToken token = default,
+        TimeSpan? timeout = null, IProgress<OperationProgress>? progress = null)
     {
         var node = new NodeDefinition { Name = "db", Path = path ?? Database };
         Assert.True(new SqliteProvider().TryGet<INodeObserver>(out var observer));
@@ -61,8 +62,8 @@ internal sealed class LookSandbox : IDisposable
             },
             Level = level,
             LastBackup = backup,
-            Timeout = TimeSpan.FromSeconds(30),
-        }, null, token);
+            Timeout = timeout ?? TimeSpan.FromSeconds(30),
+        }, progress, token);
     }
 
     public void Overwrite(long offset, byte[] bytes)

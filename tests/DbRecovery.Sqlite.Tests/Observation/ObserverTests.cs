@@ -171,6 +171,32 @@ public sealed class ObserverTests
     }
 
     [Fact]
+    public async Task When_the_application_closes_while_it_looks_no_log_stays_behind()
+    {
+        using var box = new LookSandbox();
+        box.Create("wal");
+        using var app = OtherProcess.Open(box.Database);
+        Assert.Equal("done", app.Run("INSERT INTO pairs VALUES (-1, -1)"));
+        var progress = new Reporter(status =>
+        {
+            if (status == "checking the structure")
+                app.Dispose();
+        });
+        Assert.True(new SqliteProvider().TryGet<INodeObserver>(out var observer));
+        var node = Sandbox.Node(box.Database);
+        await observer.ObserveAsync(new ObservationRequest { Node = node, Cluster = Sandbox.Cluster(box.Database), Level = ObservationLevel.Standard, Timeout = TimeSpan.FromSeconds(30) }, progress, default);
+        Assert.True(app.HasEnded);
+        Assert.Equal([box.Database], Directory.GetFiles(box.Folder));
+        Assert.False((await box.Observe()).Facts.Bool(SqliteFacts.RecoveryNeeded));
+        Assert.Equal(1L, Sandbox.Execute(box.Database, "SELECT count(*) FROM pairs WHERE a = -1"));
+    }
+
+    private sealed class Reporter(Action<string> report) : IProgress<OperationProgress>
+    {
+        public void Report(OperationProgress value) => report(value.Status);
+    }
+
+    [Fact]
     public async Task Cancelling_throws()
     {
         using var box = new LookSandbox();

@@ -17,7 +17,7 @@ internal sealed class OtherProcess : IDisposable
 
     public static OtherProcess Open(string path)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet")
+        var start = new ProcessStartInfo(Host)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -29,7 +29,26 @@ internal sealed class OtherProcess : IDisposable
         return other;
     }
 
+    /// <summary>Observes a database from a process that another program starts: the facts as <c>name=value</c>, <c>?</c> where unknown.</summary>
+    public static IReadOnlyList<string> Observe(string path, params string[] wrapper)
+    {
+        var start = new ProcessStartInfo(wrapper[0]) { RedirectStandardOutput = true };
+        foreach (var argument in wrapper.Skip(1).Concat([Host, "exec", typeof(OtherProcess).Assembly.Location, "--observe", path]))
+            start.ArgumentList.Add(argument);
+        using var process = Process.Start(start)!;
+        var lines = new List<string>();
+        while (process.StandardOutput.ReadLine() is { } line)
+            lines.Add(line);
+        Assert.True(process.WaitForExit(Deadline));
+        Assert.Equal(0, process.ExitCode);
+        return lines;
+    }
+
+    private static string Host => Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet";
+
     public int Id => _process.Id;
+
+    public bool HasEnded => _disposed || _process.HasExited;
 
     /// <summary>Runs a statement: the first value, or <c>error CODE</c>.</summary>
     public string Run(string sql)
@@ -68,6 +87,8 @@ internal sealed class OtherProcess : IDisposable
 
     public static int Main(string[] args)
     {
+        if (args is ["--observe", var observed])
+            return Observe(observed);
         if (args is not ["--sql", var path])
             return 2;
         SqliteLibrary.EnsureLoaded();
@@ -76,6 +97,16 @@ internal sealed class OtherProcess : IDisposable
         Console.WriteLine("ready");
         while (Console.ReadLine() is { } sql)
             Console.WriteLine(Answer(connection, sql));
+        return 0;
+    }
+
+    private static int Observe(string path)
+    {
+        if (!new SqliteProvider().TryGet<INodeObserver>(out var observer))
+            return 3;
+        var request = new ObservationRequest { Node = Sandbox.Node(path), Cluster = Sandbox.Cluster(path), Level = ObservationLevel.Standard, Timeout = Deadline };
+        foreach (var fact in observer.ObserveAsync(request, null, CancellationToken.None).GetAwaiter().GetResult().Facts)
+            Console.WriteLine($"{fact.Name}={(fact.Value is { } value ? value.ToString().ReplaceLineEndings(" ") : "?")}");
         return 0;
     }
 

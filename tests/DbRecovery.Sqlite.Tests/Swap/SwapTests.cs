@@ -322,6 +322,48 @@ public sealed class SwapTests : IDisposable
         Assert.StartsWith("old 1", (string)Sandbox.Execute(path, "SELECT v FROM t WHERE id=1")!);
     }
 
+    [Fact]
+    public async Task A_connection_that_has_not_read_yet_is_waited_for_and_named()
+    {
+        var path = _box.Create("app.db", "old", "wal");
+        var fresh = _box.Create("new.db", "new");
+        using var idle = OtherProcess.Open(path);
+        var before = _box.Snapshot();
+
+        var refused = await Assert.ThrowsAsync<DbRecoveryException>(() => Swap(path, fresh, TimeSpan.FromMilliseconds(150)));
+
+        Assert.Equal(ErrorIds.DatabaseBusy, refused.Id);
+        Assert.Contains($"pid {idle.Id} ", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(before, _box.Snapshot());
+        var swap = Swap(path, fresh, TimeSpan.FromSeconds(20));
+        var answer = "";
+        Assert.True(SpinWait.SpinUntil(() => (answer = idle.Run("SELECT v FROM t WHERE id=1")) != "error 5", TimeSpan.FromSeconds(20)));
+        Assert.StartsWith("old 1", answer);
+        await swap;
+        // new and old pages never meet
+        using var app = OtherProcess.Open(path);
+        Assert.Equal("done", app.Run("UPDATE t SET v='newer' WHERE id=1"));
+        Assert.Equal("error 14", idle.Run("SELECT v FROM t WHERE id=1"));
+        Assert.Equal("ok", app.Run("PRAGMA integrity_check"));
+    }
+
+    [Theory]
+    [InlineData("delete")]
+    [InlineData("wal")]
+    public async Task Who_still_has_the_old_file_open_is_named(string journalMode)
+    {
+        var path = _box.Create("app.db", "old", journalMode);
+        using var stale = OtherProcess.Open(path);
+        stale.Run("SELECT count(*) FROM t");
+        var kept = await Swap(path, _box.Create("new.db", "new"));
+        using var reopened = OtherProcess.Open(path);
+        reopened.Run("SELECT count(*) FROM t");
+
+        Assert.StartsWith($"pid {stale.Id} (", Assert.Single(_swap.StillOpenBy(Sandbox.Node(path), kept!)), StringComparison.Ordinal);
+        stale.Dispose();
+        Assert.Empty(_swap.StillOpenBy(Sandbox.Node(path), kept!));
+    }
+
     private static void Run(Microsoft.Data.Sqlite.SqliteConnection connection, string sql)
     {
         using var command = connection.CreateCommand();

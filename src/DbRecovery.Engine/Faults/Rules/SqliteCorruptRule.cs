@@ -7,6 +7,7 @@ namespace DbRecovery.Engine.Faults.Rules;
 internal sealed class SqliteCorruptRule : NodeRule
 {
     private const int MostLines = 100;
+    private const int MostNames = 5;
 
     public override FaultClass Class { get; } = new("sqlite.corrupt", FaultSeverity.DataAtRisk, ["sqlite"],
         "the database file is damaged, or gone",
@@ -47,15 +48,17 @@ internal sealed class SqliteCorruptRule : NodeRule
         if (lines.Damage.Count == 0)
             return null;
         var silent = SilentTables(node);
+        var damaged = Damaged(node);
         var complete = lines.Total < MostLines;
         var unsettled = lines.IndexOnly && complete && lines.Uncounted.Count > 0 && !TablesProvedWhole(node);
         var indexOnly = lines.IndexOnly && !unsettled && silent.Count == 0 && SqliteCodes.Primary(node) != SqliteCodes.NotADatabase;
         return Make(view, node.Node, unsettled || (indexOnly && !complete) ? FaultConfidence.Likely : FaultConfidence.Certain,
             unsettled ? $"rows and entries of {string.Join(", ", lines.Uncounted)} differ while their number is right: a value changed, in the table or in the index"
                 : indexOnly ? "indexes disagree with their tables"
-                : lines.IndexTreesOnly ? "pages of indexes are damaged, which rebuilding an index cannot mend; no line is about a table"
-                : "the structure of the database is damaged",
+                : lines.IndexTreesOnly || (damaged.Length > 0 && damaged.All(d => d.Type == "index")) ? $"pages of indexes are damaged, which rebuilding an index cannot mend; no line is about a table{(damaged.Length == 0 ? "" : $": {Named(damaged)}")}"
+                : damaged.Length == 0 ? "the structure of the database is damaged" : $"the structure of the database is damaged: {Named(damaged)}",
             [node.Evidence(SqliteFacts.StructureErrors, "what the structure check found", "none"),
+                .. damaged.Length > 0 ? [node.Evidence(SqliteFacts.DamagedObjects, "what the damaged pages belong to", "none")] : Array.Empty<Evidence>(),
                 .. silent.Count > 0 ? [node.Evidence(SqliteFacts.SilentDamageWhere, "pages of tables differ from the last backup")] : Array.Empty<Evidence>()],
             [
                 unsettled ? "index damage alone: lost entries would make the number differ, and rebuilding the index would take a wrong value of the table for right"
@@ -63,7 +66,7 @@ internal sealed class SqliteCorruptRule : NodeRule
                     : "index damage alone: a line of the check is about more than an index's entries",
                 "sqlite.recovery-needed: no journal waits to be played back",
             ],
-            Details(indexOnly ? "index" : "data", lines.Objects));
+            Details(indexOnly ? "index" : "data", [.. lines.Objects.Concat(damaged.Select(d => d.Name)).Distinct(StringComparer.Ordinal)]));
     }
 
     private static bool TablesProvedWhole(NodeObservation node) =>
@@ -102,6 +105,13 @@ internal sealed class SqliteCorruptRule : NodeRule
         node.Facts.Bool(SqliteFacts.UnwrittenSinceBackup) == true
             ? (node.Facts.List(SqliteFacts.SilentDamageWhere) ?? []).Where(w => !w.Contains("(index ", StringComparison.Ordinal)).ToArray()
             : [];
+
+    private static (string Type, string Name)[] Damaged(NodeObservation node) => (node.Facts.List(SqliteFacts.DamagedObjects) ?? [])
+        .Select(d => Regex.Match(d, @"^(table|index) (.+?): page \d", RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1)))
+        .Where(m => m.Success).Select(m => (m.Groups[1].Value, m.Groups[2].Value)).Distinct().ToArray();
+
+    private static string Named((string Type, string Name)[] damaged) =>
+        string.Join(", ", damaged.Take(MostNames).Select(d => $"{d.Type} {d.Name}")) + (damaged.Length > MostNames ? $" and {damaged.Length - MostNames} more" : "");
 
     private static string[] Objects(IEnumerable<string> where) => where
         .Select(w => Regex.Match(w, @"\((?:table|index) (.+)\)$", RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1)))
