@@ -72,7 +72,7 @@ public sealed class BadTargetTests
     public void On_a_read_only_file_system_a_database_is_looked_at_and_nothing_is_written()
     {
         using var lab = new Lab();
-        using var disk = new Small("16m");
+        using var disk = new Small("40m");
         lab.ProvedBackup();
         var there = disk.At("shop.db");
         File.Copy(lab.Database, there);

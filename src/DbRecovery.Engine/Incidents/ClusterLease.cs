@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Backups;
 
 namespace DbRecovery.Engine.Incidents;
 
@@ -34,8 +35,20 @@ internal sealed class ClusterLease : IDisposable
     public string Name { get; }
 
     /// <summary>Takes the lease or says who has it.</summary>
-    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.LeaseHeld"/>.</exception>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.LeaseHeld"/>; <see cref="ErrorIds.AccessDenied"/> or <see cref="ErrorIds.OutOfSpace"/> where the state folder cannot be written.</exception>
     public static ClusterLease Acquire(string folder, string cluster, string? incident, TimeProvider clock)
+    {
+        try
+        {
+            return Take(folder, cluster, incident, clock);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw RepositoryErrors.Translate(e, folder, ErrorIds.AccessDenied);
+        }
+    }
+
+    private static ClusterLease Take(string folder, string cluster, string? incident, TimeProvider clock)
     {
         DurableFile.CreateFolder(folder);
         // the runtime locks a file for reading too, so what people read is beside the file that is locked
