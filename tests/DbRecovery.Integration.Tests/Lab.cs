@@ -10,10 +10,11 @@ internal sealed class Lab : IDisposable
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
     private readonly List<Process> _started = [];
 
-    public Lab(int megabytes = 2, string journal = "delete", string folderName = "lab", string extraInventory = "")
+    public Lab(int megabytes = 2, string journal = "delete", string folderName = "lab", string extraInventory = "", string repository = "repository", string state = "state")
     {
         Folder = Path.Combine(Path.GetTempPath(), $"dbrecovery-it-{Guid.NewGuid():N}", folderName);
         Directory.CreateDirectory(Folder);
+        Directory.CreateDirectory(Temp);
         Database = Path.Combine(Folder, "shop.db");
         File.WriteAllText(Inventory, $$"""
             clusters:
@@ -24,8 +25,8 @@ internal sealed class Lab : IDisposable
                 backups: { repository: main }
             {{extraInventory}}
             repositories:
-              main: { path: repository }
-            state: state
+              main: { path: {{repository}} }
+            state: {{state}}
             """);
         if (megabytes > 0)
             Workload("create", Database, "--megabytes", $"{megabytes}", "--journal", journal);
@@ -35,6 +36,9 @@ internal sealed class Lab : IDisposable
     public string Database { get; }
     public string Inventory => Path.Combine(Folder, "dbrecovery.yml");
     public string Acknowledged => Path.Combine(Folder, "acknowledged.txt");
+    /// <summary>The temporary folder of the processes.</summary>
+    public string Temp => Path.Combine(Path.GetDirectoryName(Folder)!, "tmp");
+    public string Repository => Path.Combine(Folder, "repository");
     public string State => Path.Combine(Folder, "state", "shop");
 
     public sealed record Run(int ExitCode, string Out, string Err)
@@ -42,6 +46,8 @@ internal sealed class Lab : IDisposable
         /// <summary>The objects printed, one a line.</summary>
         public IReadOnlyList<JsonElement> Objects => [.. Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement)];
         public JsonElement Object => Objects.Single();
+        /// <summary>The id of the first error on the error stream.</summary>
+        public string? ErrorId => Err.Split('\n').FirstOrDefault(l => l.StartsWith("error ", StringComparison.Ordinal))?.Split(' ', ':')[1];
         public override string ToString() => $"exit code {ExitCode}\n{Out}\n{Err}";
     }
 
@@ -53,9 +59,43 @@ internal sealed class Lab : IDisposable
         return run;
     }
 
+    /// <summary>Runs the executable, whatever comes of it.</summary>
+    public Run Try(params string[] arguments) => Execute("dotnet", ["exec", Program("dbrecovery"), .. arguments]);
+
     /// <summary>Runs the executable with an environment of its own.</summary>
     public Run DbRecovery(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
         Execute("dotnet", ["exec", Program("dbrecovery"), .. arguments], environment);
+
+    /// <summary>Runs the executable as a user who owns nothing.</summary>
+    public Run AsNobody(params string[] arguments) =>
+        Execute("setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", "dotnet", "exec", Program("dbrecovery"), .. arguments],
+            new Dictionary<string, string> { ["HOME"] = Folder, ["DOTNET_CLI_HOME"] = Folder });
+
+    /// <summary>Runs the executable, sends it a signal when a condition holds, and gives its end and the time from signal to end.</summary>
+    public (Run Run, TimeSpan ToEnd) Signalled(string signal, Func<TimeSpan, bool> when, params string[] arguments)
+    {
+        var process = StartDbRecovery(arguments);
+        process.StandardInput.Close();
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        var clock = Stopwatch.StartNew();
+        while (!process.HasExited && !when(clock.Elapsed))
+        {
+            Assert.True(clock.Elapsed < Limit, $"{string.Join(' ', arguments)} never came to the moment of the signal");
+            Thread.Sleep(1);
+        }
+        clock.Restart();
+        if (!process.HasExited)
+            Send(signal, process.Id);
+        Assert.True(process.WaitForExit(Limit), $"{string.Join(' ', arguments)} did not end after {signal}");
+        var took = clock.Elapsed;
+        return (new Run(process.ExitCode, output.Result.Trim(), error.Result.Trim()), took);
+    }
+
+    private static void Send(string signal, int process)
+    {
+        using var kill = Process.Start("kill", ["-s", signal, $"{process}"]);
+        kill.WaitForExit();
+    }
 
     public string Workload(params string[] arguments)
     {
@@ -92,6 +132,31 @@ internal sealed class Lab : IDisposable
         return backup;
     }
 
+    /// <summary>
+    /// What a process that was interrupted could have left: staging and scratch folders, temporary objects, sessions. A kill leaves the
+    /// last two in the repository: they cost nothing to readers, and a later backup removes them when they are old enough to be nobody's.
+    /// </summary>
+    public IReadOnlyList<string> Leftovers(bool killed = false) =>
+    [
+        .. Directory.GetFileSystemEntries(Folder, ".*").Where(e => Path.GetFileName(e) != ".dbrecovery-kept"),
+        .. Directory.GetFileSystemEntries(Temp, "dbrecovery*"),
+        .. (killed ? [] : new[] { "tmp", "sessions" }).Select(f => Path.Combine(Repository, f)).Where(Directory.Exists).SelectMany(f => Directory.GetFiles(f, "*", SearchOption.AllDirectories)),
+    ];
+
+    /// <summary>Makes this folder the same as another lab's, which has no process running.</summary>
+    public void CopyFrom(Lab other)
+    {
+        foreach (var entry in Directory.GetFileSystemEntries(Folder))
+            if (Directory.Exists(entry))
+                Directory.Delete(entry, recursive: true);
+            else
+                File.Delete(entry);
+        foreach (var folder in Directory.GetDirectories(other.Folder, "*", SearchOption.AllDirectories))
+            Directory.CreateDirectory(Path.Combine(Folder, Path.GetRelativePath(other.Folder, folder)));
+        foreach (var file in Directory.GetFiles(other.Folder, "*", SearchOption.AllDirectories))
+            File.Copy(file, Path.Combine(Folder, Path.GetRelativePath(other.Folder, file)), overwrite: true);
+    }
+
     public static void Until(Func<bool> condition, string what, TimeSpan? within = null)
     {
         var clock = Stopwatch.StartNew();
@@ -109,6 +174,7 @@ internal sealed class Lab : IDisposable
         var start = new ProcessStartInfo(program) { WorkingDirectory = Folder, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment.Remove("DBRECOVERY_INVENTORY");
         start.Environment.Remove("DBRECOVERY_STATE");
+        start.Environment["TMPDIR"] = Temp;
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
             start.Environment[name] = value;
         foreach (var argument in arguments)

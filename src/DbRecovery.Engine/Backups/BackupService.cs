@@ -105,6 +105,11 @@ public sealed class BackupService : IBackupService
         {
             throw FileErrors.Translate(e, _options.ScratchFolder ?? Path.GetTempPath(), ErrorIds.RestoreFailed);
         }
+        catch (DbRecoveryException e) when (cancellationToken.IsCancellationRequested)
+        {
+            // a scratch place that is given up makes what still reads it fail: that says nothing of the backup
+            throw new OperationCanceledException("the test was cancelled", e, cancellationToken);
+        }
         await ProofStore.WriteAsync(content.Repository, proof, cancellationToken).ConfigureAwait(false);
         return new BackupTestResult { Backup = content.Info with { Definition = backup.Definition, Proof = proof }, Proof = proof };
     }

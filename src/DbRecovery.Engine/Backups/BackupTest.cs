@@ -13,17 +13,12 @@ internal sealed class BackupTest(BackupContent content, IRestoreTarget target, I
     {
         var testedAt = clock.GetUtcNow();
         CheckSpace(scratchRoot);
-        var scratch = Path.Combine(scratchRoot, $"dbrecovery-test-{Guid.NewGuid():N}");
-        // data of a database: nobody else may look
-        if (OperatingSystem.IsWindows())
-            Directory.CreateDirectory(scratch);
-        else
-            Directory.CreateDirectory(scratch, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        using var scratch = OwnedFolder.Create(scratchRoot, "dbrecovery-test-");
         var (restoring, checking) = (TimeSpan.Zero, TimeSpan.Zero);
         var at = Stopwatch.GetTimestamp();
         try
         {
-            var path = await RestoreAsync(Path.Combine(scratch, ScratchName()), progress, cancellationToken).ConfigureAwait(false);
+            var path = await RestoreAsync(Path.Combine(scratch.Path, ScratchName()), progress, cancellationToken).ConfigureAwait(false);
             restoring = Stopwatch.GetElapsedTime(at);
             at = Stopwatch.GetTimestamp();
             if (path is not null)
@@ -35,10 +30,6 @@ internal sealed class BackupTest(BackupContent content, IRestoreTarget target, I
         catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryCorrupt or ErrorIds.BackupVerifyFailed or ErrorIds.DatabaseCorrupt or ErrorIds.NotADatabase)
         {
             _checks.Add(new ProofCheck(e.Id == ErrorIds.RepositoryCorrupt ? "restore" : "inspect", false, e.Message));
-        }
-        finally
-        {
-            Remove(scratch);
         }
         return new BackupProof
         {
@@ -135,17 +126,5 @@ internal sealed class BackupTest(BackupContent content, IRestoreTarget target, I
     {
         var files = content.Entries.Where(e => e.Type == BackupEntryType.File).ToList();
         return files.Count == 1 ? Path.GetFileName(files[0].Path) : "data";
-    }
-
-    private static void Remove(string scratch)
-    {
-        try
-        {
-            Directory.Delete(scratch, recursive: true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // the test's own outcome matters more than a folder in the temporary place
-        }
     }
 }

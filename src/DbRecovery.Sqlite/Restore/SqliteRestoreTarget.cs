@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Security.Cryptography;
 using DbRecovery.Sqlite.Swap;
 using DbRecovery.Sqlite.Vfs;
 
@@ -36,17 +35,12 @@ internal sealed class SqliteRestoreTarget(TimeProvider clock) : IRestoreTarget
                 string.Create(CultureInfo.InvariantCulture, $"{folder} has {free} bytes free and the restore needs {needed + Margin}"), "Free space there, or restore to another file system.", folder);
     }
 
-    private static string CreateStaging(string path, string folder)
+    private static OwnedFolder CreateStaging(string path, string folder)
     {
-        var staging = Path.Combine(folder, $".{Path.GetFileName(path)}.dbrecovery-{RandomNumberGenerator.GetHexString(8, lowercase: true)}");
         try
         {
             Directory.CreateDirectory(folder);
-            if (OperatingSystem.IsWindows())
-                Directory.CreateDirectory(staging);
-            else
-                Directory.CreateDirectory(staging, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            return staging;
+            return OwnedFolder.Create(folder, $".{Path.GetFileName(path)}.dbrecovery-");
         }
         catch (UnauthorizedAccessException e)
         {
@@ -60,7 +54,7 @@ internal sealed class SqliteRestoreTarget(TimeProvider clock) : IRestoreTarget
 }
 
 /// <summary>A restore under way: the file is written into a folder of its own and put into place in one step.</summary>
-internal sealed class SqliteRestoreSession(string destination, string staging, bool replace, TimeProvider clock) : IRestoreSession
+internal sealed class SqliteRestoreSession(string destination, OwnedFolder staging, bool replace, TimeProvider clock) : IRestoreSession
 {
     private static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(30);
     private BackupEntry? _entry;
@@ -71,12 +65,12 @@ internal sealed class SqliteRestoreSession(string destination, string staging, b
             throw new DbRecoveryException(ErrorIds.RestoreFailed, ErrorKind.CorruptData, $"the backup holds '{entry.Path}', which is no part of an SQLite database", "Check which engine the backup is of.", entry.Path);
         _entry = entry;
         // no name from a backup becomes part of a path
-        return Path.Combine(staging, "database");
+        return Path.Combine(staging.Path, "database");
     }
 
     public async Task<string?> CommitAsync(CancellationToken cancellationToken)
     {
-        var staged = Path.Combine(staging, "database");
+        var staged = Path.Combine(staging.Path, "database");
         if (!File.Exists(staged))
             throw new DbRecoveryException(ErrorIds.RestoreFailed, ErrorKind.CorruptData, "the backup holds no database file", "Test the backup; restore another one.", destination);
         if (_entry?.Mode is { } mode && !OperatingSystem.IsWindows())
@@ -129,8 +123,7 @@ internal sealed class SqliteRestoreSession(string destination, string staging, b
 
     public ValueTask DisposeAsync()
     {
-        if (Directory.Exists(staging))
-            Directory.Delete(staging, recursive: true);
+        staging.Dispose();
         return ValueTask.CompletedTask;
     }
 }

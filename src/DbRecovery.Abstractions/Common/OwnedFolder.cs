@@ -1,0 +1,84 @@
+namespace DbRecovery;
+
+/// <summary>
+/// A temporary folder of one process. It holds a locked file as long as its owner lives, so that what a killed process left behind is
+/// told from what is in use, and a later process removes it.
+/// </summary>
+public sealed class OwnedFolder : IDisposable
+{
+    private const string LockName = ".owner";
+    private const int Attempts = 5;
+    private readonly FileStream _lock;
+
+    private OwnedFolder(string path, FileStream held) => (Path, _lock) = (path, held);
+
+    /// <summary>The folder, which only its owner's user may enter.</summary>
+    public string Path { get; }
+
+    /// <summary>Makes a folder, and removes those of the same prefix whose owners are gone.</summary>
+    /// <param name="parent">The folder above, which exists.</param>
+    /// <param name="prefix">The beginning of the name; a random part follows.</param>
+    /// <exception cref="IOException">It cannot be made.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be made.</exception>
+    public static OwnedFolder Create(string parent, string prefix)
+    {
+        RemoveAbandoned(parent, prefix);
+        for (var attempt = 1; ; attempt++)
+        {
+            var path = System.IO.Path.Combine(parent, prefix + Guid.NewGuid().ToString("N")[..12]);
+            if (OperatingSystem.IsWindows())
+                Directory.CreateDirectory(path);
+            else
+                Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            try
+            {
+                return new OwnedFolder(path, new FileStream(System.IO.Path.Combine(path, LockName), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // another process may have taken it for abandoned before the lock was there
+                TryRemove(path);
+                if (attempt == Attempts || e is UnauthorizedAccessException)
+                    throw;
+            }
+        }
+    }
+
+    /// <summary>Removes the folder. One that cannot be removed is left to a later process.</summary>
+    public void Dispose()
+    {
+        _lock.Dispose();
+        TryRemove(Path);
+    }
+
+    private static void RemoveAbandoned(string parent, string prefix)
+    {
+        foreach (var folder in Directory.EnumerateDirectories(parent).Where(f => System.IO.Path.GetFileName(f).StartsWith(prefix, StringComparison.Ordinal)))
+        {
+            try
+            {
+                using var taken = new FileStream(System.IO.Path.Combine(folder, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1);
+                if (!OperatingSystem.IsWindows())
+                    Directory.Delete(folder, recursive: true);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                continue; // in use, or another user's
+            }
+            TryRemove(folder); // Windows deletes no file that is open
+        }
+    }
+
+    private static void TryRemove(string path)
+    {
+        try
+        {
+            if (Directory.Exists(path))
+                Directory.Delete(path, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // the outcome of what used it matters more than a folder that the next run removes
+        }
+    }
+}

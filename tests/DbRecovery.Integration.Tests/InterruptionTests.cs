@@ -1,0 +1,122 @@
+using System.Diagnostics;
+
+namespace DbRecovery.Integration.Tests;
+
+/// <summary>Each command is killed, or stopped with Ctrl+C, at moments spread over its whole run; the next run finds nothing broken.</summary>
+public sealed class InterruptionTests
+{
+    private const int Moments = 10;
+    private static readonly string[] New = ["backup", "new", "shop"];
+    private static readonly string[] Test = ["backup", "test", "shop"];
+    private static readonly string[] Restore = ["backup", "restore", "shop", "--to", "copy.db", "--replace", "--yes"];
+    private static readonly string[] Recover = ["recover", "shop", "--yes", "--allow-data-loss", "any"];
+
+    [Theory]
+    [InlineData("KILL")]
+    [InlineData("INT")]
+    public void Interrupted_backups_leave_older_ones_and_the_next_one_whole(string signal)
+    {
+        using var lab = new Lab(megabytes: 8);
+        var first = lab.ProvedBackup();
+        Interrupt(lab, signal, New, () => { });
+
+        lab.DbRecovery(0, New);
+        Assert.Empty(lab.Leftovers(signal == "KILL"));
+        lab.DbRecovery(0, Test);
+        lab.DbRecovery(0, [.. Test, first]);
+        lab.DbRecovery(0, "backup", "list", "shop");
+        lab.DbRecovery(0, "health", "shop");
+    }
+
+    [Theory]
+    [InlineData("KILL")]
+    [InlineData("INT")]
+    public void Interrupted_tests_leave_the_repository_whole(string signal)
+    {
+        using var lab = new Lab(megabytes: 8);
+        lab.ProvedBackup();
+        var before = RecoveryTests.Tree(lab.Folder).Where(e => !e.Contains("/tests/", StringComparison.Ordinal)).ToArray();
+        Interrupt(lab, signal, Test, () => { });
+
+        lab.DbRecovery(0, Test);
+        Assert.Empty(lab.Leftovers(signal == "KILL"));
+        Assert.Equal(before, RecoveryTests.Tree(lab.Folder).Where(e => !e.Contains("/tests/", StringComparison.Ordinal)));
+        lab.DbRecovery(0, "backup", "list", "shop", "--proved");
+    }
+
+    [Theory]
+    [InlineData("KILL")]
+    [InlineData("INT")]
+    public void Interrupted_restores_leave_the_old_file_or_the_new_one(string signal)
+    {
+        using var lab = new Lab(megabytes: 8);
+        lab.ProvedBackup();
+        lab.DbRecovery(0, Restore);
+        var restored = Path.Combine(lab.Folder, "copy.db");
+        Interrupt(lab, signal, Restore, () => lab.DbRecovery(0, "health", "--path", restored, "--level", "standard"));
+
+        lab.DbRecovery(0, Restore);
+        Assert.Empty(lab.Leftovers(signal == "KILL"));
+        lab.DbRecovery(0, "health", "--path", restored, "--level", "deep");
+        lab.DbRecovery(0, "health", "shop");
+    }
+
+    [Theory]
+    [InlineData("KILL")]
+    [InlineData("INT")]
+    public void An_interrupted_recovery_is_gone_on_with(string signal)
+    {
+        using var damaged = new Lab(megabytes: 8);
+        damaged.ProvedBackup();
+        damaged.Workload("damage", damaged.Database, "data");
+        using var lab = new Lab(megabytes: 0);
+        lab.CopyFrom(damaged);
+        Interrupt(lab, signal, Recover, () =>
+        {
+            var open = lab.DbRecovery(0, "incident", "list", "shop").Objects;
+            var states = open.Select(i => i.GetProperty("state").GetString()).ToArray();
+            if (open.Count > 0 && !states.Any(s => s is "Probation" or "Resolved"))
+                lab.DbRecovery(0, "incident", "resume", open[0].GetProperty("id").GetString()!, "--yes");
+            else if (open.Count == 0)
+                lab.DbRecovery(0, Recover);
+            lab.DbRecovery(0, "health", "shop", "--level", "deep");
+            Assert.Empty(lab.Leftovers(signal == "KILL"));
+            Assert.Single(Directory.GetDirectories(Path.Combine(lab.Folder, ".dbrecovery-kept")));
+            lab.CopyFrom(damaged);
+        });
+    }
+
+    /// <summary>Ends a command at moments from its start to its usual end. The seed is fixed: the moments are the same in every run, as far as the machine allows.</summary>
+    private static void Interrupt(Lab lab, string signal, string[] command, Action afterEach)
+    {
+        using var rehearsal = new Lab(megabytes: 0);
+        rehearsal.CopyFrom(lab);
+        var clock = Stopwatch.StartNew();
+        rehearsal.DbRecovery(0, command);
+        var whole = clock.Elapsed;
+
+        var random = new Random(20261121);
+        var slowest = TimeSpan.Zero;
+        var met = 0;
+        for (var i = 0; i < Moments; i++)
+        {
+            // the runtime's own start is not ours to stop: before it, Ctrl+C ends the process as it ends any
+            var moment = whole * ((i + random.NextDouble()) / Moments);
+            var (run, toEnd) = lab.Signalled(signal, elapsed => elapsed >= moment, command);
+            var what = $"{signal} after {moment.TotalMilliseconds:0} of {whole.TotalMilliseconds:0} ms: {run}";
+            if (run.ExitCode is not 0)
+                met++;
+            Assert.True(run.ExitCode == 0 || run.ExitCode == (signal == "KILL" ? 137 : 130), what);
+            if (signal == "INT")
+            {
+                slowest = toEnd > slowest ? toEnd : slowest;
+                Assert.True(toEnd < TimeSpan.FromSeconds(5), $"ended only after {toEnd}: {what}");
+                Assert.True(lab.Leftovers().Count == 0, $"left {string.Join(", ", lab.Leftovers())}: {what}");
+            }
+            afterEach();
+        }
+        Assert.True(met >= 3, $"only {met} of {Moments} moments met the command at work");
+        if (Environment.GetEnvironmentVariable("DBRECOVERY_TEST_FIGURES") is { Length: > 0 } figures)
+            File.AppendAllText(figures, $"{signal} {string.Join(' ', command.Take(2))}: {met} of {Moments} met it, slowest end {slowest.TotalMilliseconds:0} ms\n");
+    }
+}
