@@ -1,6 +1,6 @@
 namespace DbRecovery.Build;
 
-/// <summary>The application that the demonstration and the benchmarks work on.</summary>
+/// <summary>The application that the demonstration, the module's tests and the benchmarks work on.</summary>
 internal static class WorkloadProgram
 {
     /// <summary>Builds it and gives the path of its executable.</summary>

@@ -16,6 +16,7 @@ internal static class TestTask
     {
         SystemPackages.Ensure(SystemPackages.Sqlite, SystemPackages.Zstd);
         BuildTask.Run(workspace, []);
+        WorkloadProgram.Build(workspace);
         var results = Path.Combine(workspace.Artifacts, "tests");
         if (Directory.Exists(results))
             Directory.Delete(results, recursive: true);

@@ -108,7 +108,12 @@ public abstract class DbCmdlet : PSCmdlet, IDisposable
 
     /// <summary>The clusters of these names; the command ends where the inventory cannot be read or a name is not in it.</summary>
     internal IReadOnlyList<ClusterDefinition> Clusters(IReadOnlyList<string>? names) =>
-        Need(() => Work("Reading the inventory", (operation, _) => Task.FromResult(operation.Runtime.GetClusters(names))));
+        Need(() => Work("Reading the inventory", (operation, _) =>
+        {
+            var found = operation.Runtime.GetClusters(names);
+            operation.Verbose($"Inventory '{operation.Runtime.LintInventory().File}': {found.Count} cluster(s) meant: {string.Join(", ", found.Select(c => c.Name))}.");
+            return Task.FromResult(found);
+        }));
 
     /// <summary>
     /// Asks before something whose weight depends on the target: less than the declared one is asked only where the caller wishes
@@ -180,6 +185,9 @@ internal sealed class Operation
 
     /// <summary>Writes an error from the work.</summary>
     public void Error(Exception error, object? target) => _pump.Post(() => _cmdlet.WriteError(ErrorRecords.Of(error, target)));
+
+    /// <summary>Says a decision from the work.</summary>
+    public void Verbose(string text) => _pump.Post(() => _cmdlet.WriteVerbose(text));
 
     /// <summary>Writes an object from the work.</summary>
     public void Write(object value) => _pump.Post(() => _cmdlet.WriteObject(value));

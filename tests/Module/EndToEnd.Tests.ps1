@@ -1,12 +1,13 @@
 #Requires -Version 7.4
-# The whole way with a real database: back up, prove, damage, look, plan, recover, report. Needs the built module and sqlite3.
-BeforeDiscovery {
-    $noSqlite = -not (Get-Command sqlite3 -ErrorAction Ignore)
-}
-
+# The whole way with a real database: back up, prove, damage, look, plan, recover, report. Needs the built module; the application is tests/Workload.
 BeforeAll {
     $root = (Resolve-Path "$PSScriptRoot/../..").Path
     Import-Module "$root/DbRecovery.psd1" -Force
+    $workload = "$root/artifacts/workload/workload$($IsWindows ? '.exe' : '')"
+    if (-not (Test-Path -LiteralPath $workload)) {
+        dotnet build "$root/tests/Workload" -c Release -o "$root/artifacts/workload" -v quiet | Out-Null
+        if ($LASTEXITCODE) { throw 'tests/Workload does not build' }
+    }
     $canary = "canary-$([guid]::NewGuid())"
     $saved = @{}
     foreach ($name in 'DBRECOVERY_STATE', 'DBRECOVERY_INVENTORY', 'DBRECOVERY_CANARY') { $saved[$name] = [Environment]::GetEnvironmentVariable($name) }
@@ -15,7 +16,8 @@ BeforeAll {
         $place = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery [e2e] $([guid]::NewGuid())"
         New-Item -ItemType Directory $place | Out-Null
         $db = "$place/app.db"
-        sqlite3 $db 'PRAGMA page_size=4096; CREATE TABLE customers(id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE notes(id INTEGER PRIMARY KEY, text TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<20000) INSERT INTO customers SELECT i, hex(randomblob(40)) FROM n; INSERT INTO notes SELECT id, name FROM customers;' | Out-Null
+        & $workload create $db --megabytes 4
+        $null | & $workload write $db --ack "$place/acknowledged" --rows 20 --pause 0 | Out-Null
         Set-Content -LiteralPath "$place/dbrecovery.yml" -Value @'
 clusters:
   app:
@@ -35,15 +37,7 @@ repositories:
         $place
     }
 
-    function Set-Damage([string] $Path) {
-        $stream = [IO.File]::Open($Path, 'Open', 'ReadWrite')
-        try {
-            $garbage = [byte[]]::new(4096)
-            for ($i = 0; $i -lt $garbage.Length; $i++) { $garbage[$i] = ($i * 31 + 7) % 256 }
-            foreach ($page in 20, 21, 300) { $stream.Position = $page * 4096; $stream.Write($garbage, 0, $garbage.Length) }
-        }
-        finally { $stream.Dispose() }
-    }
+    function Set-Damage([string] $Path) { & $workload damage $Path data --pages 3 | Out-Null }
 
     function Get-TreeHash([string] $Path) {
         Get-ChildItem -LiteralPath $Path -Recurse -File | Sort-Object FullName | ForEach-Object { "$($_.FullName) $((Get-FileHash -LiteralPath $_.FullName).Hash)" }
@@ -54,7 +48,7 @@ AfterAll {
     foreach ($name in $saved.Keys) { [Environment]::SetEnvironmentVariable($name, $saved[$name]) }
 }
 
-Describe 'A damaged database is brought back' -Skip:$noSqlite {
+Describe 'A damaged database is brought back' {
     BeforeAll {
         $place = New-Place
         Push-Location -LiteralPath $place
@@ -91,11 +85,20 @@ Describe 'A damaged database is brought back' -Skip:$noSqlite {
     It 'recovers, verified' {
         $incident.State | Should -BeIn 'Resolved', 'Probation'
         $again | Should -BeTrue
-        sqlite3 "$place/app.db" 'PRAGMA integrity_check; SELECT count(*) FROM customers' | Should -Be @('ok', '20000')
+        (Test-DbHealth -Cluster app -Level Deep).Faults.Id | Should -Not -Contain 'sqlite.corrupt'
+        $promised = @(Get-Content -LiteralPath "$place/acknowledged").Count
+        $promised | Should -BeGreaterThan 0
+        & $workload account "$place/app.db" "$place/acknowledged" | Should -Be "acknowledged $promised, present $promised, lost 0"
     }
     It 'tells transitions as information records with a tag' {
         $told = $streams | Where-Object { $_ -is [System.Management.Automation.InformationRecord] -and $_.Tags -contains 'DbRecovery' }
         $told.MessageData.State | Should -Contain 'Executing'
+    }
+    It 'says which inventory, runbook and backup were chosen, and why' {
+        $said = @($streams | Where-Object { $_ -is [System.Management.Automation.VerboseRecord] }).Message -join "`n"
+        $said | Should -Match 'sqlite-corrupt-data'
+        $said | Should -Match $proved.Backup.Id
+        (Get-DbCluster -Verbose 4>&1 | Out-String -Width 400) | Should -Match 'dbrecovery\.yml'
     }
     It 'keeps a record that reads as a list' {
         $text = Get-DbIncident -Cluster app -Latest | Format-List | Out-String -Width 100
@@ -131,7 +134,33 @@ Describe 'A damaged database is brought back' -Skip:$noSqlite {
     }
 }
 
-Describe 'Errors' -Skip:$noSqlite {
+Describe 'A recovery that would lose data' {
+    BeforeAll {
+        $place = New-Place
+        Push-Location -LiteralPath $place
+        (Get-Content ./dbrecovery.yml) -replace '100MB', '0B' | Set-Content ./dbrecovery.yml
+        New-DbBackup -Cluster app | Test-DbBackup | Out-Null
+        & $workload churn ./app.db --rows 50
+        Set-Damage "$place/app.db"
+        $before = (Get-FileHash ./app.db).Hash
+        $waiting = Get-DbFault -Cluster app | Select-Object -First 1 | Invoke-DbRunbook -Confirm:$false -WarningVariable warned -WarningAction SilentlyContinue
+        $after = (Get-FileHash ./app.db).Hash
+    }
+    AfterAll { Pop-Location; Remove-Item -LiteralPath $place -Recurse -Force }
+    It 'waits for a person, changes nothing and says what to do' {
+        $waiting.State | Should -Be 'AwaitingApproval'
+        $after | Should -Be $before
+        "$warned" | Should -Match "Approve-DbIncident -Id $($waiting.Id)"
+        "$warned" | Should -Match '-AllowDataLoss'
+    }
+    It 'goes on after the approval' {
+        Approve-DbIncident -Id $waiting.Id -Confirm:$false | Out-Null
+        (Resume-DbIncident -Id $waiting.Id -Confirm:$false).State | Should -BeIn 'Resolved', 'Probation'
+        Test-DbHealth -Cluster app -Quiet | Should -BeTrue
+    }
+}
+
+Describe 'Errors' {
     BeforeAll { $place = New-Place; Push-Location -LiteralPath $place }
     AfterAll { Pop-Location; Remove-Item -LiteralPath $place -Recurse -Force }
     It 'carry id, category, target and what to do' {
@@ -160,7 +189,7 @@ Describe 'Errors' -Skip:$noSqlite {
     }
 }
 
-Describe 'Stopping' -Skip:$noSqlite {
+Describe 'Stopping' {
     BeforeAll { $place = New-Place }
     AfterAll { Remove-Item -LiteralPath $place -Recurse -Force }
     It 'ends within a second' {

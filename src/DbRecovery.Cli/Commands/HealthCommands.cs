@@ -1,4 +1,5 @@
 using System.CommandLine;
+using DbRecovery.Cli.Output;
 using DbRecovery.Shells;
 
 namespace DbRecovery.Cli.Commands;
@@ -10,10 +11,19 @@ internal static class HealthCommands
     {
         root.Add(Make(bind, new Verb("health", "Observes databases and judges their health. Exit code 1 where a fault is found.",
             "dbrecovery health", "dbrecovery health app --level quick", "dbrecovery health --engine sqlite --path ./other.db", "dbrecovery health 'app*' --output json"),
-            (session, reports) => session.Output.WriteAll(reports, "no clusters")));
+            (session, reports) =>
+            {
+                session.Output.WriteAll(reports, "no clusters");
+                session.Output.WriteBelow(width => Texts.Of(reports, width));
+            }));
         root.Add(Make(bind, new Verb("faults", "Lists the faults of databases, gravest first. Exit code 1 where there is one.",
             "dbrecovery faults", "dbrecovery faults app --level deep"),
-            (session, reports) => session.Output.WriteAll([.. reports.SelectMany(r => r.Faults).OrderBy(f => f.Severity)], "no faults")));
+            (session, reports) =>
+            {
+                Fault[] faults = [.. reports.SelectMany(r => r.Faults).OrderBy(f => f.Severity)];
+                session.Output.WriteAll(faults, "no faults");
+                session.Output.WriteBelow(width => Texts.Of(faults, width));
+            }));
     }
 
     private static Command Make(Binder bind, Verb verb, Action<Session, IReadOnlyList<HealthReport>> write)

@@ -60,7 +60,7 @@ internal static class IncidentCommands
         bind.To(verb, async (session, parsed, token) =>
         {
             var incident = session.Runtime.GetIncident(parsed.GetValue(id)!);
-            if (!await session.AgreedAsync(parsed.GetValue(yes), Texts.Of(incident), token))
+            if (!await session.AgreedAsync(parsed.GetValue(yes), Texts.Of(incident, session.Output.Width), token))
                 return ExitCodes.Refused;
             incident = await session.Runtime.ResumeIncidentAsync(incident.Id, session.Timeline, session.Progress, token);
             session.Progress.Clear();
@@ -82,7 +82,7 @@ internal static class IncidentCommands
         bind.To(verb, async (session, parsed, token) =>
         {
             var incident = session.Runtime.GetIncident(parsed.GetValue(id)!);
-            if (!await session.AgreedAsync(parsed.GetValue(yes), Texts.Of(incident), token))
+            if (!await session.AgreedAsync(parsed.GetValue(yes), Texts.Of(incident, session.Output.Width), token))
                 return ExitCodes.Refused;
             session.Output.WriteOne(await session.Runtime.ApproveIncidentAsync(incident.Id, parsed.GetValue(hash) ?? incident.PlanHash, token), Texts.Of);
             return ExitCodes.Done;

@@ -10,7 +10,7 @@ internal static class RecoverCommand
     public static void Add(RootCommand root, Binder bind)
     {
         var verb = new Verb("recover", "Recovers a cluster from its gravest fault: finds the fault, picks the runbook, shows the plan, asks, carries it out, verifies and reports.",
-            "dbrecovery recover app --plan", "dbrecovery recover app --yes", "dbrecovery recover app --runbook sqlite-corrupt-data --set keep=3 --allow-data-loss 10MB");
+            "dbrecovery recover app --plan", "dbrecovery recover app --yes", "dbrecovery recover app --runbook sqlite-corrupt-data --allow-data-loss 10MB", "dbrecovery recover app --fault sqlite.busy --set patience=30s");
         var cluster = Binder.One("cluster", "The cluster.");
         var runbook = Binder.Text("--runbook", "name|file", "The runbook. Else: the one that answers the fault best.");
         verb.Add(cluster);
@@ -59,7 +59,7 @@ internal static class RecoverCommand
             session.Output.WriteOne(plan, PlanText.Describe);
             return plan.Blocked.Count > 0 ? ExitCodes.Refused : ExitCodes.FaultFound;
         }
-        if (!await session.AgreedAsync(yes, PlanText.Describe(plan), token))
+        if (!await session.AgreedAsync(yes, PlanText.Describe(plan, session.Output.Width), token))
         {
             session.Say("not agreed; nothing was changed");
             return ExitCodes.Refused;
@@ -77,7 +77,7 @@ internal static class RecoverCommand
         {
             var at = setting.IndexOf('=', StringComparison.Ordinal);
             if (at <= 0)
-                throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"--set: '{setting}' is not name=value", "Write --set keep=3.", setting);
+                throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"--set: '{setting}' is not name=value", "Write --set patience=30s.", setting);
             if (!values.TryAdd(setting[..at], setting[(at + 1)..]))
                 throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"--set: '{setting[..at]}' is given twice", "Give it once.", setting[..at]);
         }

@@ -37,13 +37,23 @@ internal sealed class ObjectWriter(AppEnvironment environment, OutputFormat form
     }
 
     /// <summary>Writes one object: JSON, or a text.</summary>
-    public void WriteOne<T>(T value, Func<T, string> text)
+    public void WriteOne<T>(T value, Func<T, int, string> text)
     {
         if (_json)
             WriteJson(value);
         else
-            environment.Out.WriteLine(text(value));
+            environment.Out.WriteLine(text(value, Width));
     }
+
+    /// <summary>Writes a text for people under a table; nothing where JSON is written or the text is empty.</summary>
+    public void WriteBelow(Func<int, string> text)
+    {
+        if (!_json && text(Width) is { Length: > 0 } below)
+            environment.Out.WriteLine(below);
+    }
+
+    /// <summary>The columns that a text may take.</summary>
+    public int Width => environment.Width();
 
     private void WriteJson<T>(T value)
     {

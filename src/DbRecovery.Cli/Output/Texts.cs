@@ -6,44 +6,76 @@ namespace DbRecovery.Cli.Output;
 /// <summary>Single objects as text for a terminal.</summary>
 internal static class Texts
 {
+    private const int LabelWidth = 10;
+
     /// <summary>An incident in full.</summary>
-    public static string Of(IncidentReport incident)
+    public static string Of(IncidentReport incident, int width = TextLayout.DefaultWidth)
     {
         var text = new StringBuilder();
+        string[] said = [.. incident.ApprovalReasons, .. incident.Loss is null ? [] : new[] { incident.Loss.Statement }];
         Line("Incident", $"{incident.Id}  {incident.State}");
         Line("Cluster", $"{incident.Cluster} ({incident.Engine}){(incident.Node is null ? "" : ", node " + incident.Node)}");
-        Line("Summary", incident.Summary);
+        Line("Summary", TextLayout.Without(incident.Summary, said));
+        Many("Next", Next(incident));
         Line("Fault", $"{incident.Fault.Id} ({incident.Fault.Severity}, {incident.Fault.Confidence}): {incident.Fault.Summary}");
-        foreach (var evidence in incident.Fault.Evidence)
-            Line("", $"{evidence.Fact}: {evidence.Shows}");
+        foreach (var (heading, ground) in PlanText.Grounds(incident.Fault))
+            Line("", ground, heading + ": ");
         Line("Runbook", $"{incident.Runbook} {incident.RunbookVersion}");
         Line("Time", $"{SizeText.Moment(incident.StartedAt)} to {SizeText.Moment(incident.EndedAt)}, recovery took {SizeText.Duration(incident.RecoveryTime)}");
         Many("Steps", incident.Steps.Select(PlanText.Line));
         Many("Verified", incident.Verification.Select(v => $"{v.Name}: {(v.Passed ? "passed" : "FAILED")} - {v.Detail}"));
-        Many("Loss", PlanText.Loss(incident.Loss));
+        Many("Loss", incident is { Loss: null, State: IncidentState.AwaitingApproval } ? ["nothing so far; the approval says what would be"] : PlanText.Loss(incident.Loss));
         Many("Approval", incident.ApprovalReasons);
         if (incident.NextReviewAt is { } review)
             Line("Review", SizeText.Moment(review));
         if (incident.EvidencePath is { } evidencePath)
             Line("Evidence", evidencePath);
         Line("Journal", incident.JournalPath);
-        Many("Timeline", incident.Timeline.Select(PlanText.Line));
+        var label = "Timeline";
+        foreach (var entry in incident.Timeline)
+        {
+            Line(label, (entry.Step is null ? "" : entry.Step + ": ") + TextLayout.Without(entry.Event, said), $"{entry.At.UtcDateTime:HH:mm:ss.fff}  {entry.State,-16} ");
+            label = "";
+        }
         return text.ToString().TrimEnd();
 
-        void Line(string label, string value) => text.Append($"{label,-10}").Append(value).Append('\n');
+        void Line(string heading, string value, string lead = "") => text.Append(TextLayout.Hang(heading.PadRight(LabelWidth) + lead, value, width)).Append('\n');
 
-        void Many(string label, IEnumerable<string> values)
+        void Many(string heading, IEnumerable<string> values)
         {
             foreach (var value in values)
             {
-                Line(label, value);
-                label = "";
+                Line(heading, value);
+                heading = "";
             }
         }
     }
 
+    /// <summary>What the one who reads an incident can do about it now.</summary>
+    public static IEnumerable<string> Next(IncidentReport incident) => incident.State switch
+    {
+        IncidentState.AwaitingApproval =>
+        [
+            $"dbrecovery incident approve {incident.Id}, then dbrecovery incident resume {incident.Id}",
+            $"or, where the loss is accepted: dbrecovery recover {incident.Cluster} --allow-data-loss any",
+        ],
+        IncidentState.Executing or IncidentState.Verifying or IncidentState.Compensating => [$"dbrecovery incident resume {incident.Id}, if the process that carried it out has ended"],
+        _ => [],
+    };
+
+    /// <summary>What is wrong and how that is known, fault by fault.</summary>
+    public static string Of(IEnumerable<Fault> faults, int width) => string.Join('\n', faults.SelectMany(f =>
+        PlanText.Grounds(f).Select(g => TextLayout.Hang($"  {g.Heading,-5}", g.Text, width)).Prepend(TextLayout.Hang("", $"{f.Cluster}: {f.Id}: {f.Summary}", width))));
+
+    /// <summary>What each check that did not pass has seen.</summary>
+    public static string Of(IEnumerable<HealthReport> reports, int width) => string.Join('\n', reports.SelectMany(r =>
+        r.Checks.Where(c => c.Verdict is CheckVerdict.Warn or CheckVerdict.Fail)
+            .Select(c => TextLayout.Hang($"  {c.Cluster}: {c.Name}: ", TextLayout.Cut(c.Evidence, 3 * width), width))));
+
     /// <summary>A runbook in full.</summary>
-    public static string Of(RunbookInfo runbook) =>
-        $"{runbook.Name} {runbook.Version}\n{runbook.Description}\nengines: {string.Join(", ", runbook.Engines)}\nfaults:  {string.Join(", ", runbook.Faults)}\n"
-        + $"file:    {runbook.Path}\nsteps:\n" + string.Join('\n', runbook.Steps.Select((s, i) => $"  {i + 1}. {s}"));
+    public static string Of(RunbookInfo runbook, int width) => string.Join('\n', new[]
+    {
+        $"{runbook.Name} {runbook.Version}", TextLayout.Hang("", runbook.Description, width), TextLayout.Hang("engines: ", string.Join(", ", runbook.Engines), width),
+        TextLayout.Hang("faults:  ", string.Join(", ", runbook.Faults), width), "file:    " + runbook.Path, "steps:",
+    }.Concat(runbook.Steps.Select((s, i) => TextLayout.Hang($"  {i + 1}. ", s, width))));
 }

@@ -27,6 +27,7 @@ public sealed class NewDbBackupCommand : TargetCmdlet
                 var named = Repository is null ? null : ResolveRepository(Repository);
                 var repository = Work("Reading the repository", (operation, _) =>
                     Task.FromResult(named is null ? operation.Runtime.GetRepository(cluster) : operation.Runtime.GetRepository(named)));
+                WriteVerbose($"Repository '{repository.Name}' ({repository.Path}): {(named is null ? "the cluster's own" : "named with -Repository")}.");
                 if (!ShouldProcess(cluster.Name, $"Back up to '{repository.Path}'"))
                     return;
                 var backup = Work($"Backing up {cluster.Name}", (operation, token) =>

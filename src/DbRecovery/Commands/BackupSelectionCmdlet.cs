@@ -37,11 +37,17 @@ public abstract class BackupSelectionCmdlet : DbCmdlet
     {
         if (InputObject is not null)
         {
-            Try(InputObject.Id, () => part(InputObject));
+            Try(InputObject.Id, () => Begin(InputObject, part));
             return;
         }
         foreach (var id in Id ?? [])
-            Try(id, () => part(Find(id)));
+            Try(id, () => Begin(Find(id), part));
+    }
+
+    private void Begin(BackupInfo backup, Action<BackupInfo> part)
+    {
+        WriteVerbose($"Backup {backup.Id} of '{backup.Cluster}' in '{backup.RepositoryDefinition?.Path ?? backup.Repository}', taken {backup.FinishedAt:u}, {(backup.Proof is null ? "never tested" : backup.Proof.Passed ? "proved" : "not passed when it was tested")}.");
+        part(backup);
     }
 
     private BackupInfo Find(string id)

@@ -47,11 +47,25 @@ public sealed class InvokeDbRunbookCommand : DbCmdlet
         var parameters = Values();
         var runbook = Runbook is not null && LooksLikePath(Runbook) ? ResolvePath(Runbook, nameof(Runbook)) : Runbook;
         var plan = Work("Planning the recovery", (operation, token) => operation.Runtime.PlanAsync(Fault!, runbook, parameters, AllowDataLoss, token));
+        SayWhy(plan);
         if (!Agreed(plan))
             return;
-        WriteObject(Work("Recovering", (operation, token) =>
-            operation.Runtime.RecoverAsync(Fault!, runbook, parameters, AllowDataLoss, operation.Timeline, operation.Progress, token)));
+        var incident = Work("Recovering", (operation, token) =>
+            operation.Runtime.RecoverAsync(Fault!, runbook, parameters, AllowDataLoss, operation.Timeline, operation.Progress, token));
+        WriteObject(incident);
+        IncidentAdvice.Write(this, incident);
     });
+
+    private void SayWhy(RecoveryPlan plan)
+    {
+        var answering = Runbook is null ? Work("Reading runbooks", (operation, _) => Task.FromResult(operation.Runtime.GetRunbooks(fault: Fault))) : [];
+        WriteVerbose($"Runbook {plan.Runbook} {plan.RunbookVersion} for {plan.Fault.Id}: "
+            + (Runbook is null ? $"the best match of {answering.Count} that answer the fault ({string.Join(", ", answering.Select(r => r.Name))})." : "named with -Runbook."));
+        foreach (var step in plan.Steps)
+            WriteVerbose($"Step {step.Id} ({step.Action}): {step.SkippedBecause ?? string.Join("; ", step.Acts.Select(a => a.Detail))}");
+        foreach (var reason in plan.Blocked)
+            WriteVerbose($"Blocked: {reason}");
+    }
 
     private bool Agreed(RecoveryPlan plan)
     {

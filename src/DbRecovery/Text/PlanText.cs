@@ -5,30 +5,46 @@ namespace DbRecovery.Shells;
 /// <summary>Plans and incidents as text for people, the same in both shells.</summary>
 internal static class PlanText
 {
-    /// <summary>A plan, an act a line.</summary>
-    public static string Describe(RecoveryPlan plan)
+    private const int LongestValue = 240;
+
+    /// <summary>A plan, act by act, wrapped to a width.</summary>
+    public static string Describe(RecoveryPlan plan, int width = TextLayout.DefaultWidth)
     {
         var text = new StringBuilder();
-        text.Append($"Recover '{plan.Cluster}' from {plan.Fault.Id} with runbook {plan.Runbook} {plan.RunbookVersion}").Append('\n');
-        text.Append("  fault: ").Append(plan.Fault.Summary).Append('\n');
+        void Line(string heading, string value) => text.Append(TextLayout.Hang(heading, value, width)).Append('\n');
+
+        Line("", $"Recover '{plan.Cluster}' from {plan.Fault.Id} with runbook {plan.Runbook} {plan.RunbookVersion}");
+        Line("  fault: ", plan.Fault.Summary);
         var number = 0;
         foreach (var step in plan.Steps)
         {
-            text.Append($"  {++number}. {step.Id} ({step.Action})").Append(step.Destructive ? " [destructive]" : "").Append('\n');
+            Line($"  {++number}. ", $"{step.Id} ({step.Action}){(step.Destructive ? " [destructive]" : "")}");
             if (step.SkippedBecause is { } because)
-            {
-                text.Append("     skipped: ").Append(because).Append('\n');
-                continue;
-            }
-            foreach (var act in step.Acts)
-                text.Append($"     {act.Kind.ToString().ToLowerInvariant(),-7} {act.Target}: {act.Detail}").Append(act.Destructive ? " [destructive]" : "").Append('\n');
+                Line("     skipped: ", because);
+            else
+                foreach (var act in step.Acts)
+                    Line($"     {act.Kind.ToString().ToLowerInvariant(),-7} ", $"{act.Target}: {act.Detail}{(act.Destructive ? " [destructive]" : "")}");
         }
-        text.Append("  loss: ").Append(plan.Loss?.Statement ?? "nothing").Append('\n');
+        Line("  loss: ", plan.Loss?.Statement ?? "nothing");
+        // the statement stands in the line above; some reasons quote it
+        string[] said = plan.Loss is null ? [] : [plan.Loss.Statement];
         foreach (var reason in plan.ApprovalReasons)
-            text.Append("  needs an approval: ").Append(reason).Append('\n');
+            Line("  needs an approval: ", TextLayout.Without(reason, said));
         foreach (var reason in plan.Blocked)
-            text.Append("  blocked: ").Append(reason).Append('\n');
+            Line("  blocked: ", reason);
         return text.ToString().TrimEnd('\n');
+    }
+
+    /// <summary>What a fault is and how that is known: each piece of evidence with its value, and what was ruled out.</summary>
+    public static IEnumerable<(string Heading, string Text)> Grounds(Fault fault)
+    {
+        foreach (var evidence in fault.Evidence)
+        {
+            var value = evidence.Value is null ? "could not be read" : TextLayout.Cut(evidence.Value.ToString() ?? "", LongestValue);
+            yield return ("seen", $"{evidence.Fact} = {value}{(evidence.Threshold is null ? "" : $" (must be: {evidence.Threshold})")} on {evidence.Node}: {evidence.Shows}");
+        }
+        foreach (var other in fault.RuledOut)
+            yield return ("not", other);
     }
 
     /// <summary>What was lost, the whole and table by table.</summary>
