@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using DbRecovery.Sqlite.Files;
 using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
 using Microsoft.Data.Sqlite;

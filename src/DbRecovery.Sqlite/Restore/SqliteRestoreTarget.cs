@@ -1,7 +1,8 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using DbRecovery.Sqlite.Files;
+using DbRecovery.Sqlite.Native;
 using DbRecovery.Sqlite.Swap;
-using DbRecovery.Sqlite.Vfs;
 
 namespace DbRecovery.Sqlite.Restore;
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using DbRecovery.Sqlite.Files;
 
 namespace DbRecovery.Sqlite.Tests.Observation;
 
@@ -35,7 +36,7 @@ public sealed class CircumstancesTests
         box.Create();
         Directory.CreateDirectory(Path.Combine(box.Folder, "other"));
         var name = Path.Combine(box.Folder, "other", "app.db");
-        Assert.True(DbRecovery.Sqlite.Vfs.PosixFile.TryLink(box.Database, name));
+        Assert.True(DbRecovery.Sqlite.Files.PosixFile.TryLink(box.Database, name));
         using var other = OtherProcess.Open(name);
         var seen = await box.Observe(ObservationLevel.Quick);
         Assert.StartsWith($"pid {other.Id} (", Assert.Single(seen.Facts.List(SqliteFacts.OpenBy)!), StringComparison.Ordinal);

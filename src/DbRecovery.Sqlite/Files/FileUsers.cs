@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using DbRecovery.Sqlite.Native;
 
-namespace DbRecovery.Sqlite.Observation;
+namespace DbRecovery.Sqlite.Files;
 
 /// <summary>The locks of SQLite, weakest first.</summary>
 internal enum LockStrength
@@ -72,6 +72,10 @@ internal sealed record FileUsers
         }
         return [.. strongest.Select(pair => new HeldLock(pair.Key, pair.Value)).OrderBy(l => l.Process)];
     }
+
+    /// <summary>The other processes that hold a lock above SHARED, as people name them; empty where the system does not tell.</summary>
+    internal static IReadOnlyList<string> WriterNames(string database) =>
+        [.. ReadLocks(database).Where(l => l.Strength > LockStrength.Shared && l.Process != Environment.ProcessId).Select(l => Describe(l.Process)).Distinct()];
 
     /// <summary>A process as people name it.</summary>
     internal static string Describe(int process)
@@ -157,7 +161,7 @@ internal sealed record FileUsers
         // only what has the right name is looked at: a status may wait for ever on a file system that is gone
         var name = Path.GetFileName(WithoutMark(target));
         return identity is not null && (name == Path.GetFileName(path) || name == Path.GetFileName(file))
-            && FileStatus.Of(descriptor) is { } open && (open.Inode, open.Device) == (identity.Inode, identity.Device);
+            && FileStatus.Of(descriptor) is { } open && open.IsSameFile(identity);
     }
 
     private static string WithoutMark(string target) => target.EndsWith(DeletedMark, StringComparison.Ordinal) ? target[..^DeletedMark.Length] : target;
