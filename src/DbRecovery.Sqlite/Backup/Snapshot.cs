@@ -1,8 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using DbRecovery.Sqlite.Files;
 using DbRecovery.Sqlite.Native;
-using DbRecovery.Sqlite.Observation;
-using DbRecovery.Sqlite.Vfs;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 

@@ -1,9 +1,9 @@
 using System.Globalization;
+using DbRecovery.Sqlite.Files;
 using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
 using DbRecovery.Sqlite.Observation;
 using DbRecovery.Sqlite.Swap;
-using DbRecovery.Sqlite.Vfs;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
@@ -31,7 +31,7 @@ internal sealed class SqliteBackupSource(TimeProvider clock, TimeSpan? lockTimeo
         {
             throw new DbRecoveryException(ErrorIds.BackupFailed, ErrorKind.Refused, $"{path} was left in the middle of a transaction by a crash, and a backup does not recover it", "Recover it first (the fault sqlite.recovery-needed), or open it once with its application.", path, e);
         }
-        catch (SqliteException e) when (e.SqliteErrorCode is raw.SQLITE_BUSY && LockHolderNames.Of(path) is { Count: > 0 } holders)
+        catch (SqliteException e) when (e.SqliteErrorCode is raw.SQLITE_BUSY && FileUsers.WriterNames(path) is { Count: > 0 } holders)
         {
             throw new DbRecoveryException(ErrorIds.DatabaseBusy, ErrorKind.Busy, $"{path} could not be read within {_lockTimeout.TotalSeconds:0.#} s: the lock is held by {string.Join(", ", holders)}", "Let that process end its transaction, then try again.", path, e);
         }
@@ -132,15 +132,15 @@ internal sealed class SqliteBackupSource(TimeProvider clock, TimeSpan? lockTimeo
 
     private static BackupEntry Entry(string path, Snapshot snapshot)
     {
-        var identity = PosixFile.Identify(path);
+        var owner = FileStatus.Of(path)?.Owner;
         return new BackupEntry
         {
             Path = FileName,
             ExpectedSize = (long)snapshot.PageCount * snapshot.PageSize,
             PageSize = snapshot.PageSize,
-            Mode = identity is { } i ? i.Mode & 0x1ff : null,
-            Owner = identity?.Uid.ToString(CultureInfo.InvariantCulture),
-            Group = identity?.Gid.ToString(CultureInfo.InvariantCulture),
+            Mode = owner?.Mode & 0x1ff,
+            Owner = owner?.User.ToString(CultureInfo.InvariantCulture),
+            Group = owner?.Group.ToString(CultureInfo.InvariantCulture),
             ModifiedAt = new DateTimeOffset(File.GetLastWriteTimeUtc(path), TimeSpan.Zero),
         };
     }

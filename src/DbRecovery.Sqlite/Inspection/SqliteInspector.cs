@@ -1,4 +1,5 @@
 using System.Globalization;
+using DbRecovery.Sqlite.Files;
 using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
 using DbRecovery.Sqlite.Observation;
@@ -20,7 +21,7 @@ internal sealed class SqliteInspector : IDataInspector
 
     private static List<ProofCheck> CheckRestored(string path, IBackupContent backup, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        using var file = RawDatabaseFile.Open(path);
+        using var file = LiveImage.Open(path);
         if (ReadHeader(file) is not { } header)
             return [new ProofCheck("header", false, $"{path} has no SQLite header")];
         using var stoppable = new StoppableImage(DatabaseView.ImageOf(path, file, header, hot: null, wal: null), cancellationToken);
@@ -85,10 +86,10 @@ internal sealed class SqliteInspector : IDataInspector
 
     private static IReadOnlyList<TableCount> CountRows(string path, CancellationToken cancellationToken)
     {
-        var real = FileAccessRights.RealPath(path);
+        var real = DatabasePath.Of(path);
         if (!File.Exists(real) || new FileInfo(real).Length < SqliteHeader.Size)
             return [];
-        using var file = RawDatabaseFile.Open(real);
+        using var file = LiveImage.Open(real);
         byte[]? repaired = null;
         var header = ReadHeader(file) ?? HeaderRepair.Guess(file, out repaired);
         if (header is null)

@@ -1,6 +1,6 @@
 using System.Globalization;
+using DbRecovery.Sqlite.Files;
 using DbRecovery.Sqlite.Native;
-using DbRecovery.Sqlite.Vfs;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 

@@ -1,8 +1,6 @@
-using System.Runtime.InteropServices;
 using DbRecovery.Sqlite.Format;
 using Microsoft.Data.Sqlite;
 using Microsoft.Win32.SafeHandles;
-using SQLitePCL;
 
 namespace DbRecovery.Sqlite.Native;
 
@@ -17,38 +15,28 @@ internal interface IDatabaseImage
     int Read(long offset, Span<byte> buffer);
 }
 
-/// <summary>
-/// The live database file, read through SQLite's own file object.
-/// </summary>
-/// <remarks>
-/// A POSIX lock belongs to the process, and closing any descriptor of a file drops every lock that the process has on it: a
-/// descriptor of our own, closed, would unlock the connections that this process has on the database. SQLite keeps account of
-/// its own descriptors and puts such a close off. So nothing in this project opens a live database (or its -shm) by itself.
-/// </remarks>
-internal sealed unsafe class RawDatabaseFile : IDatabaseImage, IDisposable
+/// <summary>The live database file as it is, read through <see cref="SqliteFile"/>.</summary>
+internal sealed class LiveImage : IDatabaseImage, IDisposable
 {
-    private const int FilePointer = 7; // SQLITE_FCNTL_FILE_POINTER
-    private const int ShortRead = 522; // SQLITE_IOERR_SHORT_READ
-
-    // sqlite3_io_methods: iVersion, then xClose, xRead, xWrite, xTruncate, xSync, xFileSize
-    private const int ReadMethod = 2, FileSizeMethod = 6;
-
     private readonly SqliteConnection _connection;
-    private readonly nint _file;
+    private readonly SqliteFile _file;
 
-    private RawDatabaseFile(SqliteConnection connection, nint file) => (_connection, _file) = (connection, file);
+    private LiveImage(SqliteConnection connection, SqliteFile file) => (_connection, _file) = (connection, file);
 
     /// <summary>Opens a file, whatever is in it. Nothing is read or locked by this.</summary>
     /// <exception cref="DbRecoveryException">It cannot be opened.</exception>
-    internal static RawDatabaseFile Open(string path)
+    internal static LiveImage Open(string path)
     {
         var connection = SqliteConnections.OpenReadOnly(path, TimeSpan.Zero);
-        nint file = 0;
-        var code = sqlite3_file_control(connection.Handle!.DangerousGetHandle(), 0, FilePointer, &file);
-        if (code == raw.SQLITE_OK && file != 0 && *(nint*)file != 0)
-            return new RawDatabaseFile(connection, file);
-        connection.Dispose();
-        throw new DbRecoveryException(ErrorIds.ConnectionFailed, ErrorKind.Failed, $"SQLite gave no file object for {path} (code {code})", target: path);
+        try
+        {
+            return new LiveImage(connection, SqliteFile.Database(connection));
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
@@ -56,38 +44,32 @@ internal sealed unsafe class RawDatabaseFile : IDatabaseImage, IDisposable
     {
         get
         {
-            long size = 0;
-            var code = ((delegate* unmanaged[Cdecl]<nint, long*, int>)Method(FileSizeMethod))(_file, &size);
-            return code == raw.SQLITE_OK ? size : throw new IOException($"the size of the database cannot be had (SQLite code {code})");
+            try
+            {
+                return _file.Size();
+            }
+            catch (DbRecoveryException e)
+            {
+                throw new IOException(e.Message, e);
+            }
         }
     }
 
     /// <inheritdoc/>
     public int Read(long offset, Span<byte> buffer)
     {
-        fixed (byte* bytes = buffer)
+        try
         {
-            var code = ((delegate* unmanaged[Cdecl]<nint, byte*, int, long, int>)Method(ReadMethod))(_file, bytes, buffer.Length, offset);
-            return code switch
-            {
-                raw.SQLITE_OK => buffer.Length,
-                ShortRead => (int)Math.Clamp(Length - offset, 0, buffer.Length),
-                _ => throw new IOException($"the database cannot be read at {offset} (SQLite code {code})"),
-            };
+            return _file.Read(buffer, offset) ? buffer.Length : (int)Math.Clamp(Length - offset, 0, buffer.Length);
+        }
+        catch (DbRecoveryException e)
+        {
+            throw new IOException(e.Message, e);
         }
     }
 
     /// <inheritdoc/>
     public void Dispose() => _connection.Dispose();
-
-    private nint Method(int index)
-    {
-        ObjectDisposedException.ThrowIf(_connection.State != System.Data.ConnectionState.Open, this);
-        return (*(nint**)_file)[index];
-    }
-
-    [DllImport(SqliteLibrary.Name, CallingConvention = CallingConvention.Cdecl)]
-    private static extern int sqlite3_file_control(nint connection, nint schema, int operation, void* argument);
 }
 
 /// <summary>

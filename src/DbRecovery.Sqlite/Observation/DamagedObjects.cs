@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using DbRecovery.Sqlite.Files;
 using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
 using Microsoft.Data.Sqlite;
@@ -29,20 +30,21 @@ internal static class DamagedObjects
             facts.Set(SqliteFacts.DamagedObjects, FactValue.OfList([]));
             return;
         }
-        for (var attempt = 0; attempt < Attempts; attempt++)
+        var named = PagesNamedIn(seen.List(SqliteFacts.StructureErrors) ?? []);
+        for (var attempt = 1; ; attempt++)
         {
             var signature = DatabaseView.Signature(path);
-            var found = Find(path, file, header, PagesNamedIn(seen.List(SqliteFacts.StructureErrors) ?? []), cancellationToken);
-            // pages that a writer was moving around meanwhile would look like damage
-            if (signature != DatabaseView.Signature(path))
+            var found = Find(path, file, header, named, cancellationToken);
+            var settled = signature == DatabaseView.Signature(path);
+            if (!settled && attempt < Attempts)
                 continue;
+            // pages that a writer was moving around meanwhile would look like damage: then only what the check itself reported counts
             if (found is null)
                 facts.SetUnknown(SqliteFacts.DamagedObjects, "the list of tables cannot be read");
             else
-                facts.Set(SqliteFacts.DamagedObjects, FactValue.OfList(found.Take(Most)));
+                facts.Set(SqliteFacts.DamagedObjects, FactValue.OfList(found.Where(line => settled || PagesNamedIn([line]).Overlaps(named)).Take(Most)));
             return;
         }
-        facts.SetUnknown(SqliteFacts.DamagedObjects, "the file changed whenever it was read");
     }
 
     private static List<string>? Find(string path, IDatabaseImage file, SqliteHeader header, HashSet<uint> named, CancellationToken cancellationToken)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using DbRecovery.Sqlite.Files;
 using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using DbRecovery.Sqlite.Files;
 using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
 using Microsoft.Data.Sqlite;
@@ -44,7 +45,7 @@ internal sealed class SqliteObserver(TimeProvider time) : INodeObserver
     {
         private readonly long _started = time.GetTimestamp();
         private readonly DateTimeOffset _at = time.GetUtcNow();
-        private readonly string _path = FileAccessRights.RealPath(request.Node.Path!);
+        private readonly string _path = DatabasePath.Of(request.Node.Path!);
         private readonly object _gate = new();
         private readonly List<ObservedError> _errors = [];
         private readonly FactSet _facts = new();
@@ -126,7 +127,7 @@ internal sealed class SqliteObserver(TimeProvider time) : INodeObserver
             // before this process opens the file itself
             var users = FileUsers.Of(_path);
             Gather((facts, _) => FileFacts.RecordUsers(users, facts));
-            using var file = RawDatabaseFile.Open(_path);
+            using var file = LiveImage.Open(_path);
             var header = Gather((facts, _) => HeaderFacts.Record(_path, file, facts, stop));
             RecordRecovery(header, users);
             if (header is not null)
@@ -143,7 +144,7 @@ internal sealed class SqliteObserver(TimeProvider time) : INodeObserver
             });
         }
 
-        private async Task ReadAsync(RawDatabaseFile file, SqliteHeader header, FileUsers users)
+        private async Task ReadAsync(LiveImage file, SqliteHeader header, FileUsers users)
         {
             const int Attempts = 3;
             for (var attempt = 1; ; attempt++)

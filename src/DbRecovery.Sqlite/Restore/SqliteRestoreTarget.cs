@@ -1,6 +1,7 @@
 using System.Globalization;
+using DbRecovery.Sqlite.Files;
+using DbRecovery.Sqlite.Native;
 using DbRecovery.Sqlite.Swap;
-using DbRecovery.Sqlite.Vfs;
 
 namespace DbRecovery.Sqlite.Restore;
 

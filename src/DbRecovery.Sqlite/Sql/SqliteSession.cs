@@ -1,5 +1,8 @@
 using System.Globalization;
+using DbRecovery.Sqlite.Files;
+using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
+using DbRecovery.Sqlite.Observation;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
@@ -8,10 +11,12 @@ namespace DbRecovery.Sqlite.Sql;
 /// <summary>Runs SQL on a database file, in one transaction.</summary>
 internal sealed class SqliteSession(TimeProvider time) : ISqlSession
 {
+    private const int Attempts = 3;
+
     /// <inheritdoc/>
     public async Task<SqlResult> ExecuteAsync(NodeDefinition node, string sql, bool readOnly, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        var path = node.Path ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"node '{node.Name}' has no path", target: node.Name);
+        var path = DatabasePath.Of(node);
         cancellationToken.ThrowIfCancellationRequested();
         using var deadline = new CancellationTokenSource(timeout, time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
@@ -33,10 +38,35 @@ internal sealed class SqliteSession(TimeProvider time) : ISqlSession
 
     private static SqlResult Execute(string path, string sql, bool readOnly, TimeSpan timeout, CancellationToken stop)
     {
-        using var connection = readOnly ? SqliteConnections.OpenReadOnly(path, timeout) : SqliteConnections.OpenReadWrite(path, timeout);
+        if (readOnly)
+            return Read(path, sql, timeout, stop);
+        using var connection = SqliteConnections.OpenReadWrite(path, timeout);
+        return Execute(connection, sql, "BEGIN IMMEDIATE", stop);
+    }
+
+    // a reader of its own would leave -shm and -wal beside a database in WAL mode that nobody has open
+    private static SqlResult Read(string path, string sql, TimeSpan timeout, CancellationToken stop)
+    {
+        using var file = LiveImage.Open(path);
+        for (var attempt = 0; attempt < Attempts; attempt++)
+        {
+            var first = new byte[SqliteHeader.Size];
+            if (SqliteHeader.TryParse(first.AsSpan(0, file.Read(0, first))) is not { } header)
+                break; // SQLite says best what is wrong with it
+            using var view = DatabaseView.Open(path, file, header, FileUsers.Of(path), timeout, stop);
+            var result = Execute(view.Connection, sql, "BEGIN", stop);
+            if (view.StillHolds)
+                return result;
+        }
+        using var connection = SqliteConnections.OpenReadOnly(path, timeout);
+        return Execute(connection, sql, "BEGIN", stop);
+    }
+
+    private static SqlResult Execute(SqliteConnection connection, string sql, string begin, CancellationToken stop)
+    {
         var handle = connection.Handle!;
         using var interrupt = stop.Register(() => raw.sqlite3_interrupt(handle));
-        Run(connection, readOnly ? "BEGIN" : "BEGIN IMMEDIATE");
+        Run(connection, begin);
         try
         {
             var before = raw.sqlite3_total_changes(handle);

@@ -1,5 +1,4 @@
 using DbRecovery.Sqlite.Native;
-using DbRecovery.Sqlite.Vfs;
 
 namespace DbRecovery.Sqlite.Swap;
 

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using DbRecovery.Sqlite.Vfs;
+using DbRecovery.Sqlite.Native;
 using Microsoft.Win32.SafeHandles;
 
 namespace DbRecovery.Sqlite.Swap;

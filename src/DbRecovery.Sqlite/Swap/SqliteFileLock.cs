@@ -1,6 +1,6 @@
 using System.Diagnostics;
+using DbRecovery.Sqlite.Files;
 using DbRecovery.Sqlite.Native;
-using DbRecovery.Sqlite.Vfs;
 using Microsoft.Data.Sqlite;
 
 namespace DbRecovery.Sqlite.Swap;
@@ -121,7 +121,7 @@ internal sealed class SqliteFileLock : IDisposable
 
     private DbRecoveryException Busy(TimeSpan timeout)
     {
-        var holders = LockHolderNames.Of(_path);
+        var holders = FileUsers.WriterNames(_path);
         var who = holders.Count > 0 ? string.Join(", ", holders) : "a process that this system does not name";
         return new DbRecoveryException(ErrorIds.DatabaseBusy, ErrorKind.Busy,
             $"{_path} is still being written after {timeout.TotalSeconds:0.#} s: the lock is held by {who}",

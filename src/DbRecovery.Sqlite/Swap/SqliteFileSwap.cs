@@ -1,5 +1,5 @@
-using DbRecovery.Sqlite.Observation;
-using DbRecovery.Sqlite.Vfs;
+using DbRecovery.Sqlite.Files;
+using DbRecovery.Sqlite.Native;
 
 namespace DbRecovery.Sqlite.Swap;
 
@@ -74,7 +74,7 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
         if (Directory.Exists(path))
             throw new DbRecoveryException(ErrorIds.NotADatabase, ErrorKind.InvalidInput, $"{path} is a folder", "Give the path of the database file.", path);
         var folder = Path.GetDirectoryName(path)!;
-        if (PosixFile.Identify(newFile) is { } file && PosixFile.Identify(folder) is { } there && (file.DeviceMajor, file.DeviceMinor) != (there.DeviceMajor, there.DeviceMinor))
+        if (FileStatus.Of(newFile)?.Device is { } device && FileStatus.Of(folder)?.Device is { } here && device != here)
             throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.Refused, $"{newFile} is on another file system than {path}", $"Put it into {folder}, so that it can take the path in one step. Nothing was changed.", newFile);
     }
 

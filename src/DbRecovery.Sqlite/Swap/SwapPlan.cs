@@ -1,4 +1,5 @@
-using DbRecovery.Sqlite.Vfs;
+using DbRecovery.Sqlite.Files;
+using DbRecovery.Sqlite.Native;
 
 namespace DbRecovery.Sqlite.Swap;
 
@@ -119,8 +120,8 @@ internal sealed class SwapPlan
         // an application that set WAL mode once, when it made the database, expects to find it
         if (JournalModeBytes.OfLive(_path, held) is { } mode && JournalModeBytes.Of(_newFile) is { } now && now != mode)
             steps.Add(new(new(ActKind.Modify, _newFile, $"put it into the old file's journal mode ({(mode == 2 ? "WAL" : "rollback journal")})"), _ => JournalModeBytes.Set(_newFile, mode), _ => JournalModeBytes.Set(_newFile, now)));
-        if (PosixFile.Identify(_path) is { } old && PosixFile.Identify(_newFile) is { } fresh && (old.Uid, old.Gid, old.Mode & 0xfff) != (fresh.Uid, fresh.Gid, fresh.Mode & 0xfff))
-            steps.Add(new(new(ActKind.Modify, _newFile, $"give it the old file's owner and mode ({old.Uid}:{old.Gid}, {Convert.ToString(old.Mode & 0xfff, 8)})"), _ => PosixFile.CopyOwnership(old, _newFile)));
+        if (FileStatus.Of(_path)?.Owner is { } old && FileStatus.Of(_newFile)?.Owner is { } fresh && old != fresh)
+            steps.Add(new(new(ActKind.Modify, _newFile, $"give it the old file's owner and mode ({old.User}:{old.Group}, {Convert.ToString(old.Mode, 8)})"), _ => PosixFile.Give(_newFile, old)));
     }
 
     private void CreateKeepFolder()
@@ -201,5 +202,5 @@ internal sealed class SwapPlan
     }
 
     private static bool SameFile(string a, string b) =>
-        PosixFile.Identify(a) is { } x && PosixFile.Identify(b) is { } y && (x.Inode, x.DeviceMajor, x.DeviceMinor) == (y.Inode, y.DeviceMajor, y.DeviceMinor);
+        FileStatus.Of(a) is { } one && FileStatus.Of(b) is { } other && one.IsSameFile(other);
 }

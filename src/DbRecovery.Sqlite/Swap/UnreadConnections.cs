@@ -1,4 +1,4 @@
-using DbRecovery.Sqlite.Observation;
+using DbRecovery.Sqlite.Files;
 
 namespace DbRecovery.Sqlite.Swap;
 

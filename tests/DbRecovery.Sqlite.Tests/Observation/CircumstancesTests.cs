@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using DbRecovery.Sqlite.Files;
 
 namespace DbRecovery.Sqlite.Tests.Observation;
 
@@ -35,10 +36,24 @@ public sealed class CircumstancesTests
         box.Create();
         Directory.CreateDirectory(Path.Combine(box.Folder, "other"));
         var name = Path.Combine(box.Folder, "other", "app.db");
-        Assert.True(DbRecovery.Sqlite.Vfs.PosixFile.TryLink(box.Database, name));
+        Assert.True(DbRecovery.Sqlite.Files.PosixFile.TryLink(box.Database, name));
         using var other = OtherProcess.Open(name);
         var seen = await box.Observe(ObservationLevel.Quick);
         Assert.StartsWith($"pid {other.Id} (", Assert.Single(seen.Facts.List(SqliteFacts.OpenBy)!), StringComparison.Ordinal);
+    }
+
+    [LinuxFact]
+    public void A_lock_is_seen_where_the_kernel_names_another_device_than_the_file_system_does()
+    {
+        using var box = new LookSandbox();
+        box.Create();
+        using var other = OtherProcess.Open(box.Database);
+        other.Run("BEGIN IMMEDIATE");
+        var file = FileStatus.Of(box.Database)!;
+        // as /proc/locks writes it, with the device that btrfs has there
+        var line = $"1: POSIX  ADVISORY  WRITE {other.Id} ff:ff:{file.Inode} {0x40000001} {0x40000001}";
+        Assert.Equal(new HeldLock(other.Id, LockStrength.Reserved), FileUsers.Parse(line, file, null));
+        Assert.Null(FileUsers.Parse(line.Replace($"WRITE {other.Id} ", "WRITE 1 ", StringComparison.Ordinal), file, null));
     }
 
     [Theory]

@@ -53,7 +53,7 @@ public sealed class DamagedObjectsTests
 
     private static uint LeafOf(LookSandbox box, string name)
     {
-        using var file = RawDatabaseFile.Open(box.Database);
+        using var file = LiveImage.Open(box.Database);
         var first = new byte[SqliteHeader.Size];
         file.Read(0, first);
         var index = PageScan.Read(file, SqliteHeader.TryParse(first)!, null, default);

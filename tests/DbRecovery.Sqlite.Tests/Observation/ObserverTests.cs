@@ -1,3 +1,4 @@
+using DbRecovery.Sqlite.Files;
 using DbRecovery.Sqlite.Observation;
 
 namespace DbRecovery.Sqlite.Tests.Observation;

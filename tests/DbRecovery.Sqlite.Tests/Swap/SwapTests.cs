@@ -1,3 +1,4 @@
+using DbRecovery.Sqlite.Files;
 using DbRecovery.Sqlite.Native;
 using DbRecovery.Sqlite.Swap;
 
@@ -265,7 +266,7 @@ public sealed class SwapTests : IDisposable
         var fresh = _box.Create("new.db", "new");
         File.WriteAllText(path + "-wal", "first log");
         Directory.CreateDirectory(_box.File("kept"));
-        Assert.True(DbRecovery.Sqlite.Vfs.PosixFile.TryLink(path, _box.File("kept/app.db")));
+        Assert.True(DbRecovery.Sqlite.Files.PosixFile.TryLink(path, _box.File("kept/app.db")));
         if (where != "kept")
             File.Move(path + "-wal", _box.File("kept/app.db-wal"));
         if (where.Contains("another", StringComparison.Ordinal))

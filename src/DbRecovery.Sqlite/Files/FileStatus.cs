@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace DbRecovery.Sqlite.Native;
+namespace DbRecovery.Sqlite.Files;
 
 /// <summary>What is at a path.</summary>
 internal enum FileType
@@ -13,6 +13,12 @@ internal enum FileType
     Device,
 }
 
+/// <summary>Whose a file is.</summary>
+/// <param name="User">The owner's id.</param>
+/// <param name="Group">The group's id.</param>
+/// <param name="Mode">The rights and the set-id bits.</param>
+internal sealed record FileOwner(uint User, uint Group, int Mode);
+
 /// <summary>What a file system says of a file without opening it.</summary>
 /// <param name="Device">The device as /proc/locks writes it (major:minor, hexadecimal); null where unknown.</param>
 /// <param name="Inode">The inode; 0 where unknown.</param>
@@ -20,7 +26,8 @@ internal enum FileType
 /// <param name="ModifiedTicks">The last change of the content, UTC ticks.</param>
 /// <param name="ChangedTicks">The last change of content or attributes, UTC ticks; 0 where unknown.</param>
 /// <param name="Type">What it is.</param>
-internal sealed record FileStatus(string? Device, ulong Inode, long Size, long ModifiedTicks, long ChangedTicks, FileType Type)
+/// <param name="Owner">Whose it is; null where unknown.</param>
+internal sealed record FileStatus(string? Device, ulong Inode, long Size, long ModifiedTicks, long ChangedTicks, FileType Type, FileOwner? Owner)
 {
     private const int CurrentFolder = -100;
     private const uint BasicStats = 0x7ff;
@@ -34,14 +41,17 @@ internal sealed record FileStatus(string? Device, ulong Inode, long Size, long M
         {
             var file = new FileInfo(path);
             if (Directory.Exists(path))
-                return new FileStatus(null, 0, 0, 0, 0, FileType.Folder);
-            return file.Exists ? new FileStatus(null, 0, file.Length, file.LastWriteTimeUtc.Ticks, 0, FileType.File) : null;
+                return new FileStatus(null, 0, 0, 0, 0, FileType.Folder, null);
+            return file.Exists ? new FileStatus(null, 0, file.Length, file.LastWriteTimeUtc.Ticks, 0, FileType.File, null) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return null;
         }
     }
+
+    /// <summary>Whether both are the same file under whatever names; false where the system does not tell.</summary>
+    internal bool IsSameFile(FileStatus other) => Inode > 0 && (Inode, Device) == (other.Inode, other.Device);
 
     private static unsafe FileStatus? Statx(string path)
     {
@@ -52,7 +62,9 @@ internal sealed record FileStatus(string? Device, ulong Inode, long Size, long M
             if (statx(CurrentFolder, path, 0, BasicStats, buffer) != 0)
                 return null;
             var device = $"{*(uint*)(buffer + 0x88):x2}:{*(uint*)(buffer + 0x8c):x2}";
-            return new FileStatus(device, *(ulong*)(buffer + 0x20), *(long*)(buffer + 0x28), Ticks(buffer + 0x70), Ticks(buffer + 0x60), TypeOf(*(ushort*)(buffer + 0x1c)));
+            var mode = *(ushort*)(buffer + 0x1c);
+            return new FileStatus(device, *(ulong*)(buffer + 0x20), *(long*)(buffer + 0x28), Ticks(buffer + 0x70), Ticks(buffer + 0x60), TypeOf(mode),
+                new FileOwner(*(uint*)(buffer + 0x14), *(uint*)(buffer + 0x18), mode & 0xfff));
         }
         catch (EntryPointNotFoundException)
         {

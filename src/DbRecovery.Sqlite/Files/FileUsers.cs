@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using DbRecovery.Sqlite.Native;
 
-namespace DbRecovery.Sqlite.Observation;
+namespace DbRecovery.Sqlite.Files;
 
 /// <summary>The locks of SQLite, weakest first.</summary>
 internal enum LockStrength
@@ -73,6 +73,10 @@ internal sealed record FileUsers
         return [.. strongest.Select(pair => new HeldLock(pair.Key, pair.Value)).OrderBy(l => l.Process)];
     }
 
+    /// <summary>The other processes that hold a lock above SHARED, as people name them; empty where the system does not tell.</summary>
+    internal static IReadOnlyList<string> WriterNames(string database) =>
+        [.. ReadLocks(database).Where(l => l.Strength > LockStrength.Shared && l.Process != Environment.ProcessId).Select(l => Describe(l.Process)).Distinct()];
+
     /// <summary>A process as people name it.</summary>
     internal static string Describe(int process)
     {
@@ -86,15 +90,17 @@ internal sealed record FileUsers
     internal static string Name(LockStrength strength) => strength == LockStrength.WalWriter ? "wal-writer" : strength.ToString().ToLowerInvariant();
 
     // "1: POSIX  ADVISORY  WRITE 123 fe:00:4711 1073741824 1073742335"; a waiting lock has "->" as its second word
-    private static HeldLock? Parse(string line, FileStatus? file, FileStatus? memory)
+    internal static HeldLock? Parse(string line, FileStatus? file, FileStatus? memory)
     {
         var words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         if (words.Length < 8 || words[1] is not ("POSIX" or "OFDLCK"))
             return null;
-        var isFile = Matches(words[5], file);
-        if (!isFile && !Matches(words[5], memory))
+        if (!int.TryParse(words[4], CultureInfo.InvariantCulture, out var process))
             return null;
-        if (!int.TryParse(words[4], CultureInfo.InvariantCulture, out var process) || !long.TryParse(words[6], CultureInfo.InvariantCulture, out var from))
+        var isFile = Matches(words[5], process, file);
+        if (!isFile && !Matches(words[5], process, memory))
+            return null;
+        if (!long.TryParse(words[6], CultureInfo.InvariantCulture, out var from))
             return null;
         var to = words[7] == "EOF" ? long.MaxValue : long.Parse(words[7], CultureInfo.InvariantCulture);
         var strength = isFile ? OnFile(words[3] == "WRITE", from, to) : OnMemory(words[3] == "WRITE", from, to);
@@ -118,13 +124,16 @@ internal sealed record FileUsers
         : from <= WalWriteLock + 8 && to >= WalWriteLock ? LockStrength.Shared
         : LockStrength.None;
 
-    private static bool Matches(string deviceAndInode, FileStatus? file)
+    private static bool Matches(string deviceAndInode, int process, FileStatus? file)
     {
         if (file is null)
             return false;
         var last = deviceAndInode.LastIndexOf(':');
-        return deviceAndInode[(last + 1)..] == file.Inode.ToString(CultureInfo.InvariantCulture)
-            && (file.Device is null || deviceAndInode[..last] == file.Device);
+        if (deviceAndInode[(last + 1)..] != file.Inode.ToString(CultureInfo.InvariantCulture))
+            return false;
+        // btrfs gives each subvolume a device of its own, and /proc/locks names the file system's
+        return file.Device is null || deviceAndInode[..last] == file.Device
+            || process > 0 && Children($"/proc/{process}/fd").Any(fd => FileStatus.Of(fd) is { } open && open.IsSameFile(file));
     }
 
     /// <summary>
@@ -157,7 +166,7 @@ internal sealed record FileUsers
         // only what has the right name is looked at: a status may wait for ever on a file system that is gone
         var name = Path.GetFileName(WithoutMark(target));
         return identity is not null && (name == Path.GetFileName(path) || name == Path.GetFileName(file))
-            && FileStatus.Of(descriptor) is { } open && (open.Inode, open.Device) == (identity.Inode, identity.Device);
+            && FileStatus.Of(descriptor) is { } open && open.IsSameFile(identity);
     }
 
     private static string WithoutMark(string target) => target.EndsWith(DeletedMark, StringComparison.Ordinal) ? target[..^DeletedMark.Length] : target;

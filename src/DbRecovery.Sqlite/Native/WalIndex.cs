@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 
-namespace DbRecovery.Sqlite.Vfs;
+namespace DbRecovery.Sqlite.Native;
 
 /// <summary>The header of the wal-index, in native byte order (https://sqlite.org/walformat.html, section 2.1).</summary>
 internal static class WalIndex

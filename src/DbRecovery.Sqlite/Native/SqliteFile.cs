@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Microsoft.Data.Sqlite;
 
-namespace DbRecovery.Sqlite.Vfs;
+namespace DbRecovery.Sqlite.Native;
 
 /// <summary>The locks of a SQLite file object, weakest first (https://sqlite.org/c3ref/c_lock_exclusive.html).</summary>
 internal enum FileLock
@@ -51,7 +51,7 @@ internal sealed unsafe class SqliteFile
         return new SqliteFile(connection, file, path);
     }
 
-    [DllImport("e_sqlite3", EntryPoint = "sqlite3_file_control", CallingConvention = CallingConvention.Cdecl)]
+    [DllImport(SqliteLibrary.Name, EntryPoint = "sqlite3_file_control", CallingConvention = CallingConvention.Cdecl)]
     private static extern int NativeFileControl(IntPtr db, [MarshalAs(UnmanagedType.LPUTF8Str)] string name, int operation, void* argument);
 
     private IntPtr Method(int index)

@@ -1,12 +1,9 @@
 using System.Runtime.InteropServices;
 
-namespace DbRecovery.Sqlite.Vfs;
-
-/// <summary>Who a file is and whose.</summary>
-internal readonly record struct FileIdentity(ulong Inode, uint DeviceMajor, uint DeviceMinor, uint Uid, uint Gid, ushort Mode);
+namespace DbRecovery.Sqlite.Files;
 
 /// <summary>What .NET has no call for. Each call does nothing, or says that it cannot, on systems without it.</summary>
-internal static unsafe partial class PosixFile
+internal static partial class PosixFile
 {
     private const int Eperm = 1, Eexist = 17, Exdev = 18, Emlink = 31, Enosys = 38, Eopnotsupp = 95;
 
@@ -51,33 +48,21 @@ internal static unsafe partial class PosixFile
         };
     }
 
-    /// <summary>Who a file is; null where it does not exist or the system cannot say.</summary>
-    internal static FileIdentity? Identify(string path)
-    {
-        if (!OperatingSystem.IsLinux())
-            return null;
-        // struct statx is the same on every architecture, which struct stat is not
-        var buffer = stackalloc byte[256];
-        if (statx(-100, path, 0, 0x7ff, buffer) != 0)
-            return null;
-        return new FileIdentity(*(ulong*)(buffer + 32), *(uint*)(buffer + 136), *(uint*)(buffer + 140), *(uint*)(buffer + 20), *(uint*)(buffer + 24), *(ushort*)(buffer + 28));
-    }
-
-    /// <summary>Gives a file the owner of another. Without the right to, it stays as it is.</summary>
-    internal static void CopyOwnership(FileIdentity from, string to)
+    /// <summary>Gives a file an owner and a mode. Without the right to, its owner stays.</summary>
+    internal static void Give(string path, FileOwner owner)
     {
         if (!OperatingSystem.IsLinux())
             return;
-        File.SetUnixFileMode(to, (UnixFileMode)(from.Mode & 0xfff));
-        if (Identify(to) is { } now && (now.Uid != from.Uid || now.Gid != from.Gid) && chown(to, from.Uid, from.Gid) == 0)
-            File.SetUnixFileMode(to, (UnixFileMode)(from.Mode & 0xfff)); // chown may clear bits
+        File.SetUnixFileMode(path, (UnixFileMode)owner.Mode);
+        if (FileStatus.Of(path)?.Owner is { } now && (now.User, now.Group) != (owner.User, owner.Group) && chown(path, owner.User, owner.Group) == 0)
+            File.SetUnixFileMode(path, (UnixFileMode)owner.Mode); // chown may clear bits
     }
 
     /// <summary>Gives a file to an owner, where this process has the right to; its mode stays.</summary>
-    internal static void GiveTo(string path, uint uid, uint gid)
+    internal static void GiveTo(string path, uint user, uint group)
     {
-        if (Identify(path) is { } now)
-            CopyOwnership(now with { Uid = uid, Gid = gid }, path);
+        if (FileStatus.Of(path)?.Owner is { } now)
+            Give(path, now with { User = user, Group = group });
     }
 
     private static DbRecoveryException Error(string path, string what)
@@ -107,7 +92,4 @@ internal static unsafe partial class PosixFile
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int chown(string path, uint uid, uint gid);
-
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int statx(int folder, string path, int flags, uint mask, void* buffer);
 }

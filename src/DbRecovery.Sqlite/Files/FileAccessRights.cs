@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace DbRecovery.Sqlite.Native;
+namespace DbRecovery.Sqlite.Files;
 
 /// <summary>What this user may do with a path, asked without opening anything.</summary>
 internal static class FileAccessRights
@@ -20,15 +20,6 @@ internal static class FileAccessRights
     /// <summary>Whether the file system is mounted read-only.</summary>
     internal static bool IsReadOnlyFileSystem(string path) => Ask(path, MayWrite) == ReadOnlyFileSystem;
 
-    /// <summary>The path without symbolic links, which is where SQLite puts its journals; the path itself where it cannot be told.</summary>
-    internal static unsafe string RealPath(string path)
-    {
-        if (OperatingSystem.IsWindows())
-            return Path.GetFullPath(path);
-        var buffer = stackalloc byte[4097];
-        return realpath(path, buffer) == 0 ? Path.GetFullPath(path) : Marshal.PtrToStringUTF8((nint)buffer)!;
-    }
-
     private static int Ask(string path, int rights)
     {
         if (OperatingSystem.IsWindows())
@@ -38,7 +29,4 @@ internal static class FileAccessRights
 
     [DllImport("libc", SetLastError = true)]
     private static extern int access([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int mode);
-
-    [DllImport("libc", SetLastError = true)]
-    private static extern unsafe nint realpath([MarshalAs(UnmanagedType.LPUTF8Str)] string path, byte* resolved);
 }
