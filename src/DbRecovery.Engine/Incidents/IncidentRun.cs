@@ -1,4 +1,5 @@
 using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Backups;
 using DbRecovery.Engine.Runbooks;
 
 namespace DbRecovery.Engine.Incidents;
@@ -277,8 +278,15 @@ internal sealed partial class IncidentRun : IDisposable
     {
         if (!File.Exists(_runbook.Path))
             return;
-        DurableFile.CreateFolder(_history.Folder);
-        DurableFile.WriteAllText(Path.Combine(_history.Folder, IncidentService.KeptRunbook), File.ReadAllText(_runbook.Path));
+        try
+        {
+            DurableFile.CreateFolder(_history.Folder);
+            DurableFile.WriteAllText(Path.Combine(_history.Folder, IncidentService.KeptRunbook), File.ReadAllText(_runbook.Path));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw RepositoryErrors.Translate(e, _history.Folder, ErrorIds.AccessDenied);
+        }
     }
 
     private void Record(JournalKind kind, string text, JournalData? data = null, IncidentTrigger? trigger = null, string? step = null)

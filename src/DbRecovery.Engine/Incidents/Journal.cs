@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Backups;
 
 namespace DbRecovery.Engine.Incidents;
 
@@ -44,6 +45,18 @@ internal sealed class Journal : IDisposable
     /// <summary>Opens or makes a journal for appending. A torn last line is cut off.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.JournalCorrupt"/>.</exception>
     public static Journal Open(string path, IJournalObserver? observer)
+    {
+        try
+        {
+            return OpenFile(path, observer);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw RepositoryErrors.Translate(e, path, ErrorIds.AccessDenied);
+        }
+    }
+
+    private static Journal OpenFile(string path, IJournalObserver? observer)
     {
         DurableFile.CreateFolder(Path.GetDirectoryName(path)!);
         var isNew = !File.Exists(path);

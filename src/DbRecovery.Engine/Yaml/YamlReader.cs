@@ -32,7 +32,7 @@ internal static class YamlReader
         }
         catch (YamlException e)
         {
-            findings.Error(Furthest(e.End, parser), "yaml-syntax", $"This is not valid YAML: {e.Message}", "Check the indentation, quotes and brackets before this place.");
+            findings.Error(Furthest(e.End, parser), "yaml-syntax", $"This is not valid YAML: {e.Message}", "Check the indentation, quotes and brackets around this place.");
         }
         // the parser meets input that nobody foresaw with whatever its code runs into; a refused file is the right outcome
         catch (Exception e) when (e is InvalidOperationException or ArgumentException or IndexOutOfRangeException or NullReferenceException or InvalidCastException or OverflowException)
