@@ -2,14 +2,11 @@ using System.Diagnostics;
 
 namespace DbRecovery.Integration.Tests;
 
-/// <summary>Each command is killed, or stopped with Ctrl+C, at moments spread over its whole run; the next run finds nothing broken.</summary>
-public sealed class InterruptionTests
+/// <summary>Taking and proving backups, killed or stopped with Ctrl+C at moments spread over the whole run; the next run finds nothing broken.</summary>
+public sealed class InterruptedBackupTests
 {
-    private const int Moments = 10;
     private static readonly string[] New = ["backup", "new", "shop"];
     private static readonly string[] Test = ["backup", "test", "shop"];
-    private static readonly string[] Restore = ["backup", "restore", "shop", "--to", "copy.db", "--replace", "--yes"];
-    private static readonly string[] Recover = ["recover", "shop", "--yes", "--allow-data-loss", "any"];
 
     [Theory]
     [InlineData("KILL")]
@@ -18,7 +15,7 @@ public sealed class InterruptionTests
     {
         using var lab = new Lab(megabytes: 8);
         var first = lab.ProvedBackup();
-        Interrupt(lab, signal, New, () => { });
+        Interruption.Interrupt(lab, signal, New, () => { });
 
         lab.DbRecovery(0, New);
         Assert.Empty(lab.Leftovers(signal == "KILL"));
@@ -36,13 +33,20 @@ public sealed class InterruptionTests
         using var lab = new Lab(megabytes: 8);
         lab.ProvedBackup();
         var before = RecoveryTests.Tree(lab.Folder).Where(e => !e.Contains("/tests/", StringComparison.Ordinal)).ToArray();
-        Interrupt(lab, signal, Test, () => { });
+        Interruption.Interrupt(lab, signal, Test, () => { });
 
         lab.DbRecovery(0, Test);
         Assert.Empty(lab.Leftovers(signal == "KILL"));
         Assert.Equal(before, RecoveryTests.Tree(lab.Folder).Where(e => !e.Contains("/tests/", StringComparison.Ordinal)));
         lab.DbRecovery(0, "backup", "list", "shop", "--proved");
     }
+}
+
+/// <summary>The same for what writes databases.</summary>
+public sealed class InterruptedRestoreTests
+{
+    private static readonly string[] Restore = ["backup", "restore", "shop", "--to", "copy.db", "--replace", "--yes"];
+    private static readonly string[] Recover = ["recover", "shop", "--yes", "--allow-data-loss", "any"];
 
     [Theory]
     [InlineData("KILL")]
@@ -53,7 +57,7 @@ public sealed class InterruptionTests
         lab.ProvedBackup();
         lab.DbRecovery(0, Restore);
         var restored = Path.Combine(lab.Folder, "copy.db");
-        Interrupt(lab, signal, Restore, () => lab.DbRecovery(0, "health", "--path", restored, "--level", "standard"));
+        Interruption.Interrupt(lab, signal, Restore, () => lab.DbRecovery(0, "health", "--path", restored, "--level", "standard"));
 
         lab.DbRecovery(0, Restore);
         Assert.Empty(lab.Leftovers(signal == "KILL"));
@@ -71,23 +75,29 @@ public sealed class InterruptionTests
         damaged.Workload("damage", damaged.Database, "data");
         using var lab = new Lab(megabytes: 0);
         lab.CopyFrom(damaged);
-        Interrupt(lab, signal, Recover, () =>
+        Interruption.Interrupt(lab, signal, Recover, () =>
         {
             var open = lab.DbRecovery(0, "incident", "list", "shop").Objects;
             var states = open.Select(i => i.GetProperty("state").GetString()).ToArray();
-            if (open.Count > 0 && !states.Any(s => s is "Probation" or "Resolved"))
-                lab.DbRecovery(0, "incident", "resume", open[0].GetProperty("id").GetString()!, "--yes");
-            else if (open.Count == 0)
+            // stopped before its first act it is closed as cancelled, and the next recovery is a new one
+            if (states is [] or ["Cancelled"])
                 lab.DbRecovery(0, Recover);
+            else if (states is not (["Probation"] or ["Resolved"]))
+                lab.DbRecovery(0, "incident", "resume", open[0].GetProperty("id").GetString()!, "--yes");
             lab.DbRecovery(0, "health", "shop", "--level", "deep");
             Assert.Empty(lab.Leftovers(signal == "KILL"));
             Assert.Single(Directory.GetDirectories(Path.Combine(lab.Folder, ".dbrecovery-kept")));
             lab.CopyFrom(damaged);
         });
     }
+}
+
+internal static class Interruption
+{
+    private const int Moments = 10;
 
     /// <summary>Ends a command at moments from its start to its usual end. The seed is fixed: the moments are the same in every run, as far as the machine allows.</summary>
-    private static void Interrupt(Lab lab, string signal, string[] command, Action afterEach)
+    public static void Interrupt(Lab lab, string signal, string[] command, Action afterEach)
     {
         using var rehearsal = new Lab(megabytes: 0);
         rehearsal.CopyFrom(lab);

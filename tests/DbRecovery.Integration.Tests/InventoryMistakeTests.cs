@@ -23,7 +23,7 @@ public sealed class InventoryMistakeTests : IDisposable
     [InlineData("engine: sqlite", "engine: sqlite\n    engine: sqlite", 4)]
     [InlineData("engine: sqlite", "engine: !!str sqlite", 3)]
     [InlineData("engine: sqlite", "engine: &anchor sqlite", 3)]
-    [InlineData("    engine: sqlite", "\tengine: sqlite", 3)]
+    [InlineData("    engine: sqlite", "\tengine: sqlite", 2)]
     [InlineData("path: shop.db", "path: [ a, b ]", 4)]
     [InlineData("path: shop.db", "port: 5432", 4)]
     [InlineData("path: shop.db", "path: \"\"", 4)]

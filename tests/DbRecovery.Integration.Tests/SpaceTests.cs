@@ -60,31 +60,45 @@ public sealed class SpaceTests
     public void Without_space_for_its_journal_a_recovery_stops_before_its_next_act_and_goes_on_later()
     {
         using var disk = new Small("40m");
-        using var lab = new Lab(megabytes: 2, state: disk.At("state"));
-        lab.ProvedBackup();
-        lab.Workload("damage", lab.Database, "data");
-        lab.DbRecovery(1, "faults", "shop");
-        var damaged = File.ReadAllBytes(lab.Database);
+        using var prepared = new Lab(megabytes: 1, state: disk.At("state"));
+        prepared.ProvedBackup();
+        prepared.Workload("damage", prepared.Database, "data");
+        var damaged = File.ReadAllBytes(prepared.Database);
+        using var lab = new Lab(megabytes: 0);
+        var stopped = 0;
 
-        // room for the first records and no more: the evidence alone is larger
-        var filler = disk.Fill(leave: 48 << 10);
-        var stopped = lab.Try(Recover);
-        Assert.True(stopped.ExitCode is 3 or 4 && !stopped.Err.Contains("unforeseen", StringComparison.Ordinal), stopped.ToString());
-        Assert.Equal(damaged, File.ReadAllBytes(lab.Database));
-        Assert.Empty(lab.Leftovers());
+        // lease, epoch and holder take a page each; what is left ends the journal at another record each time
+        for (var pages = 2; pages <= 14; pages += 2)
+        {
+            lab.CopyFrom(prepared);
+            if (Directory.Exists(disk.At("state")))
+                Directory.Delete(disk.At("state"), recursive: true);
+            var filler = disk.Fill(leave: pages * 4096);
+            var run = lab.Try(Recover);
+            File.Delete(filler);
+            var what = $"{pages} pages: {run}";
+            Assert.True(run.ExitCode is 0 or 3 or 4 && !run.Err.Contains("unforeseen", StringComparison.Ordinal), what);
+            if (run.ExitCode != 0)
+            {
+                stopped++;
+                if (!Directory.Exists(Path.Combine(lab.Folder, ".dbrecovery-kept")))
+                    Assert.True(damaged.AsSpan().SequenceEqual(File.ReadAllBytes(lab.Database)), what);
+            }
 
-        File.Delete(filler);
-        var open = lab.DbRecovery(0, "incident", "list", "shop").Objects;
-        var state = open.Count == 0 ? null : open[0].GetProperty("state").GetString();
-        if (state is null or "Failed" or "Suppressed" or "Cancelled")
-        {
-            lab.Try("incident", "acknowledge", "shop");
-            lab.DbRecovery(0, Recover);
+            var open = lab.DbRecovery(0, "incident", "list", "shop").Objects;
+            var state = open.Count == 0 ? null : open[0].GetProperty("state").GetString();
+            if (state is null or "Failed" or "Suppressed" or "Cancelled")
+            {
+                lab.DbRecovery(0, "incident", "acknowledge", "shop");
+                lab.DbRecovery(0, Recover);
+            }
+            else if (state is not ("Probation" or "Resolved"))
+            {
+                lab.DbRecovery(0, "incident", "resume", open[0].GetProperty("id").GetString()!, "--yes");
+            }
+            lab.DbRecovery(0, "health", "shop", "--level", "deep");
+            Assert.Empty(lab.Leftovers());
         }
-        else
-        {
-            lab.DbRecovery(0, "incident", "resume", open[0].GetProperty("id").GetString()!, "--yes");
-        }
-        lab.DbRecovery(0, "health", "shop", "--level", "deep");
+        Assert.InRange(stopped, 3, 7);
     }
 }

@@ -20,9 +20,10 @@ internal static class YamlReader
             findings.Error(new(1, 1), "too-large", $"The file has {text.Length} characters; {MaxCharacters} are the most.");
             return null;
         }
+        var parser = new Parser(new StringReader(text));
         try
         {
-            var reader = new EventReader(new Parser(new StringReader(text)), findings);
+            var reader = new EventReader(parser, findings);
             return reader.Document();
         }
         catch (RefusedException e)
@@ -31,15 +32,19 @@ internal static class YamlReader
         }
         catch (YamlException e)
         {
-            findings.Error(Position(e.Start), "yaml-syntax", $"This is not valid YAML: {e.Message}", "Check the indentation, quotes and brackets before this place.");
+            findings.Error(Furthest(e.End, parser), "yaml-syntax", $"This is not valid YAML: {e.Message}", "Check the indentation, quotes and brackets around this place.");
         }
         // the parser meets input that nobody foresaw with whatever its code runs into; a refused file is the right outcome
         catch (Exception e) when (e is InvalidOperationException or ArgumentException or IndexOutOfRangeException or NullReferenceException or InvalidCastException or OverflowException)
         {
-            findings.Error(new(1, 1), "yaml-syntax", "This is not valid YAML; the parser could not say where.", "Check the indentation, quotes and brackets.");
+            findings.Error(Furthest(Mark.Empty, parser), "yaml-syntax", "This is not valid YAML; what comes after this place cannot be read.", "Check the indentation, quotes and brackets.");
         }
         return null;
     }
+
+    // the parser names the beginning of what it was in the middle of, which may be the whole file: where it had come to says more
+    private static SourcePosition Furthest(Mark failure, Parser parser) =>
+        parser.Current is { } read && read.End.Index > failure.Index ? Position(read.End) : Position(failure);
 
     private static SourcePosition Position(Mark mark) => new((int)Math.Max(1, mark.Line), (int)Math.Max(1, mark.Column));
 
