@@ -122,6 +122,42 @@ public sealed class OutputTests
     }
 
     [Theory]
+    [InlineData("", "one two three four five six", 20, "one two three four\nfive six")]
+    [InlineData("ab: ", "one two three four five six", 24, "ab: one two three four\n    five six")]
+    [InlineData("- ", "see /a/path/that/is/longer/than/the/line for it", 22, "- see\n  /a/path/that/is/longer/than/the/line\n  for it")]
+    public void Text_wraps_between_words_under_its_heading(string heading, string text, int width, string expected) =>
+        Assert.Equal(expected, TextLayout.Hang(heading, text, width));
+
+    [Fact]
+    public void A_fault_tells_fact_value_bound_node_and_what_was_ruled_out()
+    {
+        var fault = SomeFault with
+        {
+            Evidence = [SomeFault.Evidence[0] with { Threshold = "at most 0" }, SomeFault.Evidence[0] with { Fact = "unreadable", Value = null }],
+            RuledOut = ["sqlite.busy: no lock"],
+        };
+        var text = Texts.Of([fault], 100);
+        foreach (var part in new[] { "sqlite.structureErrorCount = 3 (must be: at most 0) on node-1: three errors", "unreadable = could not be read", "not  sqlite.busy: no lock" })
+            Assert.Contains(part, text, StringComparison.Ordinal);
+        Assert.All(text.Split('\n'), line => Assert.True(line.Length <= 100, line));
+    }
+
+    [Fact]
+    public void A_waiting_incident_says_what_to_do_next_and_its_reason_once()
+    {
+        const string reason = "how much would be lost is not known";
+        var waiting = Incident with
+        {
+            State = IncidentState.AwaitingApproval, Loss = null, ApprovalReasons = [reason], Summary = "A person must agree: " + reason,
+            Timeline = [new TimelineEntry(At, IncidentState.AwaitingApproval, null, "A person must agree: " + reason)],
+        };
+        var text = Texts.Of(waiting);
+        Assert.Contains($"incident approve {waiting.Id}", text, StringComparison.Ordinal);
+        Assert.Equal(2, text.Split(reason).Length);
+        Assert.DoesNotContain("Loss      nothing\n", text, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("0B", 0L)]
     [InlineData("0", 0L)]
     [InlineData("64KiB", 65536L)]

@@ -12,12 +12,17 @@ BeforeAll {
     $saved = @{}
     foreach ($name in 'DBRECOVERY_STATE', 'DBRECOVERY_INVENTORY', 'DBRECOVERY_CANARY') { $saved[$name] = [Environment]::GetEnvironmentVariable($name) }
 
-    function New-Place {
+    function New-Place([string] $Journal = 'delete') {
         $place = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery [e2e] $([guid]::NewGuid())"
         New-Item -ItemType Directory $place | Out-Null
         $db = "$place/app.db"
-        & $workload create $db --megabytes 4
-        $null | & $workload write $db --ack "$place/acknowledged" --rows 20 --pause 0 | Out-Null
+        & $workload create $db --megabytes 4 --journal $Journal
+        # the writer ends when its input does, or when it has written its rows
+        $start = [Diagnostics.ProcessStartInfo]::new($workload, [string[]]('write', $db, '--ack', "$place/acknowledged", '--rows', '20', '--pause', '0'))
+        $start.RedirectStandardInput = $true
+        $start.RedirectStandardOutput = $true
+        $writer = [Diagnostics.Process]::Start($start)
+        if (-not $writer.WaitForExit(30000)) { $writer.Kill(); throw 'the writer did not end' }
         Set-Content -LiteralPath "$place/dbrecovery.yml" -Value @'
 clusters:
   app:
@@ -136,15 +141,15 @@ Describe 'A damaged database is brought back' {
 
 Describe 'A recovery that would lose data' {
     BeforeAll {
-        $place = New-Place
+        $place = New-Place wal
         Push-Location -LiteralPath $place
-        (Get-Content ./dbrecovery.yml) -replace '100MB', '0B' | Set-Content ./dbrecovery.yml
+        (Get-Content -LiteralPath "$place/dbrecovery.yml") -replace '100MB', '0B' | Set-Content -LiteralPath "$place/dbrecovery.yml"
         New-DbBackup -Cluster app | Test-DbBackup | Out-Null
-        & $workload churn ./app.db --rows 50
+        & $workload churn "$place/app.db" --rows 50
         Set-Damage "$place/app.db"
-        $before = (Get-FileHash ./app.db).Hash
+        $before = (Get-FileHash -LiteralPath "$place/app.db").Hash
         $waiting = Get-DbFault -Cluster app | Select-Object -First 1 | Invoke-DbRunbook -Confirm:$false -WarningVariable warned -WarningAction SilentlyContinue
-        $after = (Get-FileHash ./app.db).Hash
+        $after = (Get-FileHash -LiteralPath "$place/app.db").Hash
     }
     AfterAll { Pop-Location; Remove-Item -LiteralPath $place -Recurse -Force }
     It 'waits for a person, changes nothing and says what to do' {

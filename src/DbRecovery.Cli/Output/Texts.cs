@@ -70,7 +70,7 @@ internal static class Texts
     /// <summary>What each check that did not pass has seen.</summary>
     public static string Of(IEnumerable<HealthReport> reports, int width) => string.Join('\n', reports.SelectMany(r =>
         r.Checks.Where(c => c.Verdict is CheckVerdict.Warn or CheckVerdict.Fail)
-            .Select(c => TextLayout.Hang($"  {c.Cluster}: {c.Name}: ", TextLayout.Cut(c.Evidence, 3 * width), width))));
+            .Select(c => TextLayout.Hang($"  {c.Cluster}: {c.Name}: ", TextLayout.Cut($"{c.Value?.ToString() ?? "unknown"}{(c.Unit is null ? "" : " " + c.Unit)}{(c.Threshold is null ? "" : $" (must be: {c.Threshold})")}: {c.Evidence}", 3 * width), width))));
 
     /// <summary>A runbook in full.</summary>
     public static string Of(RunbookInfo runbook, int width) => string.Join('\n', new[]
