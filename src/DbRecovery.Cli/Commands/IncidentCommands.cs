@@ -65,7 +65,7 @@ internal static class IncidentCommands
             incident = await session.Runtime.ResumeIncidentAsync(incident.Id, session.Timeline, session.Progress, token);
             session.Progress.Clear();
             session.Output.WriteOne(incident, Texts.Of);
-            return token.IsCancellationRequested && incident.State == IncidentState.Cancelled ? ExitCodes.Cancelled : ExitCodes.Of(incident.State);
+            return token.IsCancellationRequested && incident.State is (IncidentState.Cancelled or IncidentState.Executing or IncidentState.Verifying) ? ExitCodes.Cancelled : ExitCodes.Of(incident.State);
         });
         return verb;
     }

@@ -67,7 +67,7 @@ internal static class RecoverCommand
         var incident = await session.Runtime.RecoverAsync(fault, request.Runbook, request.Values, request.AllowedLoss, session.Timeline, session.Progress, token);
         session.Progress.Clear();
         session.Output.WriteOne(incident, Texts.Of);
-        return token.IsCancellationRequested && incident.State == IncidentState.Cancelled ? ExitCodes.Cancelled : ExitCodes.Of(incident.State);
+        return token.IsCancellationRequested && incident.State is (IncidentState.Cancelled or IncidentState.Executing or IncidentState.Verifying) ? ExitCodes.Cancelled : ExitCodes.Of(incident.State);
     }
 
     private static Dictionary<string, string> Values(IReadOnlyList<string> settings)
