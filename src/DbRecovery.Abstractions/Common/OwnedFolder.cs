@@ -51,7 +51,10 @@ public sealed class OwnedFolder : IDisposable
         TryRemove(Path);
     }
 
-    private static void RemoveAbandoned(string parent, string prefix)
+    /// <summary>Removes the folders of a prefix whose owners are gone.</summary>
+    /// <param name="parent">The folder above, which exists.</param>
+    /// <param name="prefix">The beginning of their names.</param>
+    public static void RemoveAbandoned(string parent, string prefix)
     {
         foreach (var folder in Directory.EnumerateDirectories(parent).Where(f => System.IO.Path.GetFileName(f).StartsWith(prefix, StringComparison.Ordinal)))
         {

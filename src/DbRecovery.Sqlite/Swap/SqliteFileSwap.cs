@@ -1,5 +1,6 @@
 using DbRecovery.Sqlite.Files;
 using DbRecovery.Sqlite.Native;
+using DbRecovery.Sqlite.Restore;
 
 namespace DbRecovery.Sqlite.Swap;
 
@@ -33,6 +34,8 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
             return plan.KeptPath;
         }
         CheckNewFile(newFile, path);
+        // a restore that was killed at its very end has left its staging folder, and nobody restores under that name again
+        OwnedFolder.RemoveAbandoned(Path.GetDirectoryName(Path.GetFullPath(newFile))!, SqliteRestoreTarget.StagingPrefix(newFile));
         cancellationToken.ThrowIfCancellationRequested();
         try
         {
