@@ -13,11 +13,24 @@ internal sealed class SqliteInspector : IDataInspector
 {
     /// <inheritdoc/>
     public Task<IReadOnlyList<ProofCheck>> CheckRestoredAsync(string path, IBackupContent backup, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
-        Task.Run<IReadOnlyList<ProofCheck>>(() => CheckRestored(path, backup, progress, cancellationToken), cancellationToken);
+        RunAsync<IReadOnlyList<ProofCheck>>(() => CheckRestored(path, backup, progress, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<TableCount>> CountRowsAsync(string path, CancellationToken cancellationToken) =>
-        Task.Run(() => CountRows(path, cancellationToken), cancellationToken);
+        RunAsync(() => CountRows(path, cancellationToken), cancellationToken);
+
+    // an image that stops reading because it was cancelled looks like a failing disk to SQLite
+    private static async Task<T> RunAsync<T>(Func<T> work, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await Task.Run(work, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (cancellationToken.IsCancellationRequested && e is (SqliteException or DbRecoveryException))
+        {
+            throw new OperationCanceledException("cancelled", e, cancellationToken);
+        }
+    }
 
     private static List<ProofCheck> CheckRestored(string path, IBackupContent backup, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
