@@ -90,8 +90,13 @@ internal static class HealthChecks
         {
             if (node.Facts.Find(fact.Name) is not { } seen)
                 return;
-            Add(name, category, seen.Value is { } value ? judge(value) : CheckVerdict.Unknown, seen.Value, fact.Unit, threshold, seen.UnknownBecause ?? fact.Description);
+            Add(name, category, seen.Value is { } value ? judge(value) : CheckVerdict.Unknown, seen.Value, fact.Unit, threshold, Evidence(fact, seen));
         }
+
+        // what was seen, then what the fact means: the meaning alone would read as if it were so
+        private static string Evidence(FactDefinition fact, Fact seen) => seen.Value is { } value
+            ? $"{fact.Name} is {(value.Type == FactType.List && value.AsList().Count == 0 ? "empty" : value)}{(fact.Unit is null ? "" : " " + fact.Unit)}: {fact.Description}"
+            : seen.UnknownBecause ?? $"{fact.Name} is unknown: {fact.Description}";
 
         public void Add(string name, CheckCategory category, CheckVerdict verdict, FactValue? value, string? unit, string? threshold, string evidence) => _checks.Add(new HealthCheck
         {
