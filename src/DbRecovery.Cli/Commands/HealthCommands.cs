@@ -38,6 +38,7 @@ internal static class HealthCommands
             verb.Add(option);
         bind.To(verb, async (session, parsed, token) =>
         {
+            session.Output.Prepare<HealthReport>();
             var names = parsed.GetValue(clusters) ?? [];
             var file = parsed.GetValue(path);
             if (file is not null && names.Length > 0)

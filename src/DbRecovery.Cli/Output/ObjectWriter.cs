@@ -21,6 +21,15 @@ internal sealed class ObjectWriter(AppEnvironment environment, OutputFormat form
     /// <summary>Whether JSON is written.</summary>
     public bool IsJson => _json;
 
+    /// <summary>
+    /// Lets the serializer get to know a type while the engine is at work: that takes it as long as a quick look at a database does.
+    /// </summary>
+    public void Prepare<T>()
+    {
+        if (_json)
+            _ = Task.Run(() => DbRecoveryJson.Compact.GetTypeInfo(typeof(T)));
+    }
+
     /// <summary>Writes objects: JSON lines, or a table.</summary>
     public void WriteAll<T>(IReadOnlyList<T> values, string whenNone)
     {

@@ -45,12 +45,14 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         var timestamp = options.Clock.GetTimestamp();
         var provider = options.Providers(cluster.Engine);
         var observer = provider.Require<INodeObserver>("health");
-        var backups = await KnowBackupsAsync(cluster, cancellationToken).ConfigureAwait(false);
-        var content = level == ObservationLevel.Quick ? null : await OpenNewestAsync(backups, cancellationToken).ConfigureAwait(false);
+        // a quick look compares nothing, so the repository and the nodes are looked at side by side
+        var knowing = Task.Run(() => KnowBackupsAsync(cluster, cancellationToken), cancellationToken);
+        var content = level == ObservationLevel.Quick ? null : await OpenNewestAsync(await knowing.ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
         var nodes = await Task.WhenAll(cluster.Nodes.Select(node => ObserveAsync(observer, new ObservationRequest
         {
             Cluster = cluster, Node = node, Level = level, LastBackup = content, Timeout = options.NodeTimeout,
         }, progress, cancellationToken))).ConfigureAwait(false);
+        var backups = await knowing.ConfigureAwait(false);
         var memory = Recall(cluster);
         foreach (var node in nodes)
             AddFacts(cluster, node, backups, memory.GetValueOrDefault(node.Node));
