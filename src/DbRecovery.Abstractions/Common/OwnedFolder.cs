@@ -36,7 +36,6 @@ public sealed class OwnedFolder : IDisposable
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // another process may have taken it for abandoned before the lock was there
                 TryRemove(path);
                 if (attempt == Attempts || e is UnauthorizedAccessException)
                     throw;
@@ -60,7 +59,8 @@ public sealed class OwnedFolder : IDisposable
         {
             try
             {
-                using var taken = new FileStream(System.IO.Path.Combine(folder, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1);
+                // a folder without the file is somebody else's, whatever its name
+                using var taken = new FileStream(System.IO.Path.Combine(folder, LockName), FileMode.Open, FileAccess.ReadWrite, FileShare.None, 1);
                 if (!OperatingSystem.IsWindows())
                     Directory.Delete(folder, recursive: true);
             }
