@@ -219,6 +219,9 @@ public sealed class RunbookLinter
             _findings.Error(_source.At, "missing-verification", "The runbook changes something and verifies nothing.", "Add 'verify', such as: - { check: fault-gone, within: 30s }.");
         if (runbook.Limits is { PerDay: null, Cooldown: null })
             _findings.Error(_source.At, "no-limit", "The runbook has no limit on how often it runs.", "Add 'limits' with cooldown or perDay.");
+        // an escalation is in no plan, and neither guards nor approvals hold it back
+        foreach (var step in runbook.Escalate.Where(s => _context.Actions.Any(a => a.Name == s.Action && a.Destructive)))
+            _findings.Error(step.At, "destructive-escalation", $"The action '{step.Action}' takes something away, which an escalation may not.", "Tell people (notify), or make it a step.");
         if (actions.FirstOrDefault(a => a.Action is { Destructive: true }).Step is not { } destructive)
             return;
         // guards that could not be read have their own findings

@@ -84,6 +84,7 @@ public sealed class RunbookLinterTests
     [InlineData("message: \"${node.path}\"", "message: «\"look at ${node.paths}\"", "unknown-look-up")]
     [InlineData("guards:\n  - { fact: backup.provedCount, atLeast: 1 }\n", "", "destructive-without-guard", "  - id: swap", "  - «id: swap")]
     [InlineData(", maxDataLoss: 0B", "", "destructive-without-limit", "  - id: swap", "  - «id: swap")]
+    [InlineData("{ action: notify, with: { message: \"${node.path}\" } }", "«{ action: run-sql, with: { sql: \"drop table t\" } }", "destructive-escalation")]
     [InlineData("cooldown: 1h, perDay: 3, ", "", "no-limit", "runbook: base", "«runbook: base")]
     [InlineData("verify:\n  - { check: fault-gone, level: quick, within: 10s, holds: 1s }\n  - { check: fact, condition: { fact: disk.free, above: 1GB } }\n", "", "missing-verification", "runbook: base", "«runbook: base")]
     public void One_edit_one_finding(string old, string with, string rule, string? old2 = null, string? with2 = null)
