@@ -29,7 +29,7 @@ public sealed partial class RecoveryRuntime
         _options = options;
         // an inventory that could not be read is tried again, so that a mended file is seen
         _inventory = new(ReadInventory, LazyThreadSafetyMode.PublicationOnly);
-        _backups = new(() => new BackupService(Provider, options.Clock));
+        _backups = new(() => new BackupService(Provider, options.Clock, secrets: new SecretResolver(options)));
         _health = new(() => new HealthService(new HealthServiceOptions
         {
             Providers = Provider, Backups = _backups.Value, RepositoryOf = RepositoryOf, StateFolder = StateFolder, Clock = options.Clock,

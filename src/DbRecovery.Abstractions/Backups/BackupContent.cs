@@ -126,4 +126,18 @@ public interface IBackupContent
     IReadOnlyList<BackupEntry> Entries { get; }
     /// <summary>The page hashes of a file; null where the file has no pages or the hashes are gone (they can be rebuilt).</summary>
     Task<PageHashList?> ReadPageHashesAsync(string path, CancellationToken cancellationToken);
+    /// <summary>Opens a file for reading at any place; what is read is decoded and checked, and only the blobs that hold it are read.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.ObjectNotFound"/>: no such file in the backup; <see cref="ErrorIds.RepositoryCorrupt"/> while reading.</exception>
+    Task<IBackupFileReader> OpenFileAsync(string path, CancellationToken cancellationToken);
+}
+
+/// <summary>A file of a backup, read in parts without restoring the whole. Safe for several readers at once.</summary>
+public interface IBackupFileReader : IDisposable
+{
+    /// <summary>Bytes.</summary>
+    long Length { get; }
+
+    /// <summary>Reads; fewer bytes than asked for only at the end.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryCorrupt"/> names pack, backup and file.</exception>
+    int Read(long offset, Span<byte> destination);
 }

@@ -49,6 +49,12 @@ public sealed record BackupInfo
     public required long SizeBytes { get; init; }
     /// <summary>Bytes that it added to the repository.</summary>
     public required long StoredBytes { get; init; }
+    /// <summary>The backup that it was compared with; null for a full. It need not exist any longer: every backup stands by itself.</summary>
+    public string? Parent { get; init; }
+    /// <summary>Bytes of data that differ from the parent; null for a full.</summary>
+    public long? ChangedBytes { get; init; }
+    /// <summary>The moment whose data it is (UTC).</summary>
+    public DateTimeOffset? DataAsOf { get; init; }
     /// <summary>The position of the data.</summary>
     public LogPosition? Position { get; init; }
     /// <summary>The repository's name or path.</summary>

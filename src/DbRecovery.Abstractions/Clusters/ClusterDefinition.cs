@@ -97,6 +97,12 @@ public sealed record BackupSettings
     public TimeSpan MaxAge { get; init; } = TimeSpan.FromDays(1);
     /// <summary>The age of the newest proof past which <c>backup.unverified</c> is a fault.</summary>
     public TimeSpan MaxProofAge { get; init; } = TimeSpan.FromDays(7);
+    /// <summary>Which backups are kept when old ones are removed; null where that is not said: everything is.</summary>
+    public RetentionRule? Keep { get; init; }
+    /// <summary>Files that belong to the database, such as its application's configuration: absolute paths that every backup takes along.</summary>
+    public IReadOnlyList<string> Files { get; init; } = [];
+    /// <summary>The interval of continuous protection; null: the shell's default.</summary>
+    public TimeSpan? Every { get; init; }
 }
 
 /// <summary>A check of the user's own: a query that gives one value, and the bound that it must keep.</summary>
@@ -127,7 +133,14 @@ public sealed record RepositoryDefinition
     public required string Name { get; init; }
     /// <summary>The absolute path of a directory.</summary>
     public required string Path { get; init; }
+    /// <summary>How its content is encrypted; null for a repository in the clear. One that is asked to be encrypted and is not is refused.</summary>
+    public RepositoryEncryption? Encryption { get; init; }
 }
+
+/// <summary>What opens an encrypted repository: a passphrase or a key file.</summary>
+/// <param name="Passphrase">Where the passphrase is kept.</param>
+/// <param name="KeyFile">The absolute path of a key file.</param>
+public sealed record RepositoryEncryption(SecretReference? Passphrase, string? KeyFile);
 
 /// <summary>A way to reach people, from the inventory: a webhook or a command.</summary>
 public sealed record NotificationChannel

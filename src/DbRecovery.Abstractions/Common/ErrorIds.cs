@@ -43,6 +43,18 @@ public static class ErrorIds
     public const string RepositoryInvalid = nameof(RepositoryInvalid);
     /// <summary>Bytes in a repository are not what was written.</summary>
     public const string RepositoryCorrupt = nameof(RepositoryCorrupt);
+    /// <summary>No key at hand opens an encrypted repository, or one is encrypted that should not be, or the other way round.</summary>
+    public const string RepositoryLocked = nameof(RepositoryLocked);
+    /// <summary>A repository is in use by another operation that this one must not overtake.</summary>
+    public const string RepositoryBusy = nameof(RepositoryBusy);
+    /// <summary>The clocks of this machine, the storage and the backups disagree too much to decide by age.</summary>
+    public const string ClockSkew = nameof(ClockSkew);
+    /// <summary>A retention rule cannot be understood, or would remove what must stay.</summary>
+    public const string RetentionInvalid = nameof(RetentionInvalid);
+    /// <summary>A table, column or row that was named does not exist.</summary>
+    public const string ObjectNotFound = nameof(ObjectNotFound);
+    /// <summary>A drill could not be carried out.</summary>
+    public const string DrillFailed = nameof(DrillFailed);
     /// <summary>No backup matches.</summary>
     public const string BackupNotFound = nameof(BackupNotFound);
     /// <summary>A backup could not be taken.</summary>

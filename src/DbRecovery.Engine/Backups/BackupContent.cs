@@ -4,10 +4,11 @@ namespace DbRecovery.Engine.Backups;
 internal sealed class BackupContent : IBackupContent
 {
     private readonly BackupRepository _repository;
+    private readonly ZstdLibrary? _zstd;
 
-    public BackupContent(BackupRepository repository, BackupManifest manifest, BackupInfo info)
+    public BackupContent(BackupRepository repository, BackupManifest manifest, BackupInfo info, ZstdLibrary? zstd)
     {
-        (_repository, Manifest, Info) = (repository, manifest, info);
+        (_repository, Manifest, Info, _zstd) = (repository, manifest, info, zstd);
         Entries = manifest.Entries.Select(e => e.Entry with { ExpectedSize = e.Entry.Type == BackupEntryType.File ? e.Size : e.Entry.ExpectedSize }).ToList();
     }
 
@@ -22,4 +23,7 @@ internal sealed class BackupContent : IBackupContent
         var section = Manifest.Entries.FirstOrDefault(e => e.Entry.Path == path)?.PageHashes;
         return section is null ? null : await ManifestStore.ReadPageHashesAsync(_repository, Manifest, section, cancellationToken).ConfigureAwait(false);
     }
+
+    public async Task<IBackupFileReader> OpenFileAsync(string path, CancellationToken cancellationToken) =>
+        await BackupFileReader.OpenAsync(this, path, _zstd, cancellationToken).ConfigureAwait(false);
 }

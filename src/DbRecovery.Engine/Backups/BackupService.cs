@@ -22,21 +22,23 @@ public sealed class BackupService : IBackupService
     private readonly TimeProvider _clock;
     private readonly BackupServiceOptions _options;
     private readonly ZstdLibrary? _zstd;
-    private readonly Func<RepositoryDefinition, IRepositoryStorage> _storages;
+    private readonly RepositoryOpener _repositories;
 
     /// <summary>Makes a service.</summary>
     /// <param name="providers">Gives the provider of an engine, or throws <see cref="ErrorIds.EngineNotSupported"/>.</param>
     /// <param name="clock">The clock; null: the system's.</param>
     /// <param name="options">How it works; null: the defaults.</param>
-    public BackupService(Func<string, IDatabaseProvider> providers, TimeProvider? clock = null, BackupServiceOptions? options = null)
-        : this(providers, clock, options, ZstdLibrary.Instance, static repository => new DirectoryStorage(repository.Path))
+    /// <param name="secrets">Reads the passphrases of encrypted repositories; null where there are none.</param>
+    public BackupService(Func<string, IDatabaseProvider> providers, TimeProvider? clock = null, BackupServiceOptions? options = null, ISecretResolver? secrets = null)
+        : this(providers, clock, options, ZstdLibrary.Instance, static repository => new DirectoryStorage(repository.Path), secrets)
     {
     }
 
     internal BackupService(Func<string, IDatabaseProvider> providers, TimeProvider? clock, BackupServiceOptions? options, ZstdLibrary? zstd,
-        Func<RepositoryDefinition, IRepositoryStorage> storages)
+        Func<RepositoryDefinition, IRepositoryStorage> storages, ISecretResolver? secrets = null)
     {
-        (_providers, _clock, _options, _zstd, _storages) = (providers, clock ?? TimeProvider.System, options ?? new(), zstd, storages);
+        (_providers, _clock, _options, _zstd) = (providers, clock ?? TimeProvider.System, options ?? new(), zstd);
+        _repositories = new RepositoryOpener(storages, secrets, _clock);
         if (_options.PackSize is < 64 << 10 or > 1 << 30)
             throw new ArgumentOutOfRangeException(nameof(options), "a pack has 64 KiB to 1 GiB");
     }
@@ -48,8 +50,7 @@ public sealed class BackupService : IBackupService
         var node = ChooseNode(cluster);
         try
         {
-            var storage = _storages(repository);
-            var opened = await BackupRepository.OpenOrCreateAsync(storage, _clock, cancellationToken).ConfigureAwait(false);
+            var opened = await _repositories.OpenOrCreateAsync(repository, cancellationToken).ConfigureAwait(false);
             var run = new BackupRun(opened, _zstd, _options, _clock);
             var info = await run.ExecuteAsync(cluster, node, source, repository, progress, cancellationToken).ConfigureAwait(false);
             return info with { Definition = cluster };
@@ -63,7 +64,7 @@ public sealed class BackupService : IBackupService
     /// <inheritdoc/>
     public async Task<IReadOnlyList<BackupInfo>> ListAsync(RepositoryDefinition repository, BackupFilter filter, Action<DbRecoveryException>? damaged, CancellationToken cancellationToken)
     {
-        if (await BackupRepository.OpenAsync(_storages(repository), cancellationToken).ConfigureAwait(false) is not { } opened)
+        if (await _repositories.OpenAsync(repository, cancellationToken).ConfigureAwait(false) is not { } opened)
             return [];
         var found = new List<BackupInfo>();
         foreach (var key in await ManifestStore.ListAsync(opened, cancellationToken).ConfigureAwait(false))
@@ -161,10 +162,9 @@ public sealed class BackupService : IBackupService
     {
         var definition = backup.RepositoryDefinition
             ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"backup {backup.Id} does not say in which repository it is", "List it from its repository.", backup.Id);
-        var repository = await BackupRepository.OpenAsync(_storages(definition), cancellationToken).ConfigureAwait(false)
-            ?? throw new DbRecoveryException(ErrorIds.RepositoryInvalid, ErrorKind.NotFound, $"there is no repository at '{definition.Path}'", "Check that its disk is mounted.", definition.Path);
+        var repository = await _repositories.OpenExistingAsync(definition, cancellationToken).ConfigureAwait(false);
         var (manifest, bytes) = await ManifestStore.ReadAsync(repository, BackupPaths.Manifest(backup.Engine, backup.SystemId, backup.Id), cancellationToken).ConfigureAwait(false);
-        return new BackupContent(repository, manifest, manifest.ToInfo(definition, bytes) with { Definition = backup.Definition, Proof = backup.Proof });
+        return new BackupContent(repository, manifest, manifest.ToInfo(definition, bytes) with { Definition = backup.Definition, Proof = backup.Proof }, _zstd);
     }
 
     private static async Task<IReadOnlyList<BackupInfo>> FilterAsync(BackupRepository repository, List<BackupInfo> found, BackupFilter filter, Action<DbRecoveryException>? damaged, CancellationToken cancellationToken)

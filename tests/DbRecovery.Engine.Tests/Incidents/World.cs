@@ -266,5 +266,8 @@ internal sealed class World : IDatabaseProvider, IFileSwap, IDataInspector, IMai
         };
         public IReadOnlyList<BackupEntry> Entries => [];
         public Task<PageHashList?> ReadPageHashesAsync(string path, CancellationToken cancellationToken) => Task.FromResult<PageHashList?>(null);
+
+        public Task<IBackupFileReader> OpenFileAsync(string path, CancellationToken cancellationToken) =>
+            throw new InvalidOperationException("an incident restores whole backups");
     }
 }

@@ -1,7 +1,7 @@
 namespace DbRecovery.Sqlite.Tests;
 
 /// <summary>A backup as a restore sees it.</summary>
-internal sealed class BackupOf(long size, BackupEntry entry) : IBackupContent
+internal sealed class BackupOf(long size, BackupEntry entry, byte[]? content = null) : IBackupContent
 {
     public BackupEntry Entry { get; } = entry;
 
@@ -27,4 +27,22 @@ internal sealed class BackupOf(long size, BackupEntry entry) : IBackupContent
     public IReadOnlyList<BackupEntry> Entries => [Entry];
 
     public Task<PageHashList?> ReadPageHashesAsync(string path, CancellationToken cancellationToken) => Task.FromResult<PageHashList?>(null);
+
+    public Task<IBackupFileReader> OpenFileAsync(string path, CancellationToken cancellationToken) => Task.FromResult<IBackupFileReader>(new Reader(content ?? []));
+
+    private sealed class Reader(byte[] content) : IBackupFileReader
+    {
+        public long Length => content.Length;
+
+        public int Read(long offset, Span<byte> destination)
+        {
+            var count = (int)Math.Clamp(Length - offset, 0, destination.Length);
+            content.AsSpan((int)offset, count).CopyTo(destination);
+            return count;
+        }
+
+        public void Dispose()
+        {
+        }
+    }
 }

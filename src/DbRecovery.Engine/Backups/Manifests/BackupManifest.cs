@@ -47,6 +47,16 @@ internal sealed record BackupManifest
     public required IReadOnlyList<string> Packs { get; init; }
     public required IReadOnlyList<ManifestEntry> Entries { get; init; }
 
+    /// <summary>Every blob that the backup needs, with the pack in which it was when the manifest was written. What is not named here may be removed.</summary>
+    public IEnumerable<(string Pack, BlobId Blob)> References()
+    {
+        foreach (var run in Entries.SelectMany(e => e.Runs))
+        {
+            BlobId.TryParse(run.Blob, out var id);
+            yield return (Packs[run.Pack], id);
+        }
+    }
+
     /// <summary>What makes the manifest unusable though its bytes are as written; null for nothing.</summary>
     public string? Defect()
     {
@@ -81,6 +91,8 @@ internal sealed record BackupManifest
         FinishedAt = FinishedAt,
         SizeBytes = SizeBytes,
         StoredBytes = StoredBytes + manifestBytes,
+        Parent = Parent,
+        DataAsOf = Source.DataAsOf,
         Position = Source.Position,
         Repository = repository.Name,
         RepositoryDefinition = repository,
