@@ -128,7 +128,13 @@ internal sealed class RepositoryOpener(Func<RepositoryDefinition, IRepositorySto
         header = header with { Seal = ring.SealOf(header.SealedContent()) };
         // where it is not known whether repo.json was written, the key stays: one too many opens nothing, one too few loses everything
         if (!await BackupRepository.CreateAsync(storage, header, cancellationToken).ConfigureAwait(false))
+        {
             await store.ForgetAsync(slot, CancellationToken.None).ConfigureAwait(false);
+            return;
+        }
+        var written = await store.LoadAsync(cancellationToken).ConfigureAwait(false);
+        if (written.Slots.Any(s => s.Id == slot.Id && s.Secret.AsSpan().SequenceEqual(slot.Secret) && s.Ring.Sealed.AsSpan().SequenceEqual(slot.Ring.Sealed)))
+            _opened[(definition.Path, encryption)] = new OpenedKeys(header.RepoId, written.Stamp, ring, slot);
     }
 
     private static DbRecoveryException Missing(RepositoryDefinition definition) =>
