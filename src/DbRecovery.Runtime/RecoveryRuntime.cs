@@ -80,10 +80,7 @@ public sealed partial class RecoveryRuntime
         if (Model?.Repositories.GetValueOrDefault(nameOrPath) is { } named)
             return named;
         if (nameOrPath.Contains(Path.DirectorySeparatorChar) || nameOrPath.Contains('/') || Path.IsPathRooted(nameOrPath))
-        {
-            var path = Locations.Resolve(_options, nameOrPath);
-            return new RepositoryDefinition { Name = path, Path = path };
-        }
+            return RepositoryAt(Locations.Resolve(_options, nameOrPath));
         throw new DbRecoveryException(ErrorIds.RepositoryInvalid, ErrorKind.NotFound, $"the inventory has no repository '{nameOrPath}'",
             $"{NearNames.Suggest(nameOrPath, [.. Model?.Repositories.Keys ?? []])} A path has a slash in it, such as ./{nameOrPath}.", nameOrPath);
     }

@@ -63,6 +63,11 @@ internal static class Tables
             new("Backup", r => r.BackupId), new("Cluster", r => r.Cluster), new("Size", r => SizeText.Size(r.SizeBytes), true),
             new("Duration", r => SizeText.Duration(r.Duration), true), new("Path", r => r.Path), new("Kept", r => r.PreviousPath ?? "-"),
         },
+        nameof(RepositoryKeyInfo) => new TableColumn<RepositoryKeyInfo>[]
+        {
+            new("Id", k => k.Id[..Math.Min(8, k.Id.Length)]), new("Label", k => k.Label ?? "-"), new("Kind", RepositoryKeyText.Kind), new("State", k => k.State.ToString()),
+            new("Epoch", k => k.Epoch is { } epoch ? Number(epoch) : "-", true), new("In use", k => k.InUse is null ? "-" : k.InUse.Value ? "yes" : "no"), new("Created", k => SizeText.Moment(k.CreatedAt)),
+        },
         var other => throw new InvalidOperationException($"no table for {other}"),
     });
 

@@ -77,7 +77,7 @@ public sealed class BackupService : IBackupService
                 if ((filter.Cluster is null || manifest.Cluster == filter.Cluster) && (filter.Id is null || manifest.Id.StartsWith(filter.Id, StringComparison.Ordinal)))
                     found.Add(manifest.ToInfo(repository, bytes));
             }
-            catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryCorrupt or ErrorIds.RepositoryInvalid)
+            catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryCorrupt or ErrorIds.RepositoryInvalid or ErrorIds.RepositoryLocked)
             {
                 damaged?.Invoke(e);
             }

@@ -240,14 +240,19 @@ public sealed partial class InventoryReader
             _findings.Error(path.At, "repository-kind", "This version keeps backups in a folder only.", "Give the path of a folder.");
             path = null;
         }
-        if (map.Node("encryption") is { } encryption)
-        {
-            _findings.Error(encryption.At, "encryption", $"The repository '{name}' asks for encryption, which this version does not have; it refuses rather than storing backups in the clear.",
-                "Keep the repository on an encrypted file system and leave 'encryption' out.");
-        }
+        var encryption = map.Map("encryption") is { } asked ? Encryption(name, asked) : null;
         map.End();
         // one with an error still has its name, so that clusters that use it get no finding for that
-        return new RepositoryDefinition { Name = name, Path = Resolve(path) ?? "" };
+        return new RepositoryDefinition { Name = name, Path = Resolve(path) ?? "", Encryption = encryption };
+    }
+
+    private RepositoryEncryption Encryption(string name, MapReader map)
+    {
+        var encryption = new RepositoryEncryption(Secret(map.Node("passphrase"), "the passphrase"), Resolve(map.Scalar("keyFile")));
+        map.End();
+        if (map.Has("passphrase") == map.Has("keyFile"))
+            _findings.Error(map.At, "wrong-value", $"The encryption of '{name}' needs either 'passphrase' or 'keyFile'.", "Write { passphrase: { env: NAME } } or { keyFile: PATH }.");
+        return encryption;
     }
 
     private NotificationChannel Notification(string name, MapReader map)

@@ -3,7 +3,7 @@ using DbRecovery.Engine.Backups;
 
 namespace DbRecovery.Engine.Tests.Backups;
 
-public sealed class BackupDamageTests : BackupFixture
+public class BackupDamageTests : BackupFixture
 {
     /// <summary>Where a byte is flipped, as parts of the file; -1 stands for a truncation to half, -2 for removal.</summary>
     public static TheoryData<string, double> Damages()

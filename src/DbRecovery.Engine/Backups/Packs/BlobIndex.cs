@@ -63,19 +63,37 @@ internal sealed class BlobIndex
             var bytes = found.Size > MaxIndexSize ? [] : await repository.Storage.GetAsync(found.Key, MaxIndexSize, cancellationToken).ConfigureAwait(false);
             if (bytes is null)
                 continue;
-            if (IndexFormat.Read(found.Key, bytes) is { } packs)
+            if (Open(repository, found.Key, bytes, out var locked) is { } packs)
             {
                 // an index may name packs that were removed since, and packs that nobody asked for
                 foreach (var pack in packs.Where(p => wanted.Contains(p.Name)))
                     Add(pack);
                 continue;
             }
+            if (locked)
+                continue; // of packs that the key at hand does not open: whoever can needs it
             damagedKeys.Add(found.Key);
             Damaged.Add(RepositoryErrors.Corrupt(repository.Storage, found.Key, "its bytes are not those that its name promises; it is built again from the packs"));
         }
         var rebuilt = await ReadTrailersAsync(repository, wanted, cancellationToken).ConfigureAwait(false);
         if (rebuilt.Count > 0 || damagedKeys.Count > 0)
             await RepairAsync(repository, rebuilt, damagedKeys, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static IReadOnlyList<PackContents>? Open(BackupRepository repository, string key, byte[] stored, out bool locked)
+    {
+        locked = false;
+        if (IndexFormat.Key(stored) != key)
+            return null;
+        try
+        {
+            return repository.Documents.Open(IndexFormat.SealName, stored) is { } opened ? IndexFormat.Read(opened.Span) : null;
+        }
+        catch (DbRecoveryException e) when (e.Id == ErrorIds.RepositoryLocked)
+        {
+            locked = true;
+            return null;
+        }
     }
 
     private async Task<List<PackContents>> ReadTrailersAsync(BackupRepository repository, HashSet<string> wanted, CancellationToken cancellationToken)
@@ -89,7 +107,7 @@ internal sealed class BlobIndex
                 Add(contents);
                 rebuilt.Add(contents);
             }
-            catch (DbRecoveryException e) when (e.Id == ErrorIds.RepositoryCorrupt)
+            catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryCorrupt or ErrorIds.RepositoryLocked)
             {
                 Damaged.Add(e);
             }
