@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using DbRecovery.Engine.Backups;
 using DbRecovery.Engine.Runbooks;
 using DbRecovery.Engine.Yaml;
 
@@ -177,9 +178,17 @@ public sealed partial class InventoryReader
         if (repository is not null && !repositories.ContainsKey(repository.Text))
             _findings.Error(repository.At, "unknown-repository", $"There is no repository '{repository.Text}'.", NearNames.Suggest(repository.Text, [.. repositories.Keys]));
         var defaults = new BackupSettings { Repository = repository?.Text ?? "" };
-        var settings = defaults with { MaxAge = map.Duration("maxAge") ?? defaults.MaxAge, MaxProofAge = map.Duration("maxProofAge") ?? defaults.MaxProofAge };
+        var settings = defaults with { MaxAge = map.Duration("maxAge") ?? defaults.MaxAge, MaxProofAge = map.Duration("maxProofAge") ?? defaults.MaxProofAge, Every = Interval(map), Files = [.. (map.Words("files") ?? []).Select(Resolve).OfType<string>()] };
         map.End();
         return repository is null ? null : settings;
+    }
+
+    private TimeSpan? Interval(MapReader map)
+    {
+        var every = map.Duration("every");
+        if (every < ContinuousProtection.ShortestEvery)
+            _findings.Error(map.PlaceOf("every"), "wrong-value", "'every' is shorter than 100ms.", "Write an interval such as 10s.");
+        return every;
     }
 
     private static readonly IReadOnlyDictionary<string, FaultSeverity> Severities = new Dictionary<string, FaultSeverity>

@@ -63,7 +63,7 @@ public sealed class BackupOperationTests : BackupFixture
             return Task.CompletedTask;
         };
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Service.CreateAsync(Cluster, Repository, null, cancel.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Service.CreateAsync(RequestOf(), null, cancel.Token));
 
         // generous beside the 200 ms that it takes alone: other tests run at the same time
         Assert.True(Stopwatch.GetElapsedTime(cancelledAt) < TimeSpan.FromSeconds(3));
@@ -186,7 +186,7 @@ public sealed class BackupOperationTests : BackupFixture
         Database.Files["data.db"] = Rows(1_000, 8);
         var first = await BackUpAsync();
         await ProveAsync(first);
-        var second = await Service.CreateAsync(Cluster with { Name = "other" }, Repository, null, CancellationToken.None);
+        var second = await Service.CreateAsync(RequestOf() with { Cluster = Cluster with { Name = "other" } }, null, CancellationToken.None);
 
         Assert.Equal(2, (await ListAsync()).Count);
         Assert.Equal(first.Id, (await ListAsync(new BackupFilter { Cluster = "app" })).Single().Id);

@@ -47,17 +47,6 @@ internal static class ManifestStore
         }
         return keys;
     }
-
-    /// <summary>A file's page hashes; null where they are gone or damaged.</summary>
-    public static async Task<PageHashList?> ReadPageHashesAsync(BackupRepository repository, BackupManifest manifest, PageHashSection section, CancellationToken cancellationToken)
-    {
-        var bytes = new byte[section.Length];
-        var key = BackupPaths.PageHashes(manifest.Engine, manifest.Source.SystemId, manifest.Id);
-        var read = section.Length == 0 ? 0 : await repository.Storage.ReadAsync(key, section.Offset, bytes, cancellationToken).ConfigureAwait(false);
-        return read == section.Length && Convert.ToHexString(SHA256.HashData(bytes)).Equals(section.Sha256, StringComparison.OrdinalIgnoreCase)
-            ? new PageHashList(section.PageSize, bytes)
-            : null;
-    }
 }
 
 /// <summary>Proofs under tests/&lt;backup&gt;/: one file a test, never changed.</summary>

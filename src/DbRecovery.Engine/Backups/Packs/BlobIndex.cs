@@ -9,7 +9,7 @@ internal sealed class BlobIndex
     private const long MaxIndexSize = 1L << 30;
     private readonly Dictionary<BlobId, int> _first = [];
     private readonly List<(BlobLocation Location, int Next)> _all = [];
-    private readonly HashSet<string> _packs = [];
+    private readonly Dictionary<string, long> _packs = [];
 
     /// <summary>What was found damaged while loading: indexes and packs.</summary>
     public List<DbRecoveryException> Damaged { get; } = [];
@@ -51,6 +51,9 @@ internal sealed class BlobIndex
         }
         return found;
     }
+
+    /// <summary>The size that a pack must have; null for a pack that is not there or whose trailer cannot be read.</summary>
+    public long? SizeOf(string pack) => _packs.TryGetValue(pack, out var size) ? size : null;
 
     private async Task LoadAsync(BackupRepository repository, HashSet<string> wanted, CancellationToken cancellationToken)
     {
@@ -96,7 +99,7 @@ internal sealed class BlobIndex
     private async Task<List<PackContents>> ReadTrailersAsync(BackupRepository repository, HashSet<string> wanted, CancellationToken cancellationToken)
     {
         var rebuilt = new List<PackContents>();
-        foreach (var name in wanted.Where(name => !_packs.Contains(name)).ToList())
+        foreach (var name in wanted.Where(name => !_packs.ContainsKey(name)).ToList())
         {
             try
             {
@@ -129,7 +132,7 @@ internal sealed class BlobIndex
 
     private void Add(PackContents pack)
     {
-        if (!_packs.Add(pack.Name))
+        if (!_packs.TryAdd(pack.Name, pack.Size))
             return;
         for (var i = 0; i < pack.Entries.Count; i++)
         {
