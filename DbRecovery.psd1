@@ -18,6 +18,8 @@
         'Get-DbRunbook'
         'Invoke-DbRunbook'
         'New-DbBackup'
+        'Optimize-DbRepository'
+        'Remove-DbBackup'
         'Restore-DbBackup'
         'Resume-DbIncident'
         'Resume-DbRecovery'

@@ -7,30 +7,22 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
     private static readonly TimeSpan AbandonedAfter = TimeSpan.FromDays(7);
     private readonly IRepositoryStorage _storage = repository.Storage;
 
-    /// <summary>What a session file says; it is for people: its being there is what counts.</summary>
-    private sealed record Session(Guid Id, string BackupId, string Machine, int ProcessId, DateTimeOffset StartedAt);
-
     public async Task<BackupInfo> ExecuteAsync(ClusterDefinition cluster, NodeDefinition node, IBackupSource source, RepositoryDefinition definition,
         IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         var started = clock.GetUtcNow();
-        var session = new Session(Guid.NewGuid(), BackupPaths.NewId(started), Environment.MachineName, Environment.ProcessId, started);
-        var sessionKey = $"sessions/{session.Id:N}";
+        var id = BackupPaths.NewId(started);
         // from here on whoever removes packs waits for us
-        await _storage.PutAsync(sessionKey, SealedDocument.Write(session), PutMode.IfAbsent, cancellationToken).ConfigureAwait(false);
-        try
+        var session = await WriterSession.BeginAsync(_storage, $"backup {id}", clock, cancellationToken).ConfigureAwait(false);
+        await using (session.ConfigureAwait(false))
         {
-            await RemoveAbandonedAsync(sessionKey, cancellationToken).ConfigureAwait(false);
-            return await TakeAsync(cluster, node, source, definition, session, progress, cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            await TryDeleteAsync(sessionKey).ConfigureAwait(false);
+            await RemoveAbandonedAsync(session.Key, cancellationToken).ConfigureAwait(false);
+            return await TakeAsync(cluster, node, source, definition, session, id, progress, cancellationToken).ConfigureAwait(false);
         }
     }
 
     private async Task<BackupInfo> TakeAsync(ClusterDefinition cluster, NodeDefinition node, IBackupSource source, RepositoryDefinition definition,
-        Session session, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+        WriterSession session, string id, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         var index = await BlobIndex.LoadAsync(repository, cancellationToken).ConfigureAwait(false);
         var workers = options.Workers ?? Math.Clamp(Environment.ProcessorCount, 1, MaxWorkers);
@@ -44,13 +36,13 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
             {
                 var info = await source.ReadAsync(cluster, node, writer, progress, cancellationToken).ConfigureAwait(false);
                 await pipeline.FinishAsync(cancellationToken).ConfigureAwait(false);
-                var manifest = Describe(cluster, node, session, info, writer);
-                return await CommitAsync(manifest, pipeline, writer, definition, cancellationToken).ConfigureAwait(false);
+                var manifest = Describe(cluster, node, id, session.Owner.StartedAt, info, writer);
+                return await CommitAsync(manifest, session, pipeline, writer, definition, cancellationToken).ConfigureAwait(false);
             }
         }
     }
 
-    private async Task<BackupInfo> CommitAsync(BackupManifest manifest, BlobPipeline pipeline, BackupWriter writer, RepositoryDefinition definition, CancellationToken cancellationToken)
+    private async Task<BackupInfo> CommitAsync(BackupManifest manifest, WriterSession session, BlobPipeline pipeline, BackupWriter writer, RepositoryDefinition definition, CancellationToken cancellationToken)
     {
         var stored = pipeline.Packs.Sum(p => p.Size) + writer.PageHashBytes;
         if (pipeline.Packs.Count > 0)
@@ -60,13 +52,11 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
         {
             await writer.CommitPageHashesAsync(pagesKey, cancellationToken).ConfigureAwait(false);
             // the last look before the backup exists: a pack that went away meanwhile would make it a lie
-            foreach (var pack in manifest.Packs)
-            {
-                if (await _storage.StatAsync(PackFormat.Key(pack), cancellationToken).ConfigureAwait(false) is null)
-                    throw RepositoryErrors.Corrupt(_storage, PackFormat.Key(pack), "the pack went away while the backup was taken");
-            }
+            await session.AssertOpenAsync(cancellationToken).ConfigureAwait(false);
+            await PackReclaim.EnsureAsync(_storage, manifest.Packs, cancellationToken).ConfigureAwait(false);
             manifest = manifest with { StoredBytes = stored, FinishedAt = clock.GetUtcNow() };
             var bytes = await ManifestStore.WriteAsync(repository, manifest, cancellationToken).ConfigureAwait(false);
+            await ConfirmAsync(manifest).ConfigureAwait(false);
             return manifest.ToInfo(definition, bytes);
         }
         catch (Exception)
@@ -76,7 +66,21 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
         }
     }
 
-    private BackupManifest Describe(ClusterDefinition cluster, NodeDefinition node, Session session, BackupSourceInfo info, BackupWriter writer)
+    /// <summary>The look after the backup began to exist: where a pack is gone after all, it ends to exist, and says so.</summary>
+    private async Task ConfirmAsync(BackupManifest manifest)
+    {
+        try
+        {
+            await PackReclaim.ConfirmAsync(_storage, manifest.Packs, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (DbRecoveryException)
+        {
+            await TryDeleteAsync(BackupPaths.Manifest(manifest.Engine, manifest.Source.SystemId, manifest.Id)).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private BackupManifest Describe(ClusterDefinition cluster, NodeDefinition node, string id, DateTimeOffset started, BackupSourceInfo info, BackupWriter writer)
     {
         var (entries, packs) = writer.Describe();
         if (entries.Count == 0)
@@ -86,14 +90,14 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
             Format = RepositoryHeader.CurrentFormat,
             Tool = BackupService.Tool,
             RepoId = repository.Header.RepoId,
-            Id = session.BackupId,
+            Id = id,
             Cluster = cluster.Name,
             Node = node.Name,
             Engine = cluster.Engine,
             Kind = BackupKind.Full,
             Status = info.Problems.Count == 0 ? BackupStatus.Complete : BackupStatus.Suspect,
-            StartedAt = session.StartedAt,
-            FinishedAt = session.StartedAt,
+            StartedAt = started,
+            FinishedAt = started,
             SizeBytes = writer.Bytes,
             StoredBytes = 0,
             Source = info,

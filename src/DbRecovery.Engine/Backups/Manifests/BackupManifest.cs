@@ -57,6 +57,27 @@ internal sealed record BackupManifest
         }
     }
 
+    /// <summary>The same backup with its blobs in other packs.</summary>
+    /// <param name="packOf">The pack of a blob, from the one in which it is now.</param>
+    public BackupManifest WithPacks(Func<string, BlobId, string> packOf)
+    {
+        var packs = new List<string>();
+        var numbers = new Dictionary<string, int>(StringComparer.Ordinal);
+        ManifestRun Moved(ManifestRun run)
+        {
+            BlobId.TryParse(run.Blob, out var blob);
+            var pack = packOf(Packs[run.Pack], blob);
+            if (!numbers.TryGetValue(pack, out var number))
+            {
+                numbers[pack] = number = packs.Count;
+                packs.Add(pack);
+            }
+            return run with { Pack = number };
+        }
+        var entries = Entries.Select(e => e with { Runs = e.Runs.Select(Moved).ToList() }).ToList();
+        return this with { Entries = entries, Packs = packs };
+    }
+
     /// <summary>What makes the manifest unusable though its bytes are as written; null for nothing.</summary>
     public string? Defect()
     {
