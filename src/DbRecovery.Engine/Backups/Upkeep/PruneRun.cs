@@ -150,7 +150,9 @@ internal sealed class PruneRun(BackupRepository repository, UpkeepOptions option
         var rest = new List<TrashObject>();
         foreach (var item in thrown)
         {
-            if (item.Kind != TrashKind.Pack || !mark.Packs.Contains(item.Name))
+            // a pack that was written again meanwhile needs no copy from the trash
+            if (item.Kind != TrashKind.Pack || !mark.Packs.Contains(item.Name)
+                || await _storage.StatAsync(PackFormat.Key(item.Name), cancellationToken).ConfigureAwait(false) is not null)
             {
                 rest.Add(item);
                 continue;

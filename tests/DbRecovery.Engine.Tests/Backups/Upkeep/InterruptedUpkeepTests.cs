@@ -13,7 +13,7 @@ public sealed class InterruptedUpkeepTests : UpkeepFixture
     {
         var options = AtOnce with { Grace = TimeSpan.FromHours(graceHours), Repack = true };
         var last = 0;
-        for (; ; last += 1 + last / 12)
+        for (; ; last += 1 + graceHours / 12)
         {
             Assert.True(last < 2000, "it never succeeds");
             if (Directory.Exists(Repository.Path))
@@ -46,11 +46,11 @@ public sealed class InterruptedUpkeepTests : UpkeepFixture
                 await RemoveAsync(old, options);
             Assert.Equal(1, await AssertAllRestoreAsync($"dead at {last}, and ended"));
             if (graceHours == 0)
-                Assert.Empty(Keys("trash").Where(k => !k.EndsWith("~sealed", StringComparison.Ordinal)));
+                Assert.Empty(Keys("trash"));
             if (ended && !dying.Dead)
                 break;
         }
-        Assert.True(last > 40, $"{last} operations");
+        Assert.True(last > 20, $"{last} operations");
     }
 
     [Theory]
@@ -115,8 +115,8 @@ public sealed class InterruptedUpkeepTests : UpkeepFixture
             await AssertAllRestoreAsync($"seed {seed}, step {step}, {what}");
         }
         await PruneAsync();
-        await PruneAsync();
-        Assert.Empty(Keys("trash"));
+        var end = await PruneAsync();
+        Assert.True(Keys("trash").Count == 0, $"{end.WaitingFor}: {string.Join(' ', Keys("trash"))}");
         await AssertAllRestoreAsync("at the end");
     }
 
