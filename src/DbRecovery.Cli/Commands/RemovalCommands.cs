@@ -78,16 +78,17 @@ internal static class RemovalCommands
         var repository = Binder.One("repository", "The repository: its name in the inventory, or its path.");
         var repack = Binder.Flag("--repack", "Writes packs anew that are less than half needed, and gathers many small ones.");
         var merge = Binder.Flag("--full-runs", "Puts files together again that lie in many small pieces after increments: a full backup without the database.");
+        var rotate = Binder.Flag("--rotate-epochs", "Writes what an older data key sealed anew with the current one, after a change of an encrypted repository's keys.");
         var (grace, plan) = (Grace(), Binder.Flag("--plan", "Says what would be done. Changes nothing."));
         verb.Add(repository);
-        foreach (var option in new Option[] { repack, merge, grace, plan })
+        foreach (var option in new Option[] { repack, merge, rotate, grace, plan })
             verb.Add(option);
         bind.To(verb, async (session, parsed, token) =>
         {
             var options = new UpkeepOptions
             {
                 Grace = Session.Duration(parsed.GetValue(grace), "--grace") ?? new UpkeepOptions().Grace,
-                Plan = parsed.GetValue(plan), Repack = parsed.GetValue(repack), MergeRuns = parsed.GetValue(merge),
+                Plan = parsed.GetValue(plan), Repack = parsed.GetValue(repack), MergeRuns = parsed.GetValue(merge), RotateEpochs = parsed.GetValue(rotate),
             };
             var result = await session.Runtime.PruneRepositoryAsync(session.Runtime.GetRepository(Named(parsed.GetValue(repository)!)), options, session.Progress, token);
             session.Progress.Clear();

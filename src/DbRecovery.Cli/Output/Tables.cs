@@ -74,6 +74,11 @@ internal static class Tables
             new("Freed", r => SizeText.Size(r.FreedBytes), true), new("Waiting", r => SizeText.Size(r.WaitingBytes), true), new("Waiting for", r => r.WaitingFor ?? "-"),
             new("Repacked", r => Number(r.RepackedPacks), true),
         },
+        nameof(RepositoryKeyInfo) => new TableColumn<RepositoryKeyInfo>[]
+        {
+            new("Id", k => k.Id[..Math.Min(8, k.Id.Length)]), new("Label", k => k.Label ?? "-"), new("Kind", RepositoryKeyText.Kind), new("State", k => k.State.ToString()),
+            new("Epoch", k => k.Epoch is { } epoch ? Number(epoch) : "-", true), new("In use", k => k.InUse is null ? "-" : k.InUse.Value ? "yes" : "no"), new("Created", k => SizeText.Moment(k.CreatedAt)),
+        },
         var other => throw new InvalidOperationException($"no table for {other}"),
     });
 

@@ -25,6 +25,10 @@ public sealed class OptimizeDbRepositoryCommand : DbCmdlet
     [Parameter]
     public SwitchParameter FullRuns { get; set; }
 
+    /// <summary>Writes what an older data key sealed anew with the current one, after a change of an encrypted repository's keys.</summary>
+    [Parameter]
+    public SwitchParameter RotateEpochs { get; set; }
+
     /// <summary>How long what is removed stays in the trash (default: 24h). 0s frees the space at once, also from under a restore that runs.</summary>
     [Parameter]
     [DurationTransformation]
@@ -41,10 +45,10 @@ public sealed class OptimizeDbRepositoryCommand : DbCmdlet
                 var plan = IsWhatIf;
                 if (!ShouldProcess(repository.Path, "Remove what no backup needs") && !plan)
                     return;
-                var (repack, merge, grace) = (Repack.IsPresent, FullRuns.IsPresent, Grace);
+                var (repack, merge, rotate, grace) = (Repack.IsPresent, FullRuns.IsPresent, RotateEpochs.IsPresent, Grace);
                 WriteObject(Work($"Keeping up {repository.Name}", (operation, token) =>
                 {
-                    var options = new UpkeepOptions { Plan = plan, Repack = repack, MergeRuns = merge };
+                    var options = new UpkeepOptions { Plan = plan, Repack = repack, MergeRuns = merge, RotateEpochs = rotate };
                     return operation.Runtime.PruneRepositoryAsync(repository, grace is { } given ? options with { Grace = given } : options, operation.Progress, token);
                 }));
             });

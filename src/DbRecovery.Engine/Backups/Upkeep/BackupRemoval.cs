@@ -14,7 +14,6 @@ internal sealed class BackupRemoval(BackupRepository repository, PruneRun run)
         var key = KeyOf(backup);
         var name = NameOf(key);
         var removed = await run.ThrowAsync(key, TrashKind.Manifest, name, cancellationToken).ConfigureAwait(false);
-        await run.ThrowAsync(BackupPaths.PageHashes(backup.Engine, backup.SystemId, backup.Id), TrashKind.Pages, name, cancellationToken).ConfigureAwait(false);
         var proofs = new List<string>();
         await foreach (var proof in _storage.ListAsync(BackupPaths.Proofs(backup.Id), cancellationToken).ConfigureAwait(false))
             proofs.Add(proof.Key);
@@ -33,7 +32,7 @@ internal sealed class BackupRemoval(BackupRepository repository, PruneRun run)
             throw found.Count == 0
                 ? new DbRecoveryException(ErrorIds.BackupNotFound, ErrorKind.NotFound, $"the trash of '{_storage.Location}' has no backup '{id}'", "A removed backup can be taken back until its grace is over.", id)
                 : new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"'{id}' is the beginning of {found.Count} removed backups: {string.Join(", ", found.Select(t => IdOf(t.Name)).Take(5))}", "Give more of the id.", id);
-        var key = PathOf(manifest.Name, "manifest.json");
+        var key = KeyOf(manifest.Name);
         if (!await Trash.TryTakeBackAsync(_storage, manifest.Object.Key, key, cancellationToken).ConfigureAwait(false))
             throw new DbRecoveryException(ErrorIds.BackupNotFound, ErrorKind.NotFound, $"backup {IdOf(manifest.Name)} was deleted from the trash just now", null, id);
         try
@@ -46,11 +45,8 @@ internal sealed class BackupRemoval(BackupRepository repository, PruneRun run)
             await Trash.TryMoveAsync(_storage, key, manifest.Object.Key, CancellationToken.None).ConfigureAwait(false);
             throw;
         }
-        foreach (var beside in trash.Where(t => (t.Kind == TrashKind.Pages && t.Name == manifest.Name) || (t.Kind == TrashKind.Proof && t.Name.StartsWith(IdOf(manifest.Name) + "~", StringComparison.Ordinal))))
-        {
-            var place = beside.Kind == TrashKind.Pages ? PathOf(beside.Name, "pages.bin") : $"tests/{beside.Name.Replace('~', '/')}";
-            await Trash.TryTakeBackAsync(_storage, beside.Object.Key, place, cancellationToken).ConfigureAwait(false);
-        }
+        foreach (var proof in trash.Where(t => t.Kind == TrashKind.Proof && t.Name.StartsWith(IdOf(manifest.Name) + "~", StringComparison.Ordinal)))
+            await Trash.TryTakeBackAsync(_storage, proof.Object.Key, $"tests/{proof.Name.Replace('~', '/')}", cancellationToken).ConfigureAwait(false);
         return IdOf(manifest.Name);
     }
 
@@ -59,5 +55,5 @@ internal sealed class BackupRemoval(BackupRepository repository, PruneRun run)
 
     private static string IdOf(string name) => name[(name.LastIndexOf('~') + 1)..];
 
-    private static string PathOf(string name, string file) => $"backups/{name.Replace('~', '/')}/{file}";
+    private static string KeyOf(string name) => $"backups/{name.Replace('~', '/')}/manifest.json";
 }

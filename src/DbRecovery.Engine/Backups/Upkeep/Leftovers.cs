@@ -5,11 +5,11 @@ internal sealed class Leftovers(BackupRepository repository, PruneRun run, TimeS
 {
     private const int ManyIndexes = 16;
     private const long MaxIndexSize = 1L << 30;
-    // a test that mends page hashes writes without a session
+    // a test that mends page hashes writes packs without a session
     private static readonly TimeSpan LeastAge = TimeSpan.FromHours(1);
     private readonly IRepositoryStorage _storage = repository.Storage;
 
-    /// <summary>Deletes temporary objects, and page hashes and proofs of backups that are not there, where nobody writes and they are old enough to be nobody's.</summary>
+    /// <summary>Deletes temporary objects, and proofs of backups that are not there, where nobody writes and they are old enough to be nobody's.</summary>
     public async Task RemoveAsync(CancellationToken cancellationToken)
     {
         var now = await StorageClock.NowAsync(_storage, cancellationToken).ConfigureAwait(false);
@@ -31,7 +31,7 @@ internal sealed class Leftovers(BackupRepository repository, PruneRun run, TimeS
         await foreach (var found in _storage.ListAsync("index/", cancellationToken).ConfigureAwait(false))
         {
             if (found.Size > MaxIndexSize || await _storage.GetAsync(found.Key, MaxIndexSize, cancellationToken).ConfigureAwait(false) is not { } bytes
-                || IndexFormat.Read(found.Key, bytes) is not { } named)
+                || BlobIndex.Open(repository, found.Key, bytes, out _) is not { } named)
                 continue;
             old.Add(found);
             foreach (var pack in named)
@@ -49,11 +49,12 @@ internal sealed class Leftovers(BackupRepository repository, PruneRun run, TimeS
 
     private async Task ReplaceAsync(IReadOnlyList<PackContents> packs, List<StorageObject> old, CancellationToken cancellationToken)
     {
-        var merged = IndexFormat.Key(IndexFormat.Write(packs));
+        var merged = repository.Documents.Seal(IndexFormat.SealName, IndexFormat.Write(packs));
+        var key = IndexFormat.Key(merged);
         try
         {
             if (packs.Count > 0)
-                await repository.WriteIndexAsync(packs, cancellationToken).ConfigureAwait(false);
+                await _storage.PutAsync(key, merged, PutMode.Replace, cancellationToken).ConfigureAwait(false);
         }
         catch (DbRecoveryException e) when (e.Id == ErrorIds.OutOfSpace)
         {
@@ -61,7 +62,7 @@ internal sealed class Leftovers(BackupRepository repository, PruneRun run, TimeS
             return;
         }
         // only now that the new one is durable
-        foreach (var superseded in old.Where(o => o.Key != merged))
+        foreach (var superseded in old.Where(o => packs.Count == 0 || o.Key != key))
             await run.DeleteAsync(superseded, counts: true, cancellationToken).ConfigureAwait(false);
     }
 

@@ -7,7 +7,7 @@ namespace DbRecovery.Engine.Backups;
 /// </summary>
 internal sealed class PruneRun(BackupRepository repository, UpkeepOptions options, TimeProvider clock)
 {
-    private static readonly TrashKind[] DeletionOrder = [TrashKind.Manifest, TrashKind.Pages, TrashKind.Proof, TrashKind.Pack, TrashKind.Session, TrashKind.Sealed];
+    private static readonly TrashKind[] DeletionOrder = [TrashKind.Manifest, TrashKind.Proof, TrashKind.Pack, TrashKind.Session, TrashKind.Sealed];
     private readonly IRepositoryStorage _storage = repository.Storage;
     private bool _anything;
 

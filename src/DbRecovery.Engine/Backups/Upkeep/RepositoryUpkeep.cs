@@ -84,6 +84,9 @@ public sealed class RepositoryUpkeep
     {
         var started = Stopwatch.GetTimestamp();
         var repository = await _repositories.OpenExistingAsync(definition, cancellationToken).ConfigureAwait(false);
+        // what is written anew must be of the newest data key: opened as for a backup
+        if (!options.Plan && (options.Repack || options.MergeRuns || options.RotateEpochs))
+            repository = await _repositories.OpenOrCreateAsync(definition, cancellationToken).ConfigureAwait(false);
         var run = new PruneRun(repository, options, _clock);
         PruneResult result;
         try
@@ -115,7 +118,7 @@ public sealed class RepositoryUpkeep
         if (remove is not null)
             await remove(repository, run).ConfigureAwait(false);
         var result = Nothing with { Backups = mark.Manifests.Count };
-        if (options.Repack || options.MergeRuns)
+        if (options.Repack || options.MergeRuns || options.RotateEpochs)
             result = await RewriteAsync(repository, options, result, progress, cancellationToken).ConfigureAwait(false);
         await run.TrashAsync(cancellationToken).ConfigureAwait(false);
         await run.SweepAsync(cancellationToken).ConfigureAwait(false);
@@ -139,18 +142,23 @@ public sealed class RepositoryUpkeep
                 {
                     var info = manifest.ToInfo(new RepositoryDefinition { Name = "", Path = repository.Storage.Location }, 0);
                     await merge.ExecuteAsync(key, manifest, new BackupContent(repository, manifest, info, _zstd), progress, cancellationToken).ConfigureAwait(false);
-                    result = result with { WrittenBytes = result.WrittenBytes + merge.WrittenBytes };
                 }
-                result = result with { RewrittenBackups = rewriter.RewrittenBackups };
+                result = result with { RewrittenBackups = rewriter.RewrittenBackups, WrittenBytes = merge.WrittenBytes };
                 mark = await RepositoryMark.ReadAsync(repository, null, cancellationToken).ConfigureAwait(false);
             }
-            if (!options.Repack)
+            if (!options.Repack && !options.RotateEpochs)
                 return result;
             var repack = new Repack(repository, mark, _zstd, options.PackSize, session);
             var index = await BlobIndex.LoadAsync(repository, mark.Packs, cancellationToken).ConfigureAwait(false);
-            var chosen = await repack.ChooseAsync(index, cancellationToken).ConfigureAwait(false);
+            var chosen = new HashSet<string>(StringComparer.Ordinal);
+            if (options.Repack)
+                chosen.UnionWith(await repack.ChooseAsync(index, cancellationToken).ConfigureAwait(false));
+            if (options.RotateEpochs)
+                chosen.UnionWith(await repack.OfOldEpochsAsync(cancellationToken).ConfigureAwait(false));
             if (chosen.Count > 0)
                 await repack.ExecuteAsync(index, chosen, progress, cancellationToken).ConfigureAwait(false);
+            if (options.RotateEpochs)
+                await repack.ResealAsync(cancellationToken).ConfigureAwait(false);
             return result with
             {
                 RepackedPacks = chosen.Count,

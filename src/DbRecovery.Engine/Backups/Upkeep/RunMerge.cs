@@ -21,21 +21,17 @@ internal sealed class RunMerge(BackupRepository repository, ZstdLibrary? zstd, U
     {
         var index = await BlobIndex.LoadAsync(repository, cancellationToken).ConfigureAwait(false);
         var workers = Math.Clamp(Environment.ProcessorCount, 1, MaxWorkers);
-        var pipeline = new BlobPipeline(repository, index, zstd, workers, options.PackSize, cancellationToken);
+        var pipeline = new BlobPipeline(repository, index, zstd, workers, options.PackSize, manifest.Portable, new HashSet<string>(), cancellationToken);
         await using (pipeline.ConfigureAwait(false))
         {
-            var writer = new BackupWriter(pipeline, repository.Storage, $"Merging {manifest.Id}", progress);
-            await using (writer.ConfigureAwait(false))
-            {
-                foreach (var entry in manifest.Entries)
-                    await CopyAsync(content, entry, writer, cancellationToken).ConfigureAwait(false);
-                await pipeline.FinishAsync(cancellationToken).ConfigureAwait(false);
-                var (entries, packs) = writer.Describe();
-                WrittenBytes = pipeline.Packs.Sum(p => p.Size);
-                if (pipeline.Packs.Count > 0)
-                    WrittenBytes += await repository.WriteIndexAsync(pipeline.Packs, cancellationToken).ConfigureAwait(false);
-                await rewriter.RewriteAsync(key, manifest, Merge(manifest, entries, packs), cancellationToken).ConfigureAwait(false);
-            }
+            var writer = new BackupWriter(pipeline, null, $"Merging {manifest.Id}", progress);
+            foreach (var entry in manifest.Entries)
+                await CopyAsync(content, entry, writer, cancellationToken).ConfigureAwait(false);
+            await pipeline.FinishAsync(cancellationToken).ConfigureAwait(false);
+            var (entries, packs) = writer.Describe();
+            if (pipeline.Packs.Count > 0)
+                WrittenBytes += pipeline.Packs.Sum(p => p.Size) + await repository.WriteIndexAsync(pipeline.Packs, cancellationToken).ConfigureAwait(false);
+            await rewriter.RewriteAsync(key, manifest, Merge(manifest, entries, packs), cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -70,7 +66,7 @@ internal sealed class RunMerge(BackupRepository repository, ZstdLibrary? zstd, U
             var entry = byPath[old.Entry.Path];
             if (entry.Size != old.Size || (old.Digest is not null && entry.Digest != old.Digest))
                 throw RepositoryErrors.Corrupt(repository.Storage, manifest.Id, $"'{old.Entry.Path}' did not come out of its blobs as it was; the backup stays as it is");
-            return old with { Runs = entry.Runs };
+            return old with { Runs = entry.Runs, PageHashes = entry.PageHashes };
         }).ToList();
         return manifest with { Entries = entries, Packs = packs };
     }

@@ -9,8 +9,6 @@ internal enum TrashKind
     Pack,
     /// <summary>The manifest of a removed backup.</summary>
     Manifest,
-    /// <summary>Its page hashes.</summary>
-    Pages,
     /// <summary>A proof of it.</summary>
     Proof,
     /// <summary>A session that was open when the mark was sealed.</summary>

@@ -13,6 +13,8 @@ public sealed record UpkeepOptions
     public bool Plan { get; init; }
     /// <summary>Whether packs that are less than half live, and many small ones, are written anew.</summary>
     public bool Repack { get; init; }
+    /// <summary>Whether packs and manifests that an older data key sealed are written anew with the current one; packs of it then go as any that nobody needs.</summary>
+    public bool RotateEpochs { get; init; }
     /// <summary>Whether files that lie in many small pieces after increments are put together again: a synthetic full.</summary>
     public bool MergeRuns { get; init; }
     /// <summary>Bytes at which a new pack is sealed.</summary>

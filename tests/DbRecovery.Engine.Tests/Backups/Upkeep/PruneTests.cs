@@ -244,9 +244,9 @@ public sealed class PruneTests : UpkeepFixture
         var tmp = Path.Combine(Repository.Path, "tmp", "killed");
         File.WriteAllText(tmp, "part of a pack");
         File.SetLastWriteTimeUtc(tmp, DateTime.UtcNow.AddHours(-2));
-        var orphan = Path.Combine(Path.GetDirectoryName(Path.GetDirectoryName(Keys("backups")[0]))!, "20200101T000000Z-000000", "pages.bin");
+        var orphan = Path.Combine(Repository.Path, "tests", "20200101T000000Z-000000", "proof.json");
         Directory.CreateDirectory(Path.GetDirectoryName(orphan)!);
-        File.WriteAllText(orphan, "hashes");
+        File.WriteAllText(orphan, "{}");
         File.SetLastWriteTimeUtc(orphan, DateTime.UtcNow.AddHours(-2));
 
         var result = await PruneAsync();
