@@ -20,6 +20,8 @@
         'Get-DbRunbook'
         'Invoke-DbRunbook'
         'New-DbBackup'
+        'Optimize-DbRepository'
+        'Remove-DbBackup'
         'Remove-DbRepositoryKey'
         'Restore-DbBackup'
         'Resume-DbIncident'

@@ -63,6 +63,17 @@ internal static class Tables
             new("Backup", r => r.BackupId), new("Cluster", r => r.Cluster), new("Size", r => SizeText.Size(r.SizeBytes), true),
             new("Duration", r => SizeText.Duration(r.Duration), true), new("Path", r => r.Path), new("Kept", r => r.PreviousPath ?? "-"),
         },
+        nameof(RetentionDecision) => new TableColumn<RetentionDecision>[]
+        {
+            new("Id", d => d.Backup.Id), new("Cluster", d => d.Backup.Cluster), new("Kind", d => d.Backup.Kind.ToString()), new("Finished", d => SizeText.Moment(d.Backup.FinishedAt)),
+            new("Decision", d => d.Keep ? "keep" : d.Removed ? "removed" : "remove"), new("Because", d => d.Reasons.Count == 0 ? "no rule keeps it" : string.Join(", ", d.Reasons)),
+        },
+        nameof(PruneResult) => new TableColumn<PruneResult>[]
+        {
+            new("Repository", r => r.Repository), new("Planned", r => r.Planned ? "yes" : "no"), new("Trashed", r => $"{Number(r.TrashedPacks)} ({SizeText.Size(r.TrashedBytes)})", true),
+            new("Freed", r => SizeText.Size(r.FreedBytes), true), new("Waiting", r => SizeText.Size(r.WaitingBytes), true), new("Waiting for", r => r.WaitingFor ?? "-"),
+            new("Repacked", r => Number(r.RepackedPacks), true),
+        },
         nameof(RepositoryKeyInfo) => new TableColumn<RepositoryKeyInfo>[]
         {
             new("Id", k => k.Id[..Math.Min(8, k.Id.Length)]), new("Label", k => k.Label ?? "-"), new("Kind", RepositoryKeyText.Kind), new("State", k => k.State.ToString()),
