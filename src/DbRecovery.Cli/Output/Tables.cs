@@ -63,6 +63,16 @@ internal static class Tables
             new("Backup", r => r.BackupId), new("Cluster", r => r.Cluster), new("Size", r => SizeText.Size(r.SizeBytes), true),
             new("Duration", r => SizeText.Duration(r.Duration), true), new("Path", r => r.Path), new("Kept", r => r.PreviousPath ?? "-"),
         },
+        nameof(DrillResult) => new TableColumn<DrillResult>[]
+        {
+            new("Damage", d => d.Damage), new("Result", d => d.Skipped is not null ? "skipped" : d.Passed ? "passed" : "FAILED"), new("Score", d => d.Skipped is not null ? "-" : Number(d.Score), true),
+            new("Detected", d => SizeText.Duration(d.DetectionTime), true), new("Recovered", d => SizeText.Duration(d.RecoveryTime), true),
+            new("Lost", d => d.LostRows is { } lost ? Number(lost) : "-", true), new("Runbook", d => d.Runbook ?? "-"),
+        },
+        nameof(PlannedDamage) => new TableColumn<PlannedDamage>[]
+        {
+            new("Damage", d => d.Damage.Name), new("Expected fault", d => d.Damage.ExpectedFault), new("What is done", d => d.Skipped is { } why ? $"skipped: {why}" : d.Damage.Description),
+        },
         var other => throw new InvalidOperationException($"no table for {other}"),
     });
 
