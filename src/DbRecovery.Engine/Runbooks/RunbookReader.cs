@@ -101,8 +101,9 @@ internal sealed partial class RunbookReader(string path, FindingList findings)
         if (runbook.Map("drill") is not { } map)
             return null;
         // one damage needs no brackets
-        Injects = map.Node("inject", required: true) is YamlScalar one ? [one] : map.Words("inject") ?? [];
-        if (Injects.Count == 0 && map.Has("inject"))
+        var inject = map.Node("inject", required: true);
+        Injects = inject is YamlScalar one ? [one] : map.Words("inject") ?? [];
+        if (inject is YamlSequence { Items.Count: 0 })
             findings.Error(map.PlaceOf("inject"), "drill", "A drill inflicts at least one damage.");
         var expect = map.Map("expect");
         var drill = new RunbookDrill([.. Injects.Select(i => i.Text)], expect?.Duration("rto"), expect?.Int("lost", 0, int.MaxValue));
