@@ -30,7 +30,7 @@ public sealed record DrillResult
     /// <summary>The engine.</summary>
     public required string Engine { get; init; }
     /// <summary>The node whose copy it was.</summary>
-    public required string Node { get; init; }
+    public string? Node { get; init; }
     /// <summary>The damage's name.</summary>
     public required string Damage { get; init; }
     /// <summary>The round, from 1.</summary>
