@@ -10,16 +10,19 @@
     CompatiblePSEditions = @('Core')
     FormatsToProcess     = @('DbRecovery.Format.ps1xml')
     CmdletsToExport      = @(
+        'Add-DbRepositoryKey'
         'Approve-DbIncident'
         'Get-DbBackup'
         'Get-DbCluster'
         'Get-DbDrill'
         'Get-DbFault'
         'Get-DbIncident'
+        'Get-DbRepositoryKey'
         'Get-DbRunbook'
         'Invoke-DbDrill'
         'Invoke-DbRunbook'
         'New-DbBackup'
+        'Remove-DbRepositoryKey'
         'Restore-DbBackup'
         'Resume-DbIncident'
         'Resume-DbRecovery'
@@ -27,6 +30,7 @@
         'Test-DbBackup'
         'Test-DbHealth'
         'Test-DbRunbook'
+        'Update-DbRepositoryKey'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()

@@ -73,6 +73,11 @@ internal static class Tables
         {
             new("Damage", d => d.Damage.Name), new("Expected fault", d => d.Damage.ExpectedFault), new("What is done", d => d.Skipped is { } why ? $"skipped: {why}" : d.Damage.Description),
         },
+        nameof(RepositoryKeyInfo) => new TableColumn<RepositoryKeyInfo>[]
+        {
+            new("Id", k => k.Id[..Math.Min(8, k.Id.Length)]), new("Label", k => k.Label ?? "-"), new("Kind", RepositoryKeyText.Kind), new("State", k => k.State.ToString()),
+            new("Epoch", k => k.Epoch is { } epoch ? Number(epoch) : "-", true), new("In use", k => k.InUse is null ? "-" : k.InUse.Value ? "yes" : "no"), new("Created", k => SizeText.Moment(k.CreatedAt)),
+        },
         var other => throw new InvalidOperationException($"no table for {other}"),
     });
 

@@ -8,8 +8,8 @@ namespace DbRecovery.Engine.Drills;
 /// </summary>
 internal sealed class DrillBackups(IBackupService own, IBackupService real, BackupInfo? given, string cluster) : IBackupService
 {
-    public Task<BackupInfo> CreateAsync(ClusterDefinition cluster, RepositoryDefinition repository, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
-        own.CreateAsync(cluster, repository, progress, cancellationToken);
+    public Task<BackupInfo> CreateAsync(BackupRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
+        own.CreateAsync(request, progress, cancellationToken);
 
     public async Task<IReadOnlyList<BackupInfo>> ListAsync(RepositoryDefinition repository, BackupFilter filter, Action<DbRecoveryException>? damaged, CancellationToken cancellationToken)
     {

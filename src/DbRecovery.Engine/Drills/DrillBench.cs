@@ -104,7 +104,7 @@ internal sealed class DrillBench
     /// <summary>Takes a backup of the copy and proves it; gives the moment whose data it holds.</summary>
     public async Task<DateTimeOffset> ProveBackupAsync(ClusterDefinition cluster, RepositoryDefinition repository, CancellationToken cancellationToken)
     {
-        var backup = await _ownBackups.CreateAsync(cluster, repository, null, cancellationToken).ConfigureAwait(false);
+        var backup = await _ownBackups.CreateAsync(new BackupRequest { Cluster = cluster, Repository = repository }, null, cancellationToken).ConfigureAwait(false);
         var test = await _ownBackups.TestAsync(backup with { RepositoryDefinition = repository, Definition = cluster }, null, cancellationToken).ConfigureAwait(false);
         return test.Passed ? backup.DataAsOf ?? backup.StartedAt : throw new DbRecoveryException(ErrorIds.DrillFailed, ErrorKind.Failed,
             $"a backup of the copy does not pass its test: {string.Join("; ", test.Proof.Checks.Where(c => !c.Passed).Select(c => c.Detail))}",
@@ -144,7 +144,7 @@ internal sealed class DrillBench
         // read as a backup reads it: consistent, while it is in use
         var origin = MakeRepository("origin");
         var cluster = _request.Cluster with { Nodes = [_origin], Backups = null };
-        var copy = await _ownBackups.CreateAsync(cluster, origin, null, cancellationToken).ConfigureAwait(false);
+        var copy = await _ownBackups.CreateAsync(new BackupRequest { Cluster = cluster, Repository = origin }, null, cancellationToken).ConfigureAwait(false);
         if (copy.Status != BackupStatus.Complete)
         {
             throw new DbRecoveryException(ErrorIds.DrillFailed, ErrorKind.CorruptData, $"'{_origin.Path}' has damaged pages: that is no drill",
