@@ -39,6 +39,11 @@ internal sealed class ComparedFileWriter(BackupWriter owner, FileRecord file, Pa
         Owner.Took(File.Entry, length);
     }
 
+    /// <summary>Whether no page differs: then digest and hashes are the parent's.</summary>
+    private bool IsParents => _delta.WrittenCount == 0 && File.Size == pages.Entry.Size;
+
+    protected override string? KnownDigest => IsParents ? pages.Entry.Digest : null;
+
     protected override async ValueTask TakeAsync(byte[] data, int length, CancellationToken cancellationToken)
     {
         _hashing.Enqueue((data, length, Pipeline.HashAsync(data, length, File.Unit)));
@@ -54,6 +59,8 @@ internal sealed class ComparedFileWriter(BackupWriter owner, FileRecord file, Pa
     protected override async ValueTask<HashSectionDraft> StoreHashesAsync(CancellationToken cancellationToken)
     {
         var before = pages.Entry.PageHashes!;
+        if (IsParents)
+            return new HashSectionDraft(File.Unit, before.Count, before.Sha256, [.. before.Base.Select(b => new HashPiece(null, b))], [.. before.Deltas.Select(d => new HashPiece(null, d))], before.Rebuilt);
         var count = Hashes.WrittenCount / PageHashList.HashSize;
         IReadOnlyList<HashPiece> kept = [.. before.Deltas.Select(d => new HashPiece(null, d))];
         var delta = _delta.WrittenMemory;
@@ -69,10 +76,9 @@ internal sealed class ComparedFileWriter(BackupWriter owner, FileRecord file, Pa
             return await StoreBaseAsync(cancellationToken).ConfigureAwait(false);
         var added = await StoreAsync(Cut(delta), cancellationToken).ConfigureAwait(false);
         IReadOnlyList<HashPiece> deltas = [.. kept, .. added];
-        var rebuilt = deltas.Count == 0 ? [] : delta.IsEmpty && count == before.Count ? before.Rebuilt
-            : PageHashStore.Pieces(Hashes.WrittenMemory).Select(p => PageHashStore.IdOf(parent.Repository.Identity, p.Span).ToString()).ToList();
-        if (deltas.Count == 0 && count != before.Count)
+        if (deltas.Count == 0)
             return await StoreBaseAsync(cancellationToken).ConfigureAwait(false);
+        var rebuilt = PageHashStore.Pieces(Hashes.WrittenMemory).Select(p => PageHashStore.IdOf(parent.Repository.Identity, p.Span).ToString()).ToList();
         return new HashSectionDraft(File.Unit, count, HashesSha256(), [.. before.Base.Select(b => new HashPiece(null, b))], deltas, rebuilt);
     }
 

@@ -42,7 +42,7 @@ internal abstract class FileWriter(BackupWriter owner, FileRecord file) : IBacku
         await EndAsync(cancellationToken).ConfigureAwait(false);
         if (File.Entry.Type == BackupEntryType.File)
         {
-            File.Digest = FileDigest.Of(File.Unit, Hashes.WrittenSpan);
+            File.Digest = KnownDigest ?? FileDigest.Of(File.Unit, Hashes.WrittenSpan);
             if (File.Unit == File.Entry.PageSize)
                 File.PageHashes = await StoreHashesAsync(cancellationToken).ConfigureAwait(false);
         }
@@ -51,6 +51,9 @@ internal abstract class FileWriter(BackupWriter owner, FileRecord file) : IBacku
     }
 
     public virtual ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    /// <summary>The digest where it is known without the hashes.</summary>
+    protected virtual string? KnownDigest => null;
 
     /// <summary>Takes a piece over.</summary>
     protected abstract ValueTask TakeAsync(byte[] data, int length, CancellationToken cancellationToken);

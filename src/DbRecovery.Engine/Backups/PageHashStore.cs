@@ -12,8 +12,15 @@ internal static class PageHashStore
     /// <summary>A file's page hashes; null where a part of them is gone or damaged.</summary>
     public static async Task<PageHashList?> ReadAsync(BackupRepository repository, BackupManifest manifest, PageHashSection section, ZstdLibrary? zstd, CancellationToken cancellationToken)
     {
+        var index = await BlobIndex.LoadAsync(repository, section.Blobs.Select(b => manifest.Packs[b.Pack]).Distinct(), cancellationToken).ConfigureAwait(false);
+        return await ReadAsync(repository, index, section, zstd, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A file's page hashes by an index that is loaded already.</summary>
+    public static async Task<PageHashList?> ReadAsync(BackupRepository repository, BlobIndex index, PageHashSection section, ZstdLibrary? zstd, CancellationToken cancellationToken)
+    {
         using var codec = new CodecContext(zstd);
-        var list = await ReadLayersAsync(repository, manifest, section, codec, cancellationToken).ConfigureAwait(false);
+        var list = await ReadLayersAsync(repository, index, section, codec, cancellationToken).ConfigureAwait(false);
         if (list is null || !IsList(section, list))
             list = await ReadRebuiltAsync(repository, section, codec, cancellationToken).ConfigureAwait(false);
         return list is not null && IsList(section, list) ? new PageHashList(section.PageSize, list) : null;
@@ -63,9 +70,8 @@ internal static class PageHashStore
     private static bool IsList(PageHashSection section, byte[] list) =>
         list.Length == (long)section.Count * PageHashList.HashSize && Convert.ToHexString(SHA256.HashData(list)).Equals(section.Sha256, StringComparison.OrdinalIgnoreCase);
 
-    private static async Task<byte[]?> ReadLayersAsync(BackupRepository repository, BackupManifest manifest, PageHashSection section, CodecContext codec, CancellationToken cancellationToken)
+    private static async Task<byte[]?> ReadLayersAsync(BackupRepository repository, BlobIndex index, PageHashSection section, CodecContext codec, CancellationToken cancellationToken)
     {
-        var index = await BlobIndex.LoadAsync(repository, section.Blobs.Select(b => manifest.Packs[b.Pack]).Distinct(), cancellationToken).ConfigureAwait(false);
         var below = await ReadBlobsAsync(repository, index, section.Base.Select(b => (b.Blob, (int?)b.Length)), codec, cancellationToken).ConfigureAwait(false);
         if (below is null || section.Deltas.Count == 0)
             return below;

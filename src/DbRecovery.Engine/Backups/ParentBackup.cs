@@ -10,9 +10,11 @@ internal sealed record ParentPages(ManifestEntry Entry, PageHashList Hashes);
 /// </summary>
 internal sealed class ParentBackup
 {
+    private const int IdSeconds = 16;
+    private readonly BlobIndex _index;
     private readonly HashSet<int> _missing;
 
-    private ParentBackup(BackupContent content, ZstdLibrary? zstd, HashSet<int> missing) => (Content, Zstd, _missing) = (content, zstd, missing);
+    private ParentBackup(BackupContent content, BlobIndex index, ZstdLibrary? zstd, HashSet<int> missing) => (Content, _index, Zstd, _missing) = (content, index, zstd, missing);
 
     public BackupContent Content { get; }
     public ZstdLibrary? Zstd { get; }
@@ -36,7 +38,7 @@ internal sealed class ParentBackup
     {
         if (EntryOf(path) is not { PageHashes: { } section } entry || section.PageSize != pageSize || entry.HashUnit != pageSize)
             return null;
-        var hashes = await PageHashStore.ReadAsync(Repository, Manifest, section, Zstd, cancellationToken).ConfigureAwait(false);
+        var hashes = await PageHashStore.ReadAsync(Repository, _index, section, Zstd, cancellationToken).ConfigureAwait(false);
         return hashes is null ? null : new ParentPages(entry, hashes);
     }
 
@@ -45,29 +47,40 @@ internal sealed class ParentBackup
     public static async Task<(ParentBackup? Parent, string? WhyNot)> FindAsync(BackupRepository repository, BlobIndex index, ZstdLibrary? zstd, BackupRequest request,
         NodeDefinition node, string? systemId, CancellationToken cancellationToken)
     {
-        var wanted = request.Kind == BackupKind.Differential ? "full" : "backup";
         var damaged = 0;
         var keys = await ManifestStore.ListAsync(repository, cancellationToken).ConfigureAwait(false);
-        // ids sort by time
-        foreach (var key in keys.OrderByDescending(k => k.Split('/')[^2], StringComparer.Ordinal))
+        // ids sort by time, to the second; within one the manifests tell
+        foreach (var second in keys.Where(k => IsOf(k, request.Cluster.Engine, systemId)).GroupBy(k => IdOf(k)[..Math.Min(IdSeconds, IdOf(k).Length)]).OrderByDescending(g => g.Key, StringComparer.Ordinal))
         {
-            if (systemId is not null && key != BackupPaths.Manifest(request.Cluster.Engine, systemId, key.Split('/')[^2]))
+            var found = new List<(BackupManifest Manifest, long Bytes)>();
+            foreach (var key in second)
+            {
+                if (await TryReadAsync(repository, key, cancellationToken).ConfigureAwait(false) is not { } read)
+                    damaged++;
+                else if (Fits(read.Manifest, request, node))
+                    found.Add(read);
+            }
+            if (found.Count == 0)
                 continue;
-            var (manifest, bytes) = await TryReadAsync(repository, key, cancellationToken).ConfigureAwait(false);
-            if (manifest is null)
-                damaged++;
-            if (manifest is null || manifest.Cluster != request.Cluster.Name || manifest.Node != node.Name || manifest.Engine != request.Cluster.Engine
-                || (request.Kind == BackupKind.Differential && manifest.Kind != BackupKind.Full))
-                continue;
+            var (manifest, bytes) = found.MaxBy(f => f.Manifest.StartedAt);
             if (request.Portable && !manifest.Portable)
                 return (null, $"backup {manifest.Id} is not portable");
             var content = new BackupContent(repository, manifest, manifest.ToInfo(request.Repository, bytes), zstd);
-            return (new ParentBackup(content, zstd, await MissingAsync(repository, index, manifest, cancellationToken).ConfigureAwait(false)), null);
+            return (new ParentBackup(content, index, zstd, await MissingAsync(repository, index, manifest, cancellationToken).ConfigureAwait(false)), null);
         }
+        var wanted = request.Kind == BackupKind.Differential ? "full" : "backup";
         return (null, $"there is no {wanted} of '{request.Cluster.Name}' from this database to compare with{(damaged > 0 ? $" ({damaged} manifests cannot be read)" : "")}");
     }
 
-    private static async Task<(BackupManifest? Manifest, long Bytes)> TryReadAsync(BackupRepository repository, string key, CancellationToken cancellationToken)
+    private static string IdOf(string key) => key.Split('/')[^2];
+
+    private static bool IsOf(string key, string engine, string? systemId) => systemId is null || key == BackupPaths.Manifest(engine, systemId, IdOf(key));
+
+    private static bool Fits(BackupManifest manifest, BackupRequest request, NodeDefinition node) =>
+        manifest.Cluster == request.Cluster.Name && manifest.Node == node.Name && manifest.Engine == request.Cluster.Engine
+        && (request.Kind != BackupKind.Differential || manifest.Kind == BackupKind.Full);
+
+    private static async Task<(BackupManifest Manifest, long Bytes)?> TryReadAsync(BackupRepository repository, string key, CancellationToken cancellationToken)
     {
         try
         {
@@ -75,7 +88,7 @@ internal sealed class ParentBackup
         }
         catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryCorrupt or ErrorIds.RepositoryInvalid or ErrorIds.BackupNotFound)
         {
-            return (null, 0); // an older one may do; lists and tests name the damage
+            return null; // an older one may do; lists and tests name the damage
         }
     }
 

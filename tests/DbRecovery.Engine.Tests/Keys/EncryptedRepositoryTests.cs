@@ -41,7 +41,7 @@ public sealed class EncryptedRepositoryTests : KeyFixture
         Assert.True(second.StoredBytes < first.StoredBytes / 10, $"{second.StoredBytes} of {first.StoredBytes}");
 
         var plain = Repository with { Path = Path.Combine(Root, "plain"), Encryption = null };
-        await Service.CreateAsync(Cluster, plain, null, CancellationToken.None);
+        await Service.CreateAsync(RequestOf() with { Repository = plain }, null, CancellationToken.None);
         var ids = new HashSet<BlobId>();
         foreach (var definition in new[] { Repository, plain })
         {
@@ -69,7 +69,7 @@ public sealed class EncryptedRepositoryTests : KeyFixture
         Secrets.Values.Remove("BACKUP_KEY");
         await RefusedAsync(ErrorIds.SecretUnavailable, () => OpenAsync(Repository));
         Secrets.Values["BACKUP_KEY"] = "short";
-        await RefusedAsync(ErrorIds.ParameterInvalid, () => Service.CreateAsync(Cluster, Repository with { Path = Path.Combine(Root, "new") }, null, CancellationToken.None));
+        await RefusedAsync(ErrorIds.ParameterInvalid, () => Service.CreateAsync(RequestOf() with { Repository = Repository with { Path = Path.Combine(Root, "new") } }, null, CancellationToken.None));
     }
 
     [Fact]
@@ -94,7 +94,7 @@ public sealed class EncryptedRepositoryTests : KeyFixture
     {
         var plain = Repository with { Encryption = null };
         Database.Files["data.db"] = Rows(10_000, 1);
-        await Service.CreateAsync(Cluster, plain, null, CancellationToken.None);
+        await Service.CreateAsync(RequestOf() with { Repository = plain }, null, CancellationToken.None);
         var before = Keys(".");
         await RefusedAsync(ErrorIds.RepositoryLocked, BackUpAsync);
         await RefusedAsync(ErrorIds.RepositoryLocked, () => ListAsync());
@@ -149,7 +149,7 @@ public sealed class EncryptedRepositoryTests : KeyFixture
         var second = await BackUpAsync();
         await ProveAsync(second);
         var other = Repository with { Path = Path.Combine(Root, "other") };
-        await Service.CreateAsync(Cluster, other, null, CancellationToken.None);
+        await Service.CreateAsync(RequestOf() with { Repository = other }, null, CancellationToken.None);
 
         var manifests = Keys("backups").Where(k => k.EndsWith("manifest.json", StringComparison.Ordinal)).ToArray();
         await SwappedAsync(manifests[0], manifests[1], async () => Assert.Empty(await ListAsync(damaged: [])));

@@ -138,7 +138,7 @@ public sealed class KeyChangeTests : KeyFixture
             // whoever has the newest epoch writes first, and gives it to the others
             var newest = Keys("keys").Select(SlotOf).MaxBy(s => s!.Ring.Generation)!.Label;
             Service = ServiceOf();
-            var backup = await Service.CreateAsync(Cluster, Repository with { Encryption = KeyFile(newest == "initial" ? "first.key" : newest + ".key") }, null, CancellationToken.None);
+            var backup = await Service.CreateAsync(RequestOf() with { Repository = Repository with { Encryption = KeyFile(newest == "initial" ? "first.key" : newest + ".key") } }, null, CancellationToken.None);
             foreach (var key in new[] { "first.key", "second.key", "third.key" })
                 Assert.Contains(await ServiceOf().ListAsync(Repository with { Encryption = KeyFile(key) }, new BackupFilter(), e => Assert.Fail(e.Message), CancellationToken.None), b => b.Id == backup.Id);
             Assert.All(await KeyService.ListAsync(Repository, CancellationToken.None), k => Assert.Equal(RepositoryKeyState.Current, k.State));

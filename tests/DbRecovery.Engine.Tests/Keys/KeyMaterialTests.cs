@@ -77,7 +77,7 @@ public sealed class KeyMaterialTests : KeyFixture
         File.WriteAllBytes(file, good);
         Assert.Equal(RepositoryKeyState.Behind, (await KeyService.ListAsync(Second, CancellationToken.None)).Single(k => k.Label == "initial").State);
         await RefusedAsync(ErrorIds.RepositoryLocked, BackUpAsync);
-        await ServiceOf().CreateAsync(Cluster, Second, null, CancellationToken.None);
+        await ServiceOf().CreateAsync(RequestOf() with { Repository = Second }, null, CancellationToken.None);
         Assert.Equal(2, (await ListAsync()).Count);
     }
 
