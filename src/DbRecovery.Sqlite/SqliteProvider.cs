@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using DbRecovery.Sqlite.Backup;
+using DbRecovery.Sqlite.Drills;
 using DbRecovery.Sqlite.Inspection;
 using DbRecovery.Sqlite.Maintenance;
 using DbRecovery.Sqlite.Native;
@@ -38,6 +39,8 @@ public sealed class SqliteProvider : IDatabaseProvider
             new SqliteObserver(time),
             new SqliteInspector(),
             new SqliteSession(time),
+            new SqliteFaultInjector(),
+            new SqliteDrillLedger(time),
         ];
     }
 

@@ -74,6 +74,16 @@ internal static class Tables
             new("Freed", r => SizeText.Size(r.FreedBytes), true), new("Waiting", r => SizeText.Size(r.WaitingBytes), true), new("Waiting for", r => r.WaitingFor ?? "-"),
             new("Repacked", r => Number(r.RepackedPacks), true),
         },
+        nameof(DrillResult) => new TableColumn<DrillResult>[]
+        {
+            new("Damage", d => d.Damage), new("Result", d => d.Skipped is not null ? "skipped" : d.Passed ? "passed" : "FAILED"), new("Score", d => d.Skipped is not null ? "-" : Number(d.Score), true),
+            new("Detected", d => SizeText.Duration(d.DetectionTime), true), new("Recovered", d => SizeText.Duration(d.RecoveryTime), true),
+            new("Lost", d => d.LostRows is { } lost ? Number(lost) : "-", true), new("Runbook", d => d.Runbook ?? "-"),
+        },
+        nameof(PlannedDamage) => new TableColumn<PlannedDamage>[]
+        {
+            new("Damage", d => d.Damage.Name), new("Expected fault", d => d.Damage.ExpectedFault), new("What is done", d => d.Skipped is { } why ? $"skipped: {why}" : d.Damage.Description),
+        },
         nameof(RepositoryKeyInfo) => new TableColumn<RepositoryKeyInfo>[]
         {
             new("Id", k => k.Id[..Math.Min(8, k.Id.Length)]), new("Label", k => k.Label ?? "-"), new("Kind", RepositoryKeyText.Kind), new("State", k => k.State.ToString()),
