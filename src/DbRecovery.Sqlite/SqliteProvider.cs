@@ -6,6 +6,7 @@ using DbRecovery.Sqlite.Maintenance;
 using DbRecovery.Sqlite.Native;
 using DbRecovery.Sqlite.Observation;
 using DbRecovery.Sqlite.Restore;
+using DbRecovery.Sqlite.Salvage;
 using DbRecovery.Sqlite.Sql;
 using DbRecovery.Sqlite.Swap;
 
@@ -36,6 +37,7 @@ public sealed class SqliteProvider : IDatabaseProvider
             new SqliteMaintenance(time),
             new SqliteObserver(time),
             new SqliteInspector(),
+            new SqliteSalvager(time),
             new SqliteSession(time),
         ];
     }
