@@ -36,8 +36,12 @@ public sealed record RowRestoreOrder
 public interface ISalvager
 {
     /// <summary>Reads a damaged database into a new one: every table, around the damage. The damaged file is only read.</summary>
+    /// <param name="damaged">The damaged database.</param>
+    /// <param name="destination">The new one; null: nothing is written, the report says what can be read.</param>
+    /// <param name="progress">Progress.</param>
+    /// <param name="cancellationToken">Cancels; nothing is left then.</param>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.DatabaseCorrupt"/>: nothing at all can be read; <see cref="ErrorIds.TargetExists"/>; <see cref="ErrorIds.OutOfSpace"/>.</exception>
-    Task<SalvageReport> SalvageAsync(string damaged, string destination, IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
+    Task<SalvageReport> SalvageAsync(string damaged, string? destination, IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
 
     /// <summary>
     /// Adds rows of a damaged database to a restored one where it has none with their key: a proved row is never overwritten, and

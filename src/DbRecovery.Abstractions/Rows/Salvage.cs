@@ -32,8 +32,8 @@ public sealed record SalvageReport
 {
     /// <summary>The damaged file.</summary>
     public required string Source { get; init; }
-    /// <summary>The file that got the rows.</summary>
-    public required string Destination { get; init; }
+    /// <summary>The file that got the rows; null where nothing was to be written.</summary>
+    public string? Destination { get; init; }
     /// <summary>The tables.</summary>
     public required IReadOnlyList<SalvagedTable> Tables { get; init; }
     /// <summary>Rows written into the destination.</summary>

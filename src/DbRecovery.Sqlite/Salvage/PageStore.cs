@@ -57,7 +57,8 @@ internal sealed class PageStore : IDisposable
                 (header, repaired) = Guess(file, cancellationToken);
             if (header is null)
                 throw new DbRecoveryException(ErrorIds.DatabaseCorrupt, ErrorKind.CorruptData, $"nothing in {path} ({file.Length} bytes) looks like a page of a database", "Restore it from a backup: there is nothing to salvage.", path);
-            var hot = DatabaseView.HotJournal(path, FileUsers.Of(path), withPages: true, cancellationToken);
+            // who has the file open takes long to find out, and matters only beside a journal
+            var hot = File.Exists(JournalFile.PathOf(path)) ? DatabaseView.HotJournal(path, FileUsers.Of(path), withPages: true, cancellationToken) : null;
             var wal = header.IsWal || repaired is not null ? WalFile.TryRead(path, withPages: true, cancellationToken) : null;
             var image = DatabaseView.ImageOf(path, file, header, hot, wal, repaired);
             // a header in the WAL is newer than the file's, and may be there where the file's is destroyed

@@ -13,12 +13,43 @@ internal sealed class SqliteSalvager(TimeProvider clock) : ISalvager
     private const int Attempts = 3;
 
     /// <inheritdoc/>
-    public Task<SalvageReport> SalvageAsync(string damaged, string destination, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
-        Task.Run(() => Salvage(damaged, Path.GetFullPath(destination), progress, cancellationToken), cancellationToken);
+    public Task<SalvageReport> SalvageAsync(string damaged, string? destination, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
+        Task.Run(() => destination is null ? Look(damaged, cancellationToken) : Salvage(damaged, Path.GetFullPath(destination), progress, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
     public Task<SalvageReport> AddNewerRowsAsync(string damaged, string restored, string? rowList, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
         Task.Run(() => AddNewerRows(damaged, Path.GetFullPath(restored), rowList, progress, cancellationToken), cancellationToken);
+
+    private SalvageReport Look(string damaged, CancellationToken cancellationToken)
+    {
+        var start = clock.GetTimestamp();
+        var source = Source(damaged);
+        var report = Steadily(source, cancellationToken, settled =>
+        {
+            using var pages = Open(source, cancellationToken);
+            var tables = new List<SalvagedTable>();
+            foreach (var table in pages.Tables.Where(t => !t.Row.Name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase)))
+            {
+                var rows = new TableRows(pages, table, cancellationToken);
+                // every row is looked at: only then it is known what can be read
+                _ = rows.Read().LongCount();
+                tables.Add(rows.Report());
+            }
+            settled();
+            var strays = pages.Strays.Count == 0 ? [] : new[] { $"{pages.Strays.Count} page(s) hold rows that belong in no table for certain" };
+            return new SalvageReport { Source = source, Tables = tables, RowsWritten = 0, Problems = [.. pages.Problems, .. strays], Duration = default };
+        });
+        return report with { Duration = clock.GetElapsedTime(start) };
+    }
+
+    private static DamagedDatabase Open(string source, CancellationToken cancellationToken)
+    {
+        var pages = DamagedDatabase.Open(source, null, cancellationToken);
+        if (pages.Tables.Count > 0 || pages.Strays.Count > 0)
+            return pages;
+        pages.Dispose();
+        throw new DbRecoveryException(ErrorIds.DatabaseCorrupt, ErrorKind.CorruptData, $"no table and no row of {source} can be read", "Restore it from a backup: there is nothing to salvage.", source);
+    }
 
     private SalvageReport Salvage(string damaged, string destination, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
@@ -33,9 +64,7 @@ internal sealed class SqliteSalvager(TimeProvider clock) : ISalvager
             var staged = Path.Combine(staging.Path, "database");
             var report = Steadily(source, cancellationToken, settled =>
             {
-                using var pages = DamagedDatabase.Open(source, null, cancellationToken);
-                if (pages.Tables.Count == 0 && pages.Strays.Count == 0)
-                    throw new DbRecoveryException(ErrorIds.DatabaseCorrupt, ErrorKind.CorruptData, $"no table and no row of {source} can be read", "Restore it from a backup: there is nothing to salvage.", source);
+                using var pages = Open(source, cancellationToken);
                 var (tables, written, refused, problems) = new NewDatabase(pages, staged, progress, cancellationToken).Write();
                 if (pages.Pages.Header.IsWal)
                     JournalModeBytes.Set(staged, JournalModeBytes.Wal);
