@@ -63,6 +63,11 @@ internal static class Tables
             new("Backup", r => r.BackupId), new("Cluster", r => r.Cluster), new("Size", r => SizeText.Size(r.SizeBytes), true),
             new("Duration", r => SizeText.Duration(r.Duration), true), new("Path", r => r.Path), new("Kept", r => r.PreviousPath ?? "-"),
         },
+        nameof(SalvagedTable) => new TableColumn<SalvagedTable>[]
+        {
+            new("Table", t => t.Table), new("Rows", t => Number(t.Rows), true), new("From indexes", t => Number(t.RowsFromIndexes), true),
+            new("Lost", t => t.RowsUnreadable is { } lost ? Number(lost) : "unknown", true), new("Whole", t => t.Complete ? "yes" : "NO"),
+        },
         var other => throw new InvalidOperationException($"no table for {other}"),
     });
 
