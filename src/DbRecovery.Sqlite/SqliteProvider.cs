@@ -7,6 +7,7 @@ using DbRecovery.Sqlite.Maintenance;
 using DbRecovery.Sqlite.Native;
 using DbRecovery.Sqlite.Observation;
 using DbRecovery.Sqlite.Restore;
+using DbRecovery.Sqlite.Salvage;
 using DbRecovery.Sqlite.Sql;
 using DbRecovery.Sqlite.Swap;
 
@@ -38,6 +39,7 @@ public sealed class SqliteProvider : IDatabaseProvider
             new SqliteMaintenance(time),
             new SqliteObserver(time),
             new SqliteInspector(),
+            new SqliteSalvager(time),
             new SqliteSession(time),
             new SqliteFaultInjector(),
             new SqliteDrillLedger(time),

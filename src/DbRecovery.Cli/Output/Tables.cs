@@ -89,6 +89,11 @@ internal static class Tables
             new("Id", k => k.Id[..Math.Min(8, k.Id.Length)]), new("Label", k => k.Label ?? "-"), new("Kind", RepositoryKeyText.Kind), new("State", k => k.State.ToString()),
             new("Epoch", k => k.Epoch is { } epoch ? Number(epoch) : "-", true), new("In use", k => k.InUse is null ? "-" : k.InUse.Value ? "yes" : "no"), new("Created", k => SizeText.Moment(k.CreatedAt)),
         },
+        nameof(SalvagedTable) => new TableColumn<SalvagedTable>[]
+        {
+            new("Table", t => t.Table), new("Rows", t => Number(t.Rows), true), new("From indexes", t => Number(t.RowsFromIndexes), true),
+            new("Lost", t => t.RowsUnreadable is { } lost ? Number(lost) : "unknown", true), new("Whole", t => t.Complete ? "yes" : "NO"),
+        },
         var other => throw new InvalidOperationException($"no table for {other}"),
     });
 
