@@ -6,6 +6,7 @@ using DbRecovery.Sqlite.Maintenance;
 using DbRecovery.Sqlite.Native;
 using DbRecovery.Sqlite.Observation;
 using DbRecovery.Sqlite.Restore;
+using DbRecovery.Sqlite.Rows;
 using DbRecovery.Sqlite.Sql;
 using DbRecovery.Sqlite.Swap;
 
@@ -37,6 +38,7 @@ public sealed class SqliteProvider : IDatabaseProvider
             new SqliteObserver(time),
             new SqliteInspector(),
             new SqliteSession(time),
+            new SqliteRowRestore(),
         ];
     }
 

@@ -63,6 +63,16 @@ internal static class Tables
             new("Backup", r => r.BackupId), new("Cluster", r => r.Cluster), new("Size", r => SizeText.Size(r.SizeBytes), true),
             new("Duration", r => SizeText.Duration(r.Duration), true), new("Path", r => r.Path), new("Kept", r => r.PreviousPath ?? "-"),
         },
+        nameof(RowDifference) => new TableColumn<RowDifference>[]
+        {
+            new("Table", d => d.Table), new("Kind", d => d.Kind.ToString()), new("Key", d => RowText.Values(d.Key)), new("Columns", d => RowText.Names(d)),
+            new("In the backup", d => RowText.Shown(d, d.InBackup)), new("In the database", d => RowText.Shown(d, d.InDatabase)),
+        },
+        nameof(RowRestoreResult) => new TableColumn<RowRestoreResult>[]
+        {
+            new("Table", r => r.Table), new("In backup", r => Number(r.RowsInBackup), true), new("Missing", r => Number(r.Missing), true), new("Changed", r => Number(r.Changed), true),
+            new("Added", r => Number(r.Added), true), new("Written", r => Number(r.Written), true), new("Where", r => r.Path ?? r.UndoScript ?? r.StagingTable ?? "-"),
+        },
         var other => throw new InvalidOperationException($"no table for {other}"),
     });
 
