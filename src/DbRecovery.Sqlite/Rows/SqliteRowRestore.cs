@@ -33,6 +33,10 @@ internal sealed class SqliteRowRestore : IRowRestore
             cancellationToken.ThrowIfCancellationRequested();
             throw image.Error ?? SqliteConnections.ToError(e, target, $"restoring rows of '{order.Selection.Table}'");
         }
+        catch (IOException) when (image.Error is { } damaged)
+        {
+            throw damaged;
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw e.HResult is NoSpace or unchecked((int)0x80070070)
