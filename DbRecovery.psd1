@@ -10,14 +10,17 @@
     CompatiblePSEditions = @('Core')
     FormatsToProcess     = @('DbRecovery.Format.ps1xml')
     CmdletsToExport      = @(
+        'Add-DbRepositoryKey'
         'Approve-DbIncident'
         'Get-DbBackup'
         'Get-DbCluster'
         'Get-DbFault'
         'Get-DbIncident'
+        'Get-DbRepositoryKey'
         'Get-DbRunbook'
         'Invoke-DbRunbook'
         'New-DbBackup'
+        'Remove-DbRepositoryKey'
         'Restore-DbBackup'
         'Resume-DbIncident'
         'Resume-DbRecovery'
@@ -25,6 +28,7 @@
         'Test-DbBackup'
         'Test-DbHealth'
         'Test-DbRunbook'
+        'Update-DbRepositoryKey'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()
