@@ -8,6 +8,7 @@ using DbRecovery.Sqlite.Native;
 using DbRecovery.Sqlite.Observation;
 using DbRecovery.Sqlite.Restore;
 using DbRecovery.Sqlite.Salvage;
+using DbRecovery.Sqlite.Rows;
 using DbRecovery.Sqlite.Sql;
 using DbRecovery.Sqlite.Swap;
 
@@ -43,6 +44,7 @@ public sealed class SqliteProvider : IDatabaseProvider
             new SqliteSession(time),
             new SqliteFaultInjector(),
             new SqliteDrillLedger(time),
+            new SqliteRowRestore(),
         ];
     }
 

@@ -200,6 +200,9 @@ internal sealed class Operation
     /// <summary>Writes an object from the work.</summary>
     public void Write(object value) => _pump.Post(() => _cmdlet.WriteObject(value));
 
+    /// <summary>Has a function carried out by the pipeline's thread, such as a question, and waits for its value.</summary>
+    public Task<T> AskAsync<T>(Func<T> function, CancellationToken cancellationToken) => _pump.AskAsync(function, cancellationToken);
+
     private object MakeRuntime() => new RecoveryRuntime(new RuntimeOptions
     {
         InventoryPath = _inventory,

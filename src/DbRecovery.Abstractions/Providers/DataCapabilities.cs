@@ -7,7 +7,7 @@ public interface IRowRestore
     /// Compares selected rows of a backup with a live database, and, where asked, stages them in it or writes them.
     /// Only what holds the table is read of the backup. Differences are given one by one, in key order.
     /// </summary>
-    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.ObjectNotFound"/>: no such table or column; <see cref="ErrorIds.ParameterInvalid"/>: the condition or key cannot be understood; <see cref="ErrorIds.DatabaseBusy"/>.</exception>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.ObjectNotFound"/>: no such table or column; <see cref="ErrorIds.ParameterInvalid"/>: the condition or key cannot be understood; <see cref="ErrorIds.TargetExists"/>: a destination, staging table or undo script is there already; <see cref="ErrorIds.DatabaseBusy"/>; <see cref="ErrorIds.RestoreFailed"/>: the rows do not fit into the database, which is as it was.</exception>
     Task<RowRestoreResult> RestoreRowsAsync(RowRestoreOrder order, Action<RowDifference>? difference, IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
 }
 
@@ -16,20 +16,12 @@ public sealed record RowRestoreOrder
 {
     /// <summary>The backup.</summary>
     public required IBackupContent Backup { get; init; }
-    /// <summary>The node whose database is compared and, on request, changed; null where <see cref="Destination"/> is a file of its own.</summary>
+    /// <summary>The node whose database is compared and, on request, changed; null where the destination is a file of its own.</summary>
     public NodeDefinition? Node { get; init; }
     /// <summary>The rows.</summary>
     public required RowSelection Selection { get; init; }
-    /// <summary>A new database file that gets the table (definition, indexes and selected rows) instead of a comparison.</summary>
-    public string? Destination { get; init; }
-    /// <summary>The table in the live database that gets the backup's rows, for people to look at; null: they are staged for the comparison only, outside the database.</summary>
-    public string? StagingTable { get; init; }
-    /// <summary>The differences that are written into the live database; empty: none, it is only compared. <see cref="RowDifferenceKind.Added"/> means that rows which only the database has are deleted.</summary>
-    public IReadOnlyList<RowDifferenceKind> Apply { get; init; } = [];
-    /// <summary>The file that gets the statements which undo what is written; needed where something is written.</summary>
-    public string? UndoScript { get; init; }
-    /// <summary>How long to wait for a lock.</summary>
-    public TimeSpan LockTimeout { get; init; } = TimeSpan.FromSeconds(30);
+    /// <summary>How far to go.</summary>
+    public RowRestoreOptions Options { get; init; } = new();
 }
 
 /// <summary>Reads what can be read of a damaged database.</summary>

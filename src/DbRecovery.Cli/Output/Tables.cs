@@ -84,6 +84,16 @@ internal static class Tables
         {
             new("Damage", d => d.Damage.Name), new("Expected fault", d => d.Damage.ExpectedFault), new("What is done", d => d.Skipped is { } why ? $"skipped: {why}" : d.Damage.Description),
         },
+        nameof(RowDifference) => new TableColumn<RowDifference>[]
+        {
+            new("Table", d => d.Table), new("Kind", d => d.Kind.ToString()), new("Key", d => RowText.Values(d.Key)), new("Columns", d => RowText.Names(d)),
+            new("In the backup", d => RowText.Shown(d, d.InBackup)), new("In the database", d => RowText.Shown(d, d.InDatabase)),
+        },
+        nameof(RowRestoreResult) => new TableColumn<RowRestoreResult>[]
+        {
+            new("Table", r => r.Table), new("In backup", r => Number(r.RowsInBackup), true), new("Missing", r => Number(r.Missing), true), new("Changed", r => Number(r.Changed), true),
+            new("Added", r => Number(r.Added), true), new("Written", r => Number(r.Written), true), new("Where", r => r.Path ?? r.UndoScript ?? r.StagingTable ?? "-"),
+        },
         nameof(RepositoryKeyInfo) => new TableColumn<RepositoryKeyInfo>[]
         {
             new("Id", k => k.Id[..Math.Min(8, k.Id.Length)]), new("Label", k => k.Label ?? "-"), new("Kind", RepositoryKeyText.Kind), new("State", k => k.State.ToString()),
