@@ -10,15 +10,22 @@
     CompatiblePSEditions = @('Core')
     FormatsToProcess     = @('DbRecovery.Format.ps1xml')
     CmdletsToExport      = @(
+        'Add-DbRepositoryKey'
         'Approve-DbIncident'
         'Export-DbSalvage'
         'Get-DbBackup'
         'Get-DbCluster'
+        'Get-DbDrill'
         'Get-DbFault'
         'Get-DbIncident'
+        'Get-DbRepositoryKey'
         'Get-DbRunbook'
+        'Invoke-DbDrill'
         'Invoke-DbRunbook'
         'New-DbBackup'
+        'Optimize-DbRepository'
+        'Remove-DbBackup'
+        'Remove-DbRepositoryKey'
         'Restore-DbBackup'
         'Resume-DbIncident'
         'Resume-DbRecovery'
@@ -26,6 +33,7 @@
         'Test-DbBackup'
         'Test-DbHealth'
         'Test-DbRunbook'
+        'Update-DbRepositoryKey'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using DbRecovery.Sqlite.Backup;
+using DbRecovery.Sqlite.Drills;
 using DbRecovery.Sqlite.Inspection;
 using DbRecovery.Sqlite.Maintenance;
 using DbRecovery.Sqlite.Native;
@@ -32,6 +33,7 @@ public sealed class SqliteProvider : IDatabaseProvider
         _capabilities =
         [
             new SqliteBackupSource(time),
+            new SqliteChangeWatch(),
             new SqliteRestoreTarget(time),
             new SqliteFileSwap(time),
             new SqliteMaintenance(time),
@@ -39,6 +41,8 @@ public sealed class SqliteProvider : IDatabaseProvider
             new SqliteInspector(),
             new SqliteSalvager(time),
             new SqliteSession(time),
+            new SqliteFaultInjector(),
+            new SqliteDrillLedger(time),
         ];
     }
 

@@ -128,6 +128,11 @@ public abstract class DbCmdlet : PSCmdlet, IDisposable
         return ShouldProcess(description, question, "DbRecovery");
     }
 
+    /// <summary>Whether only a plan is wanted.</summary>
+    internal bool IsWhatIf => MyInvocation.BoundParameters.TryGetValue("WhatIf", out var given)
+        ? given is SwitchParameter { IsPresent: true }
+        : GetVariableValue("WhatIfPreference") is true or SwitchParameter { IsPresent: true };
+
     /// <summary>The path of the inventory in the file system, or null.</summary>
     internal string? InventoryPath => Inventory is null ? null : ResolvePath(Inventory, nameof(Inventory));
 
@@ -188,6 +193,9 @@ internal sealed class Operation
 
     /// <summary>Says a decision from the work.</summary>
     public void Verbose(string text) => _pump.Post(() => _cmdlet.WriteVerbose(text));
+
+    /// <summary>Has the pipeline's thread do something that writes.</summary>
+    public void Do(Action action) => _pump.Post(action);
 
     /// <summary>Writes an object from the work.</summary>
     public void Write(object value) => _pump.Post(() => _cmdlet.WriteObject(value));

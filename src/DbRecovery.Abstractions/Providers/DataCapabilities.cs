@@ -66,13 +66,3 @@ public interface IObjectMap
     /// <param name="cancellationToken">Cancels.</param>
     Task<IReadOnlyList<string>> ObjectsInAsync(IBackupContent backup, string path, IReadOnlyList<(long Offset, long Length)> ranges, CancellationToken cancellationToken);
 }
-
-/// <summary>Damages a database on purpose. Only ever given the sandbox copy of a drill.</summary>
-public interface IFaultInjector
-{
-    /// <summary>What it can inflict.</summary>
-    IReadOnlyList<DrillDamage> Damages { get; }
-
-    /// <summary>Inflicts a damage on a file that lies in a sandbox, and says in one sentence what was done.</summary>
-    Task<string> InflictAsync(DrillDamage damage, NodeDefinition node, CancellationToken cancellationToken);
-}

@@ -11,7 +11,7 @@ public sealed class BackupWriteOrderTests : BackupFixture
         Database.Files["data.db"] = Noise(3 << 20, 1);
         var storage = new WatchedStorage(new DirectoryStorage(Repository.Path));
 
-        await ServiceOver(storage).CreateAsync(Cluster, Repository, null, CancellationToken.None);
+        await ServiceOver(storage).CreateAsync(RequestOf(), null, CancellationToken.None);
 
         var log = storage.Log;
         var manifest = log.FindIndex(l => l.StartsWith("commit backups/", StringComparison.Ordinal) && l.EndsWith("manifest.json", StringComparison.Ordinal));
@@ -22,9 +22,12 @@ public sealed class BackupWriteOrderTests : BackupFixture
         Assert.True(session < packs[0].i);
         var index = log.FindIndex(l => l.StartsWith("commit index/", StringComparison.Ordinal));
         Assert.True(packs[^1].i < index && index < manifest);
-        // each pack is looked at once more between the index and the manifest
+        // each pack is looked at once more between the index and the manifest, and once after it
         foreach (var (pack, _) in packs)
-            Assert.InRange(log.FindLastIndex(l => l == pack.Replace("commit", "stat")), index, manifest);
+        {
+            Assert.InRange(log.FindIndex(index, l => l == pack.Replace("commit", "stat")), index, manifest);
+            Assert.True(log.FindLastIndex(l => l == pack.Replace("commit", "stat")) > manifest);
+        }
         Assert.StartsWith("delete sessions/", log[^1]);
         Assert.Equal(manifest, log.FindLastIndex(l => l.StartsWith("commit", StringComparison.Ordinal)));
     }
@@ -42,7 +45,7 @@ public sealed class BackupWriteOrderTests : BackupFixture
             },
         };
 
-        var error = await Assert.ThrowsAsync<DbRecoveryException>(() => ServiceOver(storage).CreateAsync(Cluster, Repository, null, CancellationToken.None));
+        var error = await Assert.ThrowsAsync<DbRecoveryException>(() => ServiceOver(storage).CreateAsync(RequestOf(), null, CancellationToken.None));
 
         Assert.Equal(ErrorIds.RepositoryCorrupt, error.Id);
         Assert.StartsWith("packs/", error.Target);
@@ -68,7 +71,7 @@ public sealed class BackupWriteOrderTests : BackupFixture
             var storage = new WatchedStorage(new DirectoryStorage(Repository.Path)) { FailAt = last, StaysDead = dead };
             try
             {
-                await ServiceOver(storage).CreateAsync(Cluster, Repository, null, CancellationToken.None);
+                await ServiceOver(storage).CreateAsync(RequestOf(), null, CancellationToken.None);
                 break;
             }
             catch (DbRecoveryException e)
