@@ -82,7 +82,8 @@ internal sealed class SalvageRowsAction : RecoveryAction<SalvageRowsOptions, Sal
 
     // a deleted or emptied file has no rows, and a file that nobody wrote to has no newer ones: what differs in it is damage
     private static string? NothingBecause(ActionContext context, string source) =>
-        context.Facts.Bool(SqliteFacts.UnwrittenSinceBackup) == true ? "nothing was written since the backup"
+        context.Fault?.Details.GetValueOrDefault("damage") == "silent" ? "pages changed though nothing was written, so that what looks newer may be damage"
+        : context.Facts.Bool(SqliteFacts.UnwrittenSinceBackup) == true && context.Facts.Text(CommonFacts.BackupId) == context.Facts.Text(CommonFacts.BackupProvedId) ? "nothing was written since the backup"
         : !File.Exists(source) ? "the database is gone"
         : new FileInfo(source).Length == 0 ? "the database is empty"
         : null;
