@@ -11,6 +11,7 @@
     FormatsToProcess     = @('DbRecovery.Format.ps1xml')
     CmdletsToExport      = @(
         'Approve-DbIncident'
+        'Export-DbReport'
         'Get-DbBackup'
         'Get-DbCluster'
         'Get-DbFault'
