@@ -19,6 +19,9 @@ internal sealed record Column<T>(string Heading, Action<HtmlWriter, T> Cell, boo
 /// <summary>Parts that several sections use.</summary>
 internal static class Markup
 {
+    // more columns than this are printed on a page turned on its side
+    private const int MostUpright = 10;
+
     /// <summary>The shapes of the tones, drawn once and used by name.</summary>
     public static void Shapes(HtmlWriter to)
     {
@@ -87,7 +90,7 @@ internal static class Markup
     public static void Table<T>(this HtmlWriter to, string caption, IEnumerable<T> rows, params Column<T>[] columns)
     {
         var id = to.NextId();
-        to.Open("div", ("class", "scroll"), ("role", "region"), ("tabindex", "0"), ("aria-labelledby", id));
+        to.Open("div", ("class", columns.Length > MostUpright ? "scroll wide" : "scroll"), ("role", "region"), ("tabindex", "0"), ("aria-labelledby", id));
         to.Open("table").Leaf("caption", caption, ("id", id)).Open("thead").Open("tr");
         foreach (var column in columns)
             to.Leaf("th", column.Heading, ("scope", "col"), ("class", column.Number ? "number" : null));

@@ -26,7 +26,9 @@ internal static class HealthSection
                 new Column<Fault>("Fault", (w, f) => w.Foreign(f.Id)), new("Severity", (w, f) => w.Badge(IncidentSection.ToneOf(f.Severity), Markup.Words(f.Severity))),
                 new("Confidence", (w, f) => w.Text(Markup.Words(f.Confidence))), new("Node", (w, f) => w.Foreign(f.Node ?? "the cluster")), new("What is wrong", (w, f) => w.Foreign(f.Summary)));
         var concerns = health.Checks.Where(c => c.Verdict is CheckVerdict.Fail or CheckVerdict.Warn).ToList();
-        to.Fold($"Checks: {health.Checks.Count(c => c.Verdict == CheckVerdict.Pass)} of {health.Checks.Count} passed", concerns.Count > 0);
+        var words = new[] { (CheckVerdict.Fail, "failed"), (CheckVerdict.Warn, "with a warning"), (CheckVerdict.Pass, "passed"), (CheckVerdict.Unknown, "not looked at") }
+            .Select(v => (Count: health.Checks.Count(c => c.Verdict == v.Item1), v.Item2)).Where(v => v.Count > 0).Select(v => $"{v.Count} {v.Item2}");
+        to.Fold($"Checks: {string.Join(", ", words)}", concerns.Count > 0);
         to.Table($"Checks of {HtmlText.Bounded(cluster.Name)}", health.Checks.OrderBy(c => Order(c.Verdict)).Take(ReportLimits.Lines),
             new Column<HealthCheck>("Check", (w, c) => w.Foreign(c.Name)), new("Verdict", (w, c) => w.Badge(ToneOf(c.Verdict), Markup.Words(c.Verdict))),
             new("Node", (w, c) => w.Foreign(c.Node ?? "the cluster")), new("Value", (w, c) => w.Foreign(c.Value is null ? "unknown" : $"{Markup.Value(c.Value)} {c.Unit}".TrimEnd())),

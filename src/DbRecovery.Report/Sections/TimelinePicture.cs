@@ -10,6 +10,7 @@ internal static class TimelinePicture
 {
     private const int Row = 34;
     private const int Axis = 24;
+    private const int LongestName = 32;
 
     public static void Write(HtmlWriter to, IncidentReport incident)
     {
@@ -33,7 +34,7 @@ internal static class TimelinePicture
         var (title, description) = (to.NextId(), to.NextId());
         to.Open("svg", ("role", "img"), ("aria-labelledby", title), ("aria-describedby", description), ("width", "100%"), ("height", Text(height)));
         to.Leaf("title", $"Timeline of incident {HtmlText.Bounded(incident.Id)}: {(incident.RecoveryTime is { } rto ? $"recovered in {SizeText.Duration(rto)}" : "not recovered")}", ("id", title));
-        to.Leaf("desc", string.Join("; ", phases.Select(p => $"{HtmlText.Bounded(p.Name)}: {Took(p)}")) + ".", ("id", description));
+        to.Leaf("desc", string.Join("; ", phases.Select(p => $"{Short(p.Name)}: {Took(p)}")) + ".", ("id", description));
         foreach (var (since, at) in axis.Ticks())
         {
             Rule(to, at, height - Axis, "tick");
@@ -52,7 +53,7 @@ internal static class TimelinePicture
         var width = Math.Max(phase.To is { } end ? axis.At(end) - from : 100 - from, 0.4);
         // a bar at the very end still shows
         from = Math.Min(from, 100 - width);
-        to.Leaf("text", HtmlText.Bounded(phase.Name), ("class", "name"), ("x", "0"), ("y", Text(top + 13)));
+        to.Leaf("text", Short(phase.Name), ("class", "name"), ("x", "0"), ("y", Text(top + 13)));
         to.Leaf("text", Took(phase), ("class", "took"), ("x", "100%"), ("y", Text(top + 13)), ("text-anchor", "end"));
         to.Leaf("rect", null, ("class", "track"), ("x", "0"), ("width", "100%"), ("y", Text(top + 19)), ("height", "9"), ("rx", "2"));
         to.Leaf("rect", null, ("class", "bar " + phase.Kind.ToString().ToLowerInvariant()), ("x", Percent(from)), ("width", Percent(width)), ("y", Text(top + 19)), ("height", "9"), ("rx", "2"));
@@ -64,6 +65,9 @@ internal static class TimelinePicture
         to.Leaf("line", null, ("class", name), ("x1", Percent(at)), ("x2", Percent(at)), ("y1", "0"), ("y2", Text(height)));
 
     private static string Took(Phase phase) => phase.Duration is { } took ? SizeText.Duration(took) : phase.Kind is PhaseKind.Step or PhaseKind.FailedStep ? "did not end" : "-";
+
+    // the table has it whole
+    private static string Short(string name) => name.EnumerateRunes().Count() <= LongestName ? name : string.Concat(name.EnumerateRunes().Take(LongestName - 1)) + "…";
 
     private static string Percent(double value) => value.ToString("0.##", CultureInfo.InvariantCulture) + "%";
 

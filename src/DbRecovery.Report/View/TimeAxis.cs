@@ -32,6 +32,9 @@ internal sealed class TimeAxis
         }
         if (End > at)
             _parts.Add((at, End, 0, 0, false));
+        // a wait whose end is not known has its room all the same
+        if (phases.Any(p => p is { Kind: PhaseKind.Waiting, To: null } && p.From >= End))
+            _parts.Add((End, End.AddSeconds(1), 0, 0, true));
         Place();
     }
 
