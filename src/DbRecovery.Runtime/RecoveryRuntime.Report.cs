@@ -50,6 +50,9 @@ public sealed partial class RecoveryRuntime
         var problems = new List<string>();
         void Missing(DbRecoveryException error)
         {
+            // one repository that cannot be read is one problem, however many clusters it serves
+            if (problems.Contains(error.Message))
+                return;
             problems.Add(error.Message);
             problem?.Invoke(error);
         }

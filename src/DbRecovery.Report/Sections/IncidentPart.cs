@@ -47,14 +47,14 @@ internal static class IncidentPart
         Cut(to, incident.Fault.Evidence.Count);
         if (incident.Fault.RuledOut.Count > 0)
         {
-            to.Leaf("h5", "Ruled out").Open("ul");
+            to.Leaf("h4", "Ruled out", ("class", "minor")).Open("ul");
             foreach (var other in incident.Fault.RuledOut.Take(ReportLimits.Values))
                 to.Open("li").Foreign(other).Close();
             to.Close();
         }
         if (incident.Fault.Details.Count > 0)
         {
-            to.Leaf("h5", "Details").Open("dl", ("class", "pairs"));
+            to.Leaf("h4", "Details", ("class", "minor")).Open("dl", ("class", "pairs"));
             foreach (var (name, value) in incident.Fault.Details.OrderBy(d => d.Key, StringComparer.Ordinal).Take(ReportLimits.Values))
                 to.Open("dt").Foreign(name).Close().Open("dd").Foreign(Markup.Value(value)).Close();
             to.Close();
