@@ -10,15 +10,18 @@
     CompatiblePSEditions = @('Core')
     FormatsToProcess     = @('DbRecovery.Format.ps1xml')
     CmdletsToExport      = @(
+        'Add-DbRepositoryKey'
         'Approve-DbIncident'
         'Export-DbReport'
         'Get-DbBackup'
         'Get-DbCluster'
         'Get-DbFault'
         'Get-DbIncident'
+        'Get-DbRepositoryKey'
         'Get-DbRunbook'
         'Invoke-DbRunbook'
         'New-DbBackup'
+        'Remove-DbRepositoryKey'
         'Restore-DbBackup'
         'Resume-DbIncident'
         'Resume-DbRecovery'
@@ -26,6 +29,7 @@
         'Test-DbBackup'
         'Test-DbHealth'
         'Test-DbRunbook'
+        'Update-DbRepositoryKey'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()

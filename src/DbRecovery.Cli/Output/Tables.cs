@@ -68,6 +68,11 @@ internal static class Tables
             new("Clusters", r => Number(r.Clusters), true), new("Incidents", r => Number(r.Incidents), true), new("Backups", r => Number(r.Backups), true),
             new("Drills", r => Number(r.Drills), true), new("Size", r => SizeText.Size(r.SizeBytes), true), new("Path", r => r.Path),
         },
+        nameof(RepositoryKeyInfo) => new TableColumn<RepositoryKeyInfo>[]
+        {
+            new("Id", k => k.Id[..Math.Min(8, k.Id.Length)]), new("Label", k => k.Label ?? "-"), new("Kind", RepositoryKeyText.Kind), new("State", k => k.State.ToString()),
+            new("Epoch", k => k.Epoch is { } epoch ? Number(epoch) : "-", true), new("In use", k => k.InUse is null ? "-" : k.InUse.Value ? "yes" : "no"), new("Created", k => SizeText.Moment(k.CreatedAt)),
+        },
         var other => throw new InvalidOperationException($"no table for {other}"),
     });
 
