@@ -61,6 +61,7 @@ public sealed partial class RecoveryRuntime
             Clusters = clusters,
             Incidents = incidents,
             Backups = await BackupsOfAsync(clusters, Missing, cancellationToken).ConfigureAwait(false),
+            Drills = DrillsOf(clusters, Missing),
             Health = request.Health ? await HealthOfAsync(clusters, Missing, progress, cancellationToken).ConfigureAwait(false) : [],
             Problems = problems,
         };
@@ -96,6 +97,21 @@ public sealed partial class RecoveryRuntime
                 found.AddRange(backups.Select(b => b with { Definition = b.Definition ?? cluster }));
             }
             catch (DbRecoveryException e) when (e.Id is not ErrorIds.Cancelled)
+            {
+                missing(e);
+            }
+        return found;
+    }
+
+    private IReadOnlyList<DrillResult> DrillsOf(IReadOnlyList<ClusterDefinition> clusters, Action<DbRecoveryException> missing)
+    {
+        var found = new List<DrillResult>();
+        foreach (var cluster in clusters)
+            try
+            {
+                found.AddRange(GetDrills(cluster.Name));
+            }
+            catch (DbRecoveryException e)
             {
                 missing(e);
             }

@@ -128,6 +128,11 @@ public abstract class DbCmdlet : PSCmdlet, IDisposable
         return ShouldProcess(description, question, "DbRecovery");
     }
 
+    /// <summary>Whether only a plan is wanted.</summary>
+    internal bool IsWhatIf => MyInvocation.BoundParameters.TryGetValue("WhatIf", out var given)
+        ? given is SwitchParameter { IsPresent: true }
+        : GetVariableValue("WhatIfPreference") is true or SwitchParameter { IsPresent: true };
+
     /// <summary>The path of the inventory in the file system, or null.</summary>
     internal string? InventoryPath => Inventory is null ? null : ResolvePath(Inventory, nameof(Inventory));
 

@@ -36,14 +36,24 @@ public sealed record RowRestoreOrder
 public interface ISalvager
 {
     /// <summary>Reads a damaged database into a new one: every table, around the damage. The damaged file is only read.</summary>
+    /// <param name="damaged">The damaged database.</param>
+    /// <param name="destination">The new one; null: nothing is written, the report says what can be read.</param>
+    /// <param name="progress">Progress.</param>
+    /// <param name="cancellationToken">Cancels; nothing is left then.</param>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.DatabaseCorrupt"/>: nothing at all can be read; <see cref="ErrorIds.TargetExists"/>; <see cref="ErrorIds.OutOfSpace"/>.</exception>
-    Task<SalvageReport> SalvageAsync(string damaged, string destination, IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
+    Task<SalvageReport> SalvageAsync(string damaged, string? destination, IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Adds rows of a damaged database to a restored one where it has none with their key: a proved row is never overwritten.
-    /// Which rows were added is listed in <paramref name="rowList"/>.
+    /// Adds rows of a damaged database to a restored one where it has none with their key: a proved row is never overwritten, and
+    /// nothing is added that breaks a constraint. Done twice, it adds nothing the second time.
     /// </summary>
-    Task<SalvageReport> AddNewerRowsAsync(string damaged, string restored, string rowList, IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
+    /// <param name="damaged">The damaged database; it is only read.</param>
+    /// <param name="restored">The restored one.</param>
+    /// <param name="rowList">The file that gets a line for every row that was added, before it is; null: nothing is written, the report says what would be.</param>
+    /// <param name="progress">Progress.</param>
+    /// <param name="cancellationToken">Cancels; nothing was added then.</param>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.DatabaseCorrupt"/>: nothing at all can be read; <see cref="ErrorIds.DatabaseNotFound"/>; <see cref="ErrorIds.DatabaseBusy"/>.</exception>
+    Task<SalvageReport> AddNewerRowsAsync(string damaged, string restored, string? rowList, IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
 }
 
 /// <summary>Says what lies where in a file of a backup, so that damage to bytes can be named as damage to tables.</summary>
@@ -55,14 +65,4 @@ public interface IObjectMap
     /// <param name="ranges">Offsets and lengths that cannot be read.</param>
     /// <param name="cancellationToken">Cancels.</param>
     Task<IReadOnlyList<string>> ObjectsInAsync(IBackupContent backup, string path, IReadOnlyList<(long Offset, long Length)> ranges, CancellationToken cancellationToken);
-}
-
-/// <summary>Damages a database on purpose. Only ever given the sandbox copy of a drill.</summary>
-public interface IFaultInjector
-{
-    /// <summary>What it can inflict.</summary>
-    IReadOnlyList<DrillDamage> Damages { get; }
-
-    /// <summary>Inflicts a damage on a file that lies in a sandbox, and says in one sentence what was done.</summary>
-    Task<string> InflictAsync(DrillDamage damage, NodeDefinition node, CancellationToken cancellationToken);
 }

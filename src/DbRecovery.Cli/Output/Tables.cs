@@ -68,10 +68,36 @@ internal static class Tables
             new("Clusters", r => Number(r.Clusters), true), new("Incidents", r => Number(r.Incidents), true), new("Backups", r => Number(r.Backups), true),
             new("Drills", r => Number(r.Drills), true), new("Size", r => SizeText.Size(r.SizeBytes), true), new("Path", r => r.Path),
         },
+        nameof(RetentionDecision) => new TableColumn<RetentionDecision>[]
+        {
+            new("Id", d => d.Backup.Id), new("Cluster", d => d.Backup.Cluster), new("Kind", d => d.Backup.Kind.ToString()), new("Finished", d => SizeText.Moment(d.Backup.FinishedAt)),
+            new("Decision", d => d.Keep ? "keep" : d.Removed ? "removed" : "remove"), new("Because", d => d.Reasons.Count == 0 ? "no rule keeps it" : string.Join(", ", d.Reasons)),
+        },
+        nameof(PruneResult) => new TableColumn<PruneResult>[]
+        {
+            new("Repository", r => r.Repository), new("Planned", r => r.Planned ? "yes" : "no"), new("Trashed", r => $"{Number(r.TrashedPacks)} ({SizeText.Size(r.TrashedBytes)})", true),
+            new("Freed", r => SizeText.Size(r.FreedBytes), true), new("Waiting", r => SizeText.Size(r.WaitingBytes), true), new("Waiting for", r => r.WaitingFor ?? "-"),
+            new("Repacked", r => Number(r.RepackedPacks), true),
+        },
+        nameof(DrillResult) => new TableColumn<DrillResult>[]
+        {
+            new("Damage", d => d.Damage), new("Result", d => d.Skipped is not null ? "skipped" : d.Passed ? "passed" : "FAILED"), new("Score", d => d.Skipped is not null ? "-" : Number(d.Score), true),
+            new("Detected", d => SizeText.Duration(d.DetectionTime), true), new("Recovered", d => SizeText.Duration(d.RecoveryTime), true),
+            new("Lost", d => d.LostRows is { } lost ? Number(lost) : "-", true), new("Runbook", d => d.Runbook ?? "-"),
+        },
+        nameof(PlannedDamage) => new TableColumn<PlannedDamage>[]
+        {
+            new("Damage", d => d.Damage.Name), new("Expected fault", d => d.Damage.ExpectedFault), new("What is done", d => d.Skipped is { } why ? $"skipped: {why}" : d.Damage.Description),
+        },
         nameof(RepositoryKeyInfo) => new TableColumn<RepositoryKeyInfo>[]
         {
             new("Id", k => k.Id[..Math.Min(8, k.Id.Length)]), new("Label", k => k.Label ?? "-"), new("Kind", RepositoryKeyText.Kind), new("State", k => k.State.ToString()),
             new("Epoch", k => k.Epoch is { } epoch ? Number(epoch) : "-", true), new("In use", k => k.InUse is null ? "-" : k.InUse.Value ? "yes" : "no"), new("Created", k => SizeText.Moment(k.CreatedAt)),
+        },
+        nameof(SalvagedTable) => new TableColumn<SalvagedTable>[]
+        {
+            new("Table", t => t.Table), new("Rows", t => Number(t.Rows), true), new("From indexes", t => Number(t.RowsFromIndexes), true),
+            new("Lost", t => t.RowsUnreadable is { } lost ? Number(lost) : "unknown", true), new("Whole", t => t.Complete ? "yes" : "NO"),
         },
         var other => throw new InvalidOperationException($"no table for {other}"),
     });

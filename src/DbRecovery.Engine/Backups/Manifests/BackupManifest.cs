@@ -89,6 +89,30 @@ internal sealed record BackupManifest
         }
     }
 
+    /// <summary>The same backup with its blobs in other packs.</summary>
+    /// <param name="packOf">The pack of a blob, from the one in which it is now.</param>
+    public BackupManifest WithPacks(Func<string, BlobId, string> packOf)
+    {
+        var packs = new List<string>();
+        var numbers = new Dictionary<string, int>(StringComparer.Ordinal);
+        int NumberOf(int old, string id)
+        {
+            BlobId.TryParse(id, out var blob);
+            var pack = packOf(Packs[old], blob);
+            if (numbers.TryGetValue(pack, out var number))
+                return number;
+            packs.Add(pack);
+            return numbers[pack] = packs.Count - 1;
+        }
+        List<HashBlob> Hashes(IReadOnlyList<HashBlob> blobs) => blobs.Select(h => h with { Pack = NumberOf(h.Pack, h.Blob) }).ToList();
+        var entries = Entries.Select(e => e with
+        {
+            Runs = e.Runs.Select(r => r with { Pack = NumberOf(r.Pack, r.Blob) }).ToList(),
+            PageHashes = e.PageHashes is { } hashes ? hashes with { Base = Hashes(hashes.Base), Deltas = Hashes(hashes.Deltas) } : null,
+        }).ToList();
+        return this with { Entries = entries, Packs = packs };
+    }
+
     /// <summary>What makes the manifest unusable though its bytes are as written; null for nothing.</summary>
     public string? Defect()
     {
