@@ -12,6 +12,7 @@
     CmdletsToExport      = @(
         'Add-DbRepositoryKey'
         'Approve-DbIncident'
+        'Export-DbReport'
         'Export-DbSalvage'
         'Get-DbBackup'
         'Get-DbCluster'

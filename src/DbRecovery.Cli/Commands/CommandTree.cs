@@ -29,6 +29,7 @@ internal static class CommandTree
         RunbookCommands.Add(root, bind);
         IncidentCommands.Add(root, bind);
         BackupCommands.Add(root, bind);
+        ReportCommand.Add(root, bind);
         RemovalCommands.Add(root, bind);
         DrillCommands.Add(root, bind);
         RepositoryKeyCommands.Add(root, bind);

@@ -63,6 +63,11 @@ internal static class Tables
             new("Backup", r => r.BackupId), new("Cluster", r => r.Cluster), new("Size", r => SizeText.Size(r.SizeBytes), true),
             new("Duration", r => SizeText.Duration(r.Duration), true), new("Path", r => r.Path), new("Kept", r => r.PreviousPath ?? "-"),
         },
+        nameof(ReportResult) => new TableColumn<ReportResult>[]
+        {
+            new("Clusters", r => Number(r.Clusters), true), new("Incidents", r => Number(r.Incidents), true), new("Backups", r => Number(r.Backups), true),
+            new("Drills", r => Number(r.Drills), true), new("Size", r => SizeText.Size(r.SizeBytes), true), new("Path", r => r.Path),
+        },
         nameof(RetentionDecision) => new TableColumn<RetentionDecision>[]
         {
             new("Id", d => d.Backup.Id), new("Cluster", d => d.Backup.Cluster), new("Kind", d => d.Backup.Kind.ToString()), new("Finished", d => SizeText.Moment(d.Backup.FinishedAt)),
