@@ -19,10 +19,11 @@ internal sealed record RepositoryHeader
 /// <summary>An opened repository.</summary>
 internal sealed class BackupRepository
 {
-    private const string HeaderKey = "repo.json";
+    public const string HeaderKey = "repo.json";
     private const long MaxHeaderSize = 1 << 20;
-    private static readonly HashSet<string> OwnNames =
-        ["repo.json", "keys", "packs", "index", "backups", "logs", "sessions", "trash", "tests", "tmp", "RESTORE-BY-HAND.md", "lost+found"];
+    /// <summary>What stands in a repository's folder.</summary>
+    public static readonly HashSet<string> OwnNames =
+        ["repo.json", "repo.copy.json", "keys", "packs", "index", "backups", "logs", "sessions", "trash", "tests", "tmp", "scrub", "quarantine", "RESTORE-BY-HAND.md", "lost+found"];
 
     private BackupRepository(IRepositoryStorage storage, RepositoryHeader header) => (Storage, Header) = (storage, header);
 

@@ -17,7 +17,18 @@ internal sealed class RepositoryOpener(Func<RepositoryDefinition, IRepositorySto
         await OpenAsync(definition, cancellationToken).ConfigureAwait(false)
         ?? throw new DbRecoveryException(ErrorIds.RepositoryInvalid, ErrorKind.NotFound, $"there is no repository at '{definition.Path}'", "Check that its disk is mounted.", definition.Path);
 
-    /// <summary>Opens a repository or creates it.</summary>
-    public Task<BackupRepository> OpenOrCreateAsync(RepositoryDefinition definition, CancellationToken cancellationToken) =>
-        BackupRepository.OpenOrCreateAsync(storages(definition), clock, cancellationToken);
+    /// <summary>Opens a repository or creates it, for writing: what every repository has beside its data is made sure of.</summary>
+    public async Task<BackupRepository> OpenOrCreateAsync(RepositoryDefinition definition, CancellationToken cancellationToken)
+    {
+        var repository = await BackupRepository.OpenOrCreateAsync(storages(definition), clock, cancellationToken).ConfigureAwait(false);
+        await HeaderCopy.EnsureAsync(repository.Storage, cancellationToken).ConfigureAwait(false);
+        await HandBook.WriteAsync(repository, cancellationToken).ConfigureAwait(false);
+        return repository;
+    }
+
+    /// <summary>Where a repository is kept, unopened.</summary>
+    public IRepositoryStorage StorageOf(RepositoryDefinition definition) => storages(definition);
+
+    /// <summary>The same over other storages.</summary>
+    public RepositoryOpener Over(Func<RepositoryDefinition, IRepositoryStorage> other) => new(other, Secrets, clock);
 }

@@ -57,6 +57,32 @@ internal sealed record BackupManifest
         }
     }
 
+    /// <summary>The same backup, with every blob in the pack, and under the id, that a function gives for it.</summary>
+    public BackupManifest WithBlobs(Func<string, string, (string Pack, string Blob)> place)
+    {
+        var packs = new List<string>();
+        var numbers = new Dictionary<string, int>();
+        var entries = Entries.Select(e => e with { Runs = [.. e.Runs.Select(Moved)] }).ToList();
+        return this with { Packs = packs, Entries = entries };
+
+        ManifestRun Moved(ManifestRun run)
+        {
+            var (number, blob) = Place(run.Pack, run.Blob);
+            return run with { Pack = number, Blob = blob };
+        }
+
+        (int Pack, string Blob) Place(int pack, string blob)
+        {
+            var to = place(Packs[pack], blob);
+            if (!numbers.TryGetValue(to.Pack, out var number))
+            {
+                numbers[to.Pack] = number = packs.Count;
+                packs.Add(to.Pack);
+            }
+            return (number, to.Blob);
+        }
+    }
+
     /// <summary>What makes the manifest unusable though its bytes are as written; null for nothing.</summary>
     public string? Defect()
     {

@@ -32,22 +32,30 @@ internal static class PackReader
     }
 
     /// <summary>Reads, opens, decodes and checks a blob; null where the bytes are not what was written or are missing.</summary>
-    public static async Task<bool> TryReadBlobAsync(BackupRepository repository, BlobLocation location, CodecContext codec, Memory<byte> destination, CancellationToken cancellationToken)
+    public static async Task<bool> TryReadBlobAsync(BackupRepository repository, BlobLocation location, CodecContext codec, Memory<byte> destination, CancellationToken cancellationToken) =>
+        await TryReadPayloadAsync(repository, location, codec, destination, null, cancellationToken).ConfigureAwait(false) is not null;
+
+    /// <summary>As <see cref="TryReadBlobAsync"/>, and gives the compressed bytes, too, for whoever stores them elsewhere. Their length, or null.</summary>
+    public static async Task<int?> TryReadPayloadAsync(BackupRepository repository, BlobLocation location, CodecContext codec, Memory<byte> destination, Memory<byte>? payloadTo, CancellationToken cancellationToken)
     {
         var entry = location.Entry;
         if (entry.RawLength != destination.Length)
-            return false;
+            return null;
         var buffer = ArrayPool<byte>.Shared.Rent(entry.StoredLength);
         try
         {
             var stored = buffer.AsMemory(0, entry.StoredLength);
             var read = await repository.Storage.ReadAsync(PackFormat.Key(location.Pack), entry.Offset, stored, cancellationToken).ConfigureAwait(false);
             if (read != entry.StoredLength)
-                return false;
+                return null;
             var salt = repository.Sealer.CipherId == 0 ? default : await SaltAsync(repository, location.Pack, cancellationToken).ConfigureAwait(false);
             var context = new SealContext(repository.Header.RepoId, salt, location.Sequence, entry.Id, SealedKind.Blob);
-            return repository.Sealer.Open(context, stored) is { } payload && codec.Decompress(entry.Codec, payload.Span, destination.Span)
-                && IdOf(repository.Identity, codec, destination.Span, entry.PageSize) == entry.Id;
+            if (repository.Sealer.Open(context, stored) is not { } payload || !codec.Decompress(entry.Codec, payload.Span, destination.Span)
+                || IdOf(repository.Identity, codec, destination.Span, entry.PageSize) != entry.Id)
+                return null;
+            if (payloadTo is { } copy)
+                payload.CopyTo(copy);
+            return payload.Length;
         }
         finally
         {
@@ -78,7 +86,8 @@ internal static class PackReader
         }
     }
 
-    private static BlobId IdOf(IBlobIdentity identity, CodecContext codec, ReadOnlySpan<byte> data, int pageSize)
+    /// <summary>The id of a blob's data.</summary>
+    public static BlobId IdOf(IBlobIdentity identity, CodecContext codec, ReadOnlySpan<byte> data, int pageSize)
     {
         var digests = codec.ScratchOf(Sha256BlobIdentity.PageCount(data.Length, pageSize) * Sha256BlobIdentity.DigestSize);
         identity.HashPages(data, pageSize, digests);
