@@ -11,6 +11,7 @@
     FormatsToProcess     = @('DbRecovery.Format.ps1xml')
     CmdletsToExport      = @(
         'Approve-DbIncident'
+        'Copy-DbBackup'
         'Get-DbBackup'
         'Get-DbCluster'
         'Get-DbFault'
@@ -18,12 +19,14 @@
         'Get-DbRunbook'
         'Invoke-DbRunbook'
         'New-DbBackup'
+        'Repair-DbRepository'
         'Restore-DbBackup'
         'Resume-DbIncident'
         'Resume-DbRecovery'
         'Suspend-DbRecovery'
         'Test-DbBackup'
         'Test-DbHealth'
+        'Test-DbRepository'
         'Test-DbRunbook'
     )
     FunctionsToExport    = @()

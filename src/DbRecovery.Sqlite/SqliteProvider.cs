@@ -36,6 +36,7 @@ public sealed class SqliteProvider : IDatabaseProvider
             new SqliteMaintenance(time),
             new SqliteObserver(time),
             new SqliteInspector(),
+            new BackupObjectMap(),
             new SqliteSession(time),
         ];
     }
