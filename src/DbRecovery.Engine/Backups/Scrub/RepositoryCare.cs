@@ -30,7 +30,7 @@ public sealed class RepositoryCare
     public Task<RepositoryReport> TestAsync(RepositoryDefinition repository, bool full, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
         Guarded(repository, async () =>
         {
-            var (opened, header) = await HeaderRecovery.OpenAsync(_repositories, repository, cancellationToken).ConfigureAwait(false);
+            var (opened, header) = await HeaderRecovery.OpenAsync(ReadOnly("scrub/"), repository, cancellationToken).ConfigureAwait(false);
             return (await new RepositoryScrub(opened, repository, _providers, _zstd, _clock).ExecuteAsync(full, header?.Damage, progress, cancellationToken).ConfigureAwait(false)).Report;
         });
 
@@ -45,7 +45,7 @@ public sealed class RepositoryCare
         Guarded(repository, async () =>
         {
             var from = other is null ? null : await _repositories.OpenExistingAsync(other, cancellationToken).ConfigureAwait(false);
-            var (opened, header) = await HeaderRecovery.OpenAsync(_repositories, repository, cancellationToken).ConfigureAwait(false);
+            var (opened, header) = await HeaderRecovery.OpenAsync(plan ? ReadOnly(null) : _repositories, repository, cancellationToken).ConfigureAwait(false);
             if (from?.Storage.Location == opened.Storage.Location)
                 throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"'{repository.Path}' cannot be repaired from itself", "Name another repository that holds the same backups.", repository.Path);
             return await new RepositoryRepair(opened, repository, from, header, _providers, _zstd, _clock, plan).ExecuteAsync(progress, cancellationToken).ConfigureAwait(false);
@@ -64,6 +64,8 @@ public sealed class RepositoryCare
             var to = await _repositories.OpenOrCreateAsync(destination, cancellationToken).ConfigureAwait(false);
             return await new BackupCopy(content, to, destination, _zstd, _clock).ExecuteAsync(progress, cancellationToken).ConfigureAwait(false);
         });
+
+    private RepositoryOpener ReadOnly(string? writable) => _repositories.Over(r => new DryStorage(_repositories.StorageOf(r), writable));
 
     private static async Task<T> Guarded<T>(RepositoryDefinition repository, Func<Task<T>> work)
     {

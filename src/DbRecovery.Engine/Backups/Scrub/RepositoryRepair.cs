@@ -4,7 +4,7 @@ namespace DbRecovery.Engine.Backups;
 
 /// <summary>
 /// Mends a repository. The order makes it safe to be killed anywhere: what can still be read is stored anew and indexed, then backups are
-/// pointed there, and only then what is damaged goes away, to quarantine/. A plan goes the same way and writes nothing.
+/// pointed there, and only then what is damaged goes away, to quarantine/. A plan goes the same way over a storage that drops what is written.
 /// </summary>
 internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDefinition definition, BackupRepository? other, RecoveredHeader? header,
     Func<string, IDatabaseProvider> providers, ZstdLibrary? zstd, TimeProvider clock, bool plan)
@@ -21,22 +21,17 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
     public async Task<RepositoryRepairResult> ExecuteAsync(IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         var (started, at) = (clock.GetUtcNow(), Stopwatch.GetTimestamp());
-        var mark = plan ? null : await WriterMark.PutAsync(_storage, "repair", clock, cancellationToken).ConfigureAwait(false);
         IReadOnlyList<RepositoryDamage> left;
-        try
+        var mark = await WriterMark.PutAsync(_storage, "repair", clock, cancellationToken).ConfigureAwait(false);
+        await using (mark.ConfigureAwait(false))
         {
-            var found = await new RepositoryScrub(repository, definition, providers, zstd, clock).ExecuteAsync(false, header?.Damage, progress, cancellationToken, remember: !plan).ConfigureAwait(false);
+            var found = await new RepositoryScrub(repository, definition, providers, zstd, clock).ExecuteAsync(false, header?.Damage, progress, cancellationToken).ConfigureAwait(false);
             await RepairHeaderAsync(cancellationToken).ConfigureAwait(false);
             await RepairPacksAsync(found, progress, cancellationToken).ConfigureAwait(false);
             await RepairManifestsAsync(found, progress, cancellationToken).ConfigureAwait(false);
             await RepairIndexesAsync(found, cancellationToken).ConfigureAwait(false);
             await RepairDocumentsAsync(found, cancellationToken).ConfigureAwait(false);
             left = found.Report.Damage;
-        }
-        finally
-        {
-            if (mark is not null)
-                await mark.DisposeAsync().ConfigureAwait(false);
         }
         if (!plan)
             left = (await new RepositoryScrub(repository, definition, providers, zstd, clock).ExecuteAsync(false, null, progress, cancellationToken).ConfigureAwait(false)).Report.Damage;
@@ -49,8 +44,7 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
 
     private async Task DoAsync(RepositoryRepairKind kind, string key, string text, Func<Task> act)
     {
-        if (!plan)
-            await act().ConfigureAwait(false);
+        await act().ConfigureAwait(false);
         _actions.Add(new RepositoryRepairAction(kind, key, text));
     }
 
@@ -84,7 +78,7 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
         }
         foreach (var key in needs.Stale)
             await RepointAsync(key, found.Blobs, cancellationToken).ConfigureAwait(false);
-        foreach (var pack in bad.Where(p => !plan && !written.Contains(p.Name)))
+        foreach (var pack in bad.Where(p => !written.Contains(p.Name)))
             await _storage.DeleteAsync(PackFormat.Key(pack.Name), cancellationToken).ConfigureAwait(false);
     }
 
@@ -99,8 +93,7 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
             {
                 if (blob is null || _new.ContainsKey(location.Entry.Id))
                     continue;
-                if (!plan)
-                    _new[location.Entry.Id] = await writer.AppendAsync(location.Entry.Id, blob.Payload, blob.Entry.RawLength, blob.Entry.PageSize, blob.Entry.Codec, cancellationToken).ConfigureAwait(false);
+                _new[location.Entry.Id] = await writer.AppendAsync(location.Entry.Id, blob.Payload, blob.Entry.RawLength, blob.Entry.PageSize, blob.Entry.Codec, cancellationToken).ConfigureAwait(false);
                 _rescued++;
             }
             _actions.Add(new RepositoryRepairAction(RepositoryRepairKind.RescueBlobs, PackFormat.Key(pack), $"{_rescued - before} unharmed blobs stored in a new pack"));
@@ -120,8 +113,7 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
                 _lost++;
                 continue;
             }
-            if (!plan)
-                _new[lost.Id] = await AppendAsync(writer, lost.Id, data, unit, codec, cancellationToken).ConfigureAwait(false);
+            _new[lost.Id] = await AppendAsync(writer, lost.Id, data, unit, codec, cancellationToken).ConfigureAwait(false);
             _refilled++;
         }
         if (_refilled > 0)
@@ -142,7 +134,6 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
     {
         var (manifest, _) = await ManifestStore.ReadAsync(repository, key, cancellationToken).ConfigureAwait(false);
         var text = $"backup {manifest.Id} points to the packs in which its blobs are now";
-        var lost = 0;
         var moved = manifest.WithBlobs((pack, blob) =>
         {
             BlobId.TryParse(blob, out var id);
@@ -150,11 +141,9 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
                 return (stored.Name!, blob);
             if (blobs.Find(id) is { } place)
                 return (place.Pack, blob);
-            lost++;
             return (pack, blob);
         });
-        // in a plan the new packs have no names: then what is not lost moves
-        if (plan ? lost < manifest.References().Count() : !moved.Packs.SequenceEqual(manifest.Packs))
+        if (!moved.Packs.SequenceEqual(manifest.Packs))
             await DoAsync(RepositoryRepairKind.RepointBackup, key, text, () => ManifestStore.ReplaceAsync(repository, moved, cancellationToken)).ConfigureAwait(false);
     }
 

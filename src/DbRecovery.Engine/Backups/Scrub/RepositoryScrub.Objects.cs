@@ -16,7 +16,7 @@ internal sealed partial class RepositoryScrub
 
     private void CheckIndexes(BlobIndex index)
     {
-        foreach (var damaged in index.Damaged.Where(d => d.Target?.StartsWith("index/", StringComparison.Ordinal) == true))
+        foreach (var damaged in index.Damaged.Where(d => d.Target is { } key && IsIndex(key)))
             Add(damaged.Target!, RepositoryObjectKind.Index, "its bytes are not those that its name promises", "Repair builds it again from the packs; so does the next backup. Nothing is lost.");
         // a backup that was killed leaves packs that no index and no backup names: that is no damage
         foreach (var pack in index.Unindexed.Where(p => _referenced.Contains(p.Name) && !_packs.ContainsKey(p.Name)).Take(1))
@@ -43,7 +43,7 @@ internal sealed partial class RepositoryScrub
         switch (parts[0])
         {
             case "packs" when PackFormat.NameOf(found.Key) is null:
-            case "index" when parts.Length != 2 || !found.Key.EndsWith(".idx", StringComparison.Ordinal) || !BlobId.TryParse(parts[1][..^4], out _):
+            case "index" when !IsIndex(found.Key):
             case "backups" when parts.Length != 5 || parts[4] is not ("manifest.json" or "pages.bin"):
             case "tests" when parts.Length != 3 || !found.Key.EndsWith(".json", StringComparison.Ordinal):
             case "keys" when !found.Key.EndsWith(".json", StringComparison.Ordinal):
@@ -74,6 +74,8 @@ internal sealed partial class RepositoryScrub
                 break;
         }
     }
+
+    private static bool IsIndex(string key) => key.StartsWith("index/", StringComparison.Ordinal) && key.EndsWith(".idx", StringComparison.Ordinal) && BlobId.TryParse(key[6..^4], out _);
 
     private void Foreign(StorageObject found) =>
         Add(found.Key, RepositoryObjectKind.Other, "it does not belong to a repository", "Nothing of the repository depends on it. Look where it comes from, and move it away.");

@@ -43,8 +43,7 @@ internal sealed partial class RepositoryScrub(BackupRepository repository, Repos
     /// <param name="header">What is wrong with repo.json, where something is.</param>
     /// <param name="progress">Progress.</param>
     /// <param name="cancellationToken">Cancels.</param>
-    /// <param name="remember">Whether the ledger is written: not by a plan, which writes nothing at all.</param>
-    public async Task<ScrubOutcome> ExecuteAsync(bool full, RepositoryDamage? header, IProgress<OperationProgress>? progress, CancellationToken cancellationToken, bool remember = true)
+    public async Task<ScrubOutcome> ExecuteAsync(bool full, RepositoryDamage? header, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         var (started, at) = (clock.GetUtcNow(), Stopwatch.GetTimestamp());
         if (header is not null)
@@ -61,8 +60,7 @@ internal sealed partial class RepositoryScrub(BackupRepository repository, Repos
         await CheckManifestsAsync(objects, blobs, progress, cancellationToken).ConfigureAwait(false);
         CheckIndexes(index);
         await CheckOthersAsync(objects, cancellationToken).ConfigureAwait(false);
-        if (remember)
-            await RememberAsync(states, ledger, started, cancellationToken).ConfigureAwait(false);
+        await RememberAsync(states, ledger, started, cancellationToken).ConfigureAwait(false);
         AddPackDamage();
         var report = new RepositoryReport
         {
