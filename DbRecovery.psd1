@@ -10,15 +10,18 @@
     CompatiblePSEditions = @('Core')
     FormatsToProcess     = @('DbRecovery.Format.ps1xml')
     CmdletsToExport      = @(
+        'Add-DbRepositoryKey'
         'Approve-DbIncident'
         'Copy-DbBackup'
         'Get-DbBackup'
         'Get-DbCluster'
         'Get-DbFault'
         'Get-DbIncident'
+        'Get-DbRepositoryKey'
         'Get-DbRunbook'
         'Invoke-DbRunbook'
         'New-DbBackup'
+        'Remove-DbRepositoryKey'
         'Repair-DbRepository'
         'Restore-DbBackup'
         'Resume-DbIncident'
@@ -28,6 +31,7 @@
         'Test-DbHealth'
         'Test-DbRepository'
         'Test-DbRunbook'
+        'Update-DbRepositoryKey'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()

@@ -18,6 +18,8 @@ File.WriteAllText(Path.Combine(folder, "dbrecovery.yml"), """
       small: { engine: sqlite, nodes: [ { name: small-db, path: small.db } ], backups: { repository: main } }
     repositories:
       main: { path: repository }
+      plain: { path: plain }
+      vault: { path: vault, encryption: { passphrase: { env: BENCH_KEY } } }
     state: state
     """);
 string P(string name) => Path.Combine(folder, name);
@@ -71,6 +73,8 @@ var (restore, unzstd) = Measure.Pair(Rounds,
 Row("restore, every byte checked", restore.Wall, unzstd.Wall, "zstd -d, sync");
 Memory("restore", restore);
 Console.WriteLine($"{"restore speed",-24} {size / 1e6 / restore.Wall.TotalSeconds,9:0} MB/s");
+
+new RepositoryFigures(cli, workload, folder, size).Run();
 
 // health from process start; a database whose backup is proved is healthy
 Measure.Run(cli, ["backup", "test", "shop"], folder);

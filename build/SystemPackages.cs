@@ -11,6 +11,7 @@ internal static class SystemPackages
     public static Need SqliteShell { get; } = new("sqlite3", () => Shell.Find("sqlite3") is not null, "the benchmarks' peer");
     public static Need ZstdTool { get; } = new("zstd", () => Shell.Find("zstd") is not null, "the benchmarks' peer");
 
+    public static Need Restic { get; } = new("restic", () => Shell.Find("restic") is not null, "the benchmarks' peer");
     public static Need Jq { get; } = new("jq", () => Shell.Find("jq") is not null, "the test of restoring by hand");
 
     /// <summary>Makes sure that all are there.</summary>

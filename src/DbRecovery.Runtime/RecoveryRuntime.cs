@@ -80,10 +80,7 @@ public sealed partial class RecoveryRuntime
         if (Model?.Repositories.GetValueOrDefault(nameOrPath) is { } named)
             return named;
         if (nameOrPath.Contains(Path.DirectorySeparatorChar) || nameOrPath.Contains('/') || Path.IsPathRooted(nameOrPath))
-        {
-            var path = Locations.Resolve(_options, nameOrPath);
-            return new RepositoryDefinition { Name = path, Path = path };
-        }
+            return RepositoryAt(Locations.Resolve(_options, nameOrPath));
         throw new DbRecoveryException(ErrorIds.RepositoryInvalid, ErrorKind.NotFound, $"the inventory has no repository '{nameOrPath}'",
             $"{NearNames.Suggest(nameOrPath, [.. Model?.Repositories.Keys ?? []])} A path has a slash in it, such as ./{nameOrPath}.", nameOrPath);
     }
@@ -161,9 +158,9 @@ public sealed partial class RecoveryRuntime
     /// <summary>What holds recovery of a cluster back.</summary>
     public RecoveryStatus GetRecoveryStatus(string cluster) => Incidents(readOnly: true).Status(cluster);
 
-    /// <summary>Takes a backup into the cluster's repository, or into another.</summary>
+    /// <summary>Takes a full backup into the cluster's repository, or into another.</summary>
     public Task<BackupInfo> NewBackupAsync(ClusterDefinition cluster, RepositoryDefinition? repository, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
-        => _backups.Value.CreateAsync(cluster, repository ?? GetRepository(cluster), progress, cancellationToken);
+        => NewBackupAsync(cluster, repository, BackupKind.Full, portable: false, progress, cancellationToken);
 
     /// <summary>Backups in a repository.</summary>
     public Task<IReadOnlyList<BackupInfo>> GetBackupsAsync(RepositoryDefinition repository, BackupFilter filter, Action<DbRecoveryException>? damaged, CancellationToken cancellationToken)
@@ -175,11 +172,7 @@ public sealed partial class RecoveryRuntime
 
     /// <summary>Restores a backup to a path; null: to where the cluster's node is.</summary>
     public Task<RestoreResult> RestoreBackupAsync(BackupInfo backup, string? destination, bool replace, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
-    {
-        var path = destination is not null ? Locations.Resolve(_options, destination) : (backup.Definition ?? GetCluster(backup.Cluster)).Node(backup.Node).Path
-            ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"the node '{backup.Node}' has no path to restore to", "Name a destination.", backup.Node);
-        return _backups.Value.RestoreAsync(new RestoreRequest { Backup = backup, Destination = path, Replace = replace }, progress, cancellationToken);
-    }
+        => RestoreBackupAsync(backup, destination, replace, includeFiles: false, filesTo: null, progress, cancellationToken);
 
     // a pause of a misspelt cluster would hold nothing back; a target without an inventory is known by its journal alone
     private string Known(string cluster) => Model is { } inventory && inventory.Clusters.All(c => c.Name != cluster) && Incidents(readOnly: true).List(cluster).Count == 0

@@ -31,6 +31,7 @@ public sealed class SqliteProvider : IDatabaseProvider
         _capabilities =
         [
             new SqliteBackupSource(time),
+            new SqliteChangeWatch(),
             new SqliteRestoreTarget(time),
             new SqliteFileSwap(time),
             new SqliteMaintenance(time),

@@ -189,6 +189,9 @@ internal sealed class Operation
     /// <summary>Says a decision from the work.</summary>
     public void Verbose(string text) => _pump.Post(() => _cmdlet.WriteVerbose(text));
 
+    /// <summary>Has the pipeline's thread do something that writes.</summary>
+    public void Do(Action action) => _pump.Post(action);
+
     /// <summary>Writes an object from the work.</summary>
     public void Write(object value) => _pump.Post(() => _cmdlet.WriteObject(value));
 

@@ -8,7 +8,6 @@ public sealed class DamagedRecordTests
     [InlineData("*.pack", "cut")]
     [InlineData("manifest.json", "flip")]
     [InlineData("manifest.json", "cut")]
-    [InlineData("pages.bin", "flip")]
     [InlineData("index", "flip")]
     [InlineData("index", "cut")]
     [InlineData("repo.json", "flip")]

@@ -11,6 +11,17 @@ public enum BackupEntryType
     SymbolicLink,
 }
 
+/// <summary>What part of a backup a path is, which decides when it is restored.</summary>
+public enum BackupEntryPart
+{
+    /// <summary>The database itself: what its engine restores.</summary>
+    Data,
+    /// <summary>A description for people, such as the schema as SQL: never restored, only read.</summary>
+    Description,
+    /// <summary>A file beside the database, such as its application's configuration: restored on request.</summary>
+    File,
+}
+
 /// <summary>A path that a provider puts into a backup, known before its content.</summary>
 public sealed record BackupEntry
 {
@@ -18,6 +29,10 @@ public sealed record BackupEntry
     public required string Path { get; init; }
     /// <summary>What it is.</summary>
     public BackupEntryType Type { get; init; } = BackupEntryType.File;
+    /// <summary>What part of the backup it is.</summary>
+    public BackupEntryPart Part { get; init; }
+    /// <summary>The absolute path that a file beside the database had; null for everything else.</summary>
+    public string? OriginalPath { get; init; }
     /// <summary>The size where it is known beforehand; a hint for progress.</summary>
     public long? ExpectedSize { get; init; }
     /// <summary>The engine's page size, which is the unit of change; 0 for a file without pages.</summary>

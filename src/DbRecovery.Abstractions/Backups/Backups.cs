@@ -53,6 +53,10 @@ public sealed record BackupInfo
     public string? Parent { get; init; }
     /// <summary>Bytes of data that differ from the parent; null for a full.</summary>
     public long? ChangedBytes { get; init; }
+    /// <summary>Whether every blob of it is raw or gzip, so that standard tools can read it.</summary>
+    public bool Portable { get; init; }
+    /// <summary>What a person should know of it: why an increment became a full, which file that belongs to it was missing.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
     /// <summary>The moment whose data it is (UTC).</summary>
     public DateTimeOffset? DataAsOf { get; init; }
     /// <summary>The position of the data.</summary>
@@ -120,4 +124,12 @@ public sealed record RestoreResult
     public required TimeSpan Duration { get; init; }
     /// <summary>The moment whose data this is.</summary>
     public required DateTimeOffset DataAsOf { get; init; }
+    /// <summary>The files that belong to the database, where they were restored with it.</summary>
+    public IReadOnlyList<RestoredFile> Files { get; init; } = [];
 }
+
+/// <summary>A file that belongs to a database, put back.</summary>
+/// <param name="Path">Where it is now.</param>
+/// <param name="OriginalPath">Where it was when the backup was taken.</param>
+/// <param name="PreviousPath">Where what was there before is kept; null where nothing was.</param>
+public sealed record RestoredFile(string Path, string OriginalPath, string? PreviousPath);

@@ -77,6 +77,12 @@ public interface ISqlSession
 /// <summary>Takes what a provider reads for a backup.</summary>
 public interface IBackupSink
 {
+    /// <summary>
+    /// The backup that this one is compared with; null where there is none whose content may be taken over unread. An engine that proves
+    /// that it wrote nothing to some bytes since that backup need not read them: it says <see cref="IBackupFileWriter.ReuseAsync"/>.
+    /// </summary>
+    IBackupContent? Parent => null;
+
     /// <summary>Begins a path. Several files may be open at once; each is written in order.</summary>
     ValueTask<IBackupFileWriter> BeginAsync(BackupEntry entry, CancellationToken cancellationToken);
 }
@@ -87,13 +93,33 @@ public interface IBackupFileWriter : IAsyncDisposable
     /// <summary>Appends bytes. The memory may be used again when the task is done.</summary>
     ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Appends bytes that are the parent's at the same place, which the engine has proved. Whole pages, unless the file ends with them.
+    /// </summary>
+    ValueTask ReuseAsync(long length, CancellationToken cancellationToken) =>
+        throw new NotSupportedException("this sink has no parent");
+
     /// <summary>Ends the file and gives its page hashes. A writer disposed without this makes the backup fail.</summary>
     ValueTask<PageHashList> CompleteAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>Tells cheaply whether a node's data changed: what continuous protection looks at between two backups.</summary>
+public interface IChangeWatch
+{
+    /// <summary>
+    /// A mark that differs from every earlier one once a transaction was committed; without a lock, and without reading the data.
+    /// It may also differ where nothing was committed.
+    /// </summary>
+    /// <exception cref="DbRecoveryException">The node cannot be looked at, as in <see cref="IBackupSource.ReadAsync"/>.</exception>
+    Task<string> MarkAsync(NodeDefinition node, CancellationToken cancellationToken);
 }
 
 /// <summary>Reads a node's data for a backup, consistent at one moment, while it is in use.</summary>
 public interface IBackupSource
 {
+    /// <summary>The origin of a node's data as <see cref="ReadAsync"/> will give it; null where only reading tells. It finds the backup to compare with.</summary>
+    ValueTask<string?> IdentifyAsync(NodeDefinition node, CancellationToken cancellationToken) => ValueTask.FromResult<string?>(null);
+
     /// <summary>Gives every path to the sink and then says what was given.</summary>
     /// <exception cref="DbRecoveryException">The node cannot be read: <see cref="ErrorIds.DatabaseNotFound"/>, <see cref="ErrorIds.NotADatabase"/>, <see cref="ErrorIds.DatabaseBusy"/>, <see cref="ErrorIds.DatabaseCorrupt"/>, <see cref="ErrorIds.AccessDenied"/>.</exception>
     Task<BackupSourceInfo> ReadAsync(ClusterDefinition cluster, NodeDefinition node, IBackupSink sink, IProgress<OperationProgress>? progress, CancellationToken cancellationToken);

@@ -4,7 +4,7 @@ using DbRecovery.Shells;
 
 namespace DbRecovery.Cli.Commands;
 
-/// <summary>backup new, list, test, restore.</summary>
+/// <summary>backup new, run, list, test, restore.</summary>
 internal static class BackupCommands
 {
     private static Option<string?> Repository() => Binder.Text("--repository", "name|path", "The repository. Else: the cluster's own.");
@@ -13,6 +13,7 @@ internal static class BackupCommands
     {
         var group = new Verb("backup", "Takes, lists, proves and restores backups.", "dbrecovery backup new app", "dbrecovery backup test app");
         group.Add(New(bind));
+        group.Add(BackupRunCommand.Make(bind));
         group.Add(List(bind));
         group.Add(Test(bind));
         group.Add(Restore(bind));
@@ -21,14 +22,16 @@ internal static class BackupCommands
 
     private static Verb New(Binder bind)
     {
-        var verb = new Verb("new", "Takes a full backup of a cluster while it is in use.", "dbrecovery backup new app", "dbrecovery backup new app --test", "dbrecovery backup new --path ./other.db --repository /backup/dbrecovery");
+        var verb = new Verb("new", "Takes a backup of a cluster while it is in use.", "dbrecovery backup new app", "dbrecovery backup new app --kind incremental", "dbrecovery backup new app --test", "dbrecovery backup new --path ./other.db --repository /backup/dbrecovery");
         var cluster = new Argument<string?>("cluster") { Description = "The cluster.", Arity = ArgumentArity.ZeroOrOne };
         var engine = Binder.Text("--engine", "name", "The engine of a database given by --path. Default: sqlite.");
         var path = Binder.Text("--path", "file", "A database file that no inventory knows; --repository is needed.");
         var repository = Repository();
+        var kind = new Option<BackupKind>("--kind") { HelpName = "full|differential|incremental", Description = "full (the default) compares with nothing; incremental with the last backup, differential with the last full. Each restores like a full." };
+        var portable = Binder.Flag("--portable", "Uses only codecs that standard tools read (gzip).");
         var test = Binder.Flag("--test", "Proves the backup at once.");
         verb.Add(cluster);
-        foreach (var option in new Option[] { engine, path, repository, test })
+        foreach (var option in new Option[] { engine, path, repository, kind, portable, test })
             verb.Add(option);
         bind.To(verb, async (session, parsed, token) =>
         {
@@ -39,7 +42,8 @@ internal static class BackupCommands
                 _ => throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, "one target is needed", "Give a cluster, or --path."),
             };
             var to = Find(session, definition, parsed.GetValue(repository));
-            var backup = await session.Runtime.NewBackupAsync(definition, to, session.Progress, token);
+            var backup = await session.Runtime.NewBackupAsync(definition, to, parsed.GetValue(kind), parsed.GetValue(portable), session.Progress, token);
+            Tell(session, backup);
             backup = backup with { RepositoryDefinition = backup.RepositoryDefinition ?? to, Definition = backup.Definition ?? definition };
             return parsed.GetValue(test) ? await ProveAsync(session, backup, token) : WriteBackups(session, [backup]);
         });
@@ -87,14 +91,15 @@ internal static class BackupCommands
 
     private static Verb Restore(Binder bind)
     {
-        var verb = new Verb("restore", "Restores a backup to a path, or to where the database is.", "dbrecovery backup restore app --to ./copy.db", "dbrecovery backup restore app 20261121T1015 --replace --yes");
+        var verb = new Verb("restore", "Restores a backup to a path, or to where the database is.", "dbrecovery backup restore app --to ./copy.db", "dbrecovery backup restore app 20261121T1015 --replace --yes", "dbrecovery backup restore app --to ./copy.db --files --files-to ./copy-files");
         var (cluster, id, repository) = Selection(verb);
         var to = Binder.Text("--to", "path", "The path that shall hold the data. Else: where the cluster's database is.");
         var replace = Binder.Flag("--replace", "Allows replacing a file that is there; it is kept beside the new one.", "--force");
+        var files = Binder.Flag("--files", "Restores the files that belong to the database, too; what is at their places is kept beside them.");
+        var filesTo = Binder.Text("--files-to", "folder", "The folder that gets those files. Else: where they were.");
         var yes = Binder.Flag("--yes", "Replaces without asking. Needed where nobody can be asked.", "-y");
-        verb.Add(to);
-        verb.Add(replace);
-        verb.Add(yes);
+        foreach (var option in new Option[] { to, replace, files, filesTo, yes })
+            verb.Add(option);
         bind.To(verb, async (session, parsed, token) =>
         {
             var backup = await OneAsync(session, parsed.GetValue(cluster)!, parsed.GetValue(id), parsed.GetValue(repository), token);
@@ -103,7 +108,7 @@ internal static class BackupCommands
             if (parsed.GetValue(replace) && (destination is null || File.Exists(destination))
                 && !await session.AgreedAsync(parsed.GetValue(yes), $"Restore backup {backup.Id} of '{backup.Cluster}' ({SizeText.Size(backup.SizeBytes)}, {SizeText.Moment(backup.FinishedAt)}) in the place of '{place}'.", token))
                 return ExitCodes.Refused;
-            var result = await session.Runtime.RestoreBackupAsync(backup, destination, parsed.GetValue(replace), session.Progress, token);
+            var result = await session.Runtime.RestoreBackupAsync(backup, destination, parsed.GetValue(replace), parsed.GetValue(files), parsed.GetValue(filesTo) is { } folder ? Path.GetFullPath(folder) : null, session.Progress, token);
             session.Progress.Clear();
             session.Output.WriteAll([result], "");
             return ExitCodes.Done;
@@ -150,7 +155,15 @@ internal static class BackupCommands
         return ExitCodes.Done;
     }
 
-    private static RepositoryDefinition Find(Session session, ClusterDefinition cluster, string? named) =>
+    /// <summary>Says what a person should know of a backup.</summary>
+    internal static void Tell(Session session, BackupInfo backup)
+    {
+        session.Progress.Clear();
+        foreach (var note in backup.Notes)
+            session.Say($"note: {note}");
+    }
+
+    internal static RepositoryDefinition Find(Session session, ClusterDefinition cluster, string? named) =>
         named is null ? session.Runtime.GetRepository(cluster) : session.Runtime.GetRepository(Named(named));
 
     private static string Named(string repository) => repository.AsSpan().IndexOfAny('/', '\\') >= 0 ? Path.GetFullPath(repository) : repository;

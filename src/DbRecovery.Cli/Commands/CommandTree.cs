@@ -30,6 +30,7 @@ internal static class CommandTree
         IncidentCommands.Add(root, bind);
         BackupCommands.Add(root, bind);
         RepositoryCareCommands.Add(root, bind);
+        RepositoryKeyCommands.Add(root, bind);
         var inventory = new Verb("inventory", "Checks the inventory.");
         var lint = new Verb("lint", "Checks the inventory file: each finding with file, line, column and what would be right.", "dbrecovery inventory lint --inventory ./dbrecovery.yml");
         bind.To(lint, (session, _, _) =>

@@ -54,6 +54,13 @@ internal sealed class ObjectWriter(AppEnvironment environment, OutputFormat form
             environment.Out.WriteLine(text(value, Width));
     }
 
+    /// <summary>Writes one object of many that come one after the other, so that whoever reads has it at once.</summary>
+    public void WriteNow<T>(T value, Func<T, int, string> text)
+    {
+        WriteOne(value, text);
+        environment.Out.Flush();
+    }
+
     /// <summary>Writes a text for people under a table; nothing where JSON is written or the text is empty.</summary>
     public void WriteBelow(Func<int, string> text)
     {

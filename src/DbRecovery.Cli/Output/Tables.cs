@@ -78,6 +78,11 @@ internal static class Tables
             new("Backup", c => c.BackupId), new("Cluster", c => c.Cluster), new("Destination", c => c.Destination), new("Copied", c => c.Skipped ? "was there" : "yes"),
             new("Size", c => SizeText.Size(c.SizeBytes), true), new("Stored", c => SizeText.Size(c.StoredBytes), true), new("Took", c => SizeText.Duration(c.Duration), true),
         },
+        nameof(RepositoryKeyInfo) => new TableColumn<RepositoryKeyInfo>[]
+        {
+            new("Id", k => k.Id[..Math.Min(8, k.Id.Length)]), new("Label", k => k.Label ?? "-"), new("Kind", RepositoryKeyText.Kind), new("State", k => k.State.ToString()),
+            new("Epoch", k => k.Epoch is { } epoch ? Number(epoch) : "-", true), new("In use", k => k.InUse is null ? "-" : k.InUse.Value ? "yes" : "no"), new("Created", k => SizeText.Moment(k.CreatedAt)),
+        },
         var other => throw new InvalidOperationException($"no table for {other}"),
     });
 

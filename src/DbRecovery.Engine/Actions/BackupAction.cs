@@ -45,7 +45,7 @@ internal sealed class BackupAction : RecoveryAction<BackupOptions, BackupState>
     {
         // an attempt that was cut off after the backup stood leaves it to be tested, not taken again
         var backup = await FindNewAsync(context, state, cancellationToken).ConfigureAwait(false)
-            ?? await context.Backups.CreateAsync(context.Cluster, context.RequireRepository(Descriptor.Name), context.Progress, cancellationToken).ConfigureAwait(false);
+            ?? await context.Backups.CreateAsync(new BackupRequest { Cluster = context.Cluster, Repository = context.RequireRepository(Descriptor.Name) }, context.Progress, cancellationToken).ConfigureAwait(false);
         if (state.Test && backup.Proof is not { Passed: true })
         {
             var test = await context.Backups.TestAsync(backup, context.Progress, cancellationToken).ConfigureAwait(false);

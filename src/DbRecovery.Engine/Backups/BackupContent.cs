@@ -21,7 +21,7 @@ internal sealed class BackupContent : IBackupContent
     public async Task<PageHashList?> ReadPageHashesAsync(string path, CancellationToken cancellationToken)
     {
         var section = Manifest.Entries.FirstOrDefault(e => e.Entry.Path == path)?.PageHashes;
-        return section is null ? null : await ManifestStore.ReadPageHashesAsync(_repository, Manifest, section, cancellationToken).ConfigureAwait(false);
+        return section is null ? null : await PageHashStore.ReadAsync(_repository, Manifest, section, _zstd, cancellationToken).ConfigureAwait(false);
     }
 
     public async Task<IBackupFileReader> OpenFileAsync(string path, CancellationToken cancellationToken) =>

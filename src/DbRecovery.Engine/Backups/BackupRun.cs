@@ -10,7 +10,7 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
     /// <summary>What a session file says; it is for people: its being there is what counts.</summary>
     private sealed record Session(Guid Id, string BackupId, string Machine, int ProcessId, DateTimeOffset StartedAt);
 
-    public async Task<BackupInfo> ExecuteAsync(ClusterDefinition cluster, NodeDefinition node, IBackupSource source, RepositoryDefinition definition,
+    public async Task<BackupInfo> ExecuteAsync(BackupRequest request, NodeDefinition node, IBackupSource source,
         IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         var started = clock.GetUtcNow();
@@ -21,7 +21,7 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
         try
         {
             await RemoveAbandonedAsync(sessionKey, cancellationToken).ConfigureAwait(false);
-            return await TakeAsync(cluster, node, source, definition, session, progress, cancellationToken).ConfigureAwait(false);
+            return await TakeAsync(request, node, source, session, progress, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -29,57 +29,64 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
         }
     }
 
-    private async Task<BackupInfo> TakeAsync(ClusterDefinition cluster, NodeDefinition node, IBackupSource source, RepositoryDefinition definition,
-        Session session, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    private async Task<BackupInfo> TakeAsync(BackupRequest request, NodeDefinition node, IBackupSource source, Session session,
+        IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
+        var notes = new List<string>();
         var index = await BlobIndex.LoadAsync(repository, cancellationToken).ConfigureAwait(false);
+        var parent = await ParentAsync(request, node, source, index, notes, cancellationToken).ConfigureAwait(false);
         var workers = options.Workers ?? Math.Clamp(Environment.ProcessorCount, 1, MaxWorkers);
         // a backup that fails leaves the packs that were complete: another writer may already refer to their blobs, so only the
         // two-phase removal of unreferenced packs may delete them. The next backup finds and uses them.
-        var pipeline = new BlobPipeline(repository, index, zstd, workers, options.PackSize, cancellationToken);
+        var pipeline = new BlobPipeline(repository, index, zstd, workers, options.PackSize, request.Portable, parent?.UsablePacks ?? new HashSet<string>(), cancellationToken);
         await using (pipeline.ConfigureAwait(false))
         {
-            var writer = new BackupWriter(pipeline, _storage, $"Backing up {cluster.Name}", progress);
-            await using (writer.ConfigureAwait(false))
-            {
-                var info = await source.ReadAsync(cluster, node, writer, progress, cancellationToken).ConfigureAwait(false);
-                await pipeline.FinishAsync(cancellationToken).ConfigureAwait(false);
-                var manifest = Describe(cluster, node, session, info, writer);
-                return await CommitAsync(manifest, pipeline, writer, definition, cancellationToken).ConfigureAwait(false);
-            }
+            var writer = new BackupWriter(pipeline, parent, $"Backing up {request.Cluster.Name}", progress);
+            var info = await source.ReadAsync(request.Cluster, node, writer, progress, cancellationToken).ConfigureAwait(false);
+            await AttachedFiles.AddAsync(request.Cluster.Backups?.Files ?? [], writer, notes, cancellationToken).ConfigureAwait(false);
+            await pipeline.FinishAsync(cancellationToken).ConfigureAwait(false);
+            var manifest = Describe(request, node, session, info, writer, notes);
+            return await CommitAsync(manifest, pipeline, request.Repository, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private async Task<BackupInfo> CommitAsync(BackupManifest manifest, BlobPipeline pipeline, BackupWriter writer, RepositoryDefinition definition, CancellationToken cancellationToken)
+    private async Task<ParentBackup?> ParentAsync(BackupRequest request, NodeDefinition node, IBackupSource source, BlobIndex index, List<string> notes, CancellationToken cancellationToken)
     {
-        var stored = pipeline.Packs.Sum(p => p.Size) + writer.PageHashBytes;
+        if (request.Kind == BackupKind.Full)
+            return null;
+        var systemId = await source.IdentifyAsync(node, cancellationToken).ConfigureAwait(false);
+        var (parent, whyNot) = await ParentBackup.FindAsync(repository, index, zstd, request, node, systemId, cancellationToken).ConfigureAwait(false);
+        if (parent is null)
+            notes.Add($"taken as a full instead of {Named(request.Kind)}: {whyNot}");
+        return parent;
+    }
+
+    private static string Named(BackupKind kind) => kind == BackupKind.Differential ? "a differential" : "an incremental";
+
+    private async Task<BackupInfo> CommitAsync(BackupManifest manifest, BlobPipeline pipeline, RepositoryDefinition definition, CancellationToken cancellationToken)
+    {
+        var stored = pipeline.Packs.Sum(p => p.Size);
         if (pipeline.Packs.Count > 0)
             stored += await repository.WriteIndexAsync(pipeline.Packs, cancellationToken).ConfigureAwait(false);
-        var pagesKey = BackupPaths.PageHashes(manifest.Engine, manifest.Source.SystemId, manifest.Id);
-        try
+        // the last look before the backup exists: a pack that went away meanwhile would make it a lie
+        foreach (var pack in manifest.Packs)
         {
-            await writer.CommitPageHashesAsync(pagesKey, cancellationToken).ConfigureAwait(false);
-            // the last look before the backup exists: a pack that went away meanwhile would make it a lie
-            foreach (var pack in manifest.Packs)
-            {
-                if (await _storage.StatAsync(PackFormat.Key(pack), cancellationToken).ConfigureAwait(false) is null)
-                    throw RepositoryErrors.Corrupt(_storage, PackFormat.Key(pack), "the pack went away while the backup was taken");
-            }
-            manifest = manifest with { StoredBytes = stored, FinishedAt = clock.GetUtcNow() };
-            var bytes = await ManifestStore.WriteAsync(repository, manifest, cancellationToken).ConfigureAwait(false);
-            return manifest.ToInfo(definition, bytes);
+            if (await _storage.StatAsync(PackFormat.Key(pack), cancellationToken).ConfigureAwait(false) is null)
+                throw RepositoryErrors.Corrupt(_storage, PackFormat.Key(pack), "the pack went away while the backup was taken");
         }
-        catch (Exception)
-        {
-            await TryDeleteAsync(pagesKey).ConfigureAwait(false);
-            throw;
-        }
+        manifest = manifest with { StoredBytes = stored, FinishedAt = clock.GetUtcNow() };
+        var bytes = await ManifestStore.WriteAsync(repository, manifest, cancellationToken).ConfigureAwait(false);
+        return manifest.ToInfo(definition, bytes);
     }
 
-    private BackupManifest Describe(ClusterDefinition cluster, NodeDefinition node, Session session, BackupSourceInfo info, BackupWriter writer)
+    private BackupManifest Describe(BackupRequest request, NodeDefinition node, Session session, BackupSourceInfo info, BackupWriter writer, List<string> notes)
     {
+        var cluster = request.Cluster;
         var (entries, packs) = writer.Describe();
-        if (entries.Count == 0)
+        var compared = writer.ParentBackup is not null && writer.AnyCompared;
+        if (writer.ParentBackup is { } unused && !compared)
+            notes.Add($"taken as a full instead of {Named(request.Kind)}: backup {unused.Manifest.Id} has no page hashes of this page size");
+        if (entries.All(e => e.Entry.Part != BackupEntryPart.Data))
             throw new DbRecoveryException(ErrorIds.BackupFailed, ErrorKind.Failed, $"nothing was read from node '{node.Name}' of '{cluster.Name}'", target: node.Name);
         return new BackupManifest
         {
@@ -90,8 +97,12 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
             Cluster = cluster.Name,
             Node = node.Name,
             Engine = cluster.Engine,
-            Kind = BackupKind.Full,
+            Kind = compared ? request.Kind : BackupKind.Full,
             Status = info.Problems.Count == 0 ? BackupStatus.Complete : BackupStatus.Suspect,
+            Parent = compared ? writer.ParentBackup!.Manifest.Id : null,
+            ChangedBytes = compared ? writer.ChangedBytes : null,
+            Portable = request.Portable,
+            Notes = notes,
             StartedAt = session.StartedAt,
             FinishedAt = session.StartedAt,
             SizeBytes = writer.Bytes,

@@ -44,20 +44,22 @@ public sealed class BackupService : IBackupService
     }
 
     /// <inheritdoc/>
-    public async Task<BackupInfo> CreateAsync(ClusterDefinition cluster, RepositoryDefinition repository, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    public async Task<BackupInfo> CreateAsync(BackupRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        var source = _providers(cluster.Engine).Require<IBackupSource>("backup");
-        var node = ChooseNode(cluster);
+        var source = _providers(request.Cluster.Engine).Require<IBackupSource>("backup");
+        var node = ChooseNode(request.Cluster);
         try
         {
-            var opened = await _repositories.OpenOrCreateAsync(repository, cancellationToken).ConfigureAwait(false);
+            var opened = await _repositories.OpenOrCreateAsync(request.Repository, cancellationToken).ConfigureAwait(false);
+            if (request.Portable && opened.Sealer.CipherId != 0)
+                throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"the repository '{request.Repository.Name}' is encrypted: no standard tool reads a backup in it", "Use another repository for portable backups.", request.Repository.Path);
             var run = new BackupRun(opened, _zstd, _options, _clock);
-            var info = await run.ExecuteAsync(cluster, node, source, repository, progress, cancellationToken).ConfigureAwait(false);
-            return info with { Definition = cluster };
+            var info = await run.ExecuteAsync(request, node, source, progress, cancellationToken).ConfigureAwait(false);
+            return info with { Definition = request.Cluster };
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw FileErrors.Translate(e, repository.Path, ErrorIds.BackupFailed);
+            throw FileErrors.Translate(e, request.Repository.Path, ErrorIds.BackupFailed);
         }
     }
 
@@ -75,7 +77,7 @@ public sealed class BackupService : IBackupService
                 if ((filter.Cluster is null || manifest.Cluster == filter.Cluster) && (filter.Id is null || manifest.Id.StartsWith(filter.Id, StringComparison.Ordinal)))
                     found.Add(manifest.ToInfo(repository, bytes));
             }
-            catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryCorrupt or ErrorIds.RepositoryInvalid)
+            catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryCorrupt or ErrorIds.RepositoryInvalid or ErrorIds.RepositoryLocked)
             {
                 damaged?.Invoke(e);
             }
@@ -125,11 +127,15 @@ public sealed class BackupService : IBackupService
         var target = _providers(content.Info.Engine).Require<IRestoreTarget>("restore");
         try
         {
+            // asked for before anything is written: what it refuses must not come after a restored database
+            using var files = request.IncludeFiles ? FileRestore.Plan(content, request.FilesTo, _clock) : null;
             var session = await target.BeginAsync(content, request.Destination, request.Replace, cancellationToken).ConfigureAwait(false);
             await using (session.ConfigureAwait(false))
             {
                 var index = await BlobIndex.LoadAsync(content.Repository, content.Manifest.Packs, cancellationToken).ConfigureAwait(false);
                 await FileRestorer.RunAsync(content, index, _zstd, session.StagingPath, durable: true, progress, cancellationToken).ConfigureAwait(false);
+                if (files is not null)
+                    await files.StageAsync(content, index, _zstd, progress, cancellationToken).ConfigureAwait(false);
                 var previous = await session.CommitAsync(cancellationToken).ConfigureAwait(false);
                 return new RestoreResult
                 {
@@ -140,6 +146,7 @@ public sealed class BackupService : IBackupService
                     SizeBytes = content.Info.SizeBytes,
                     Duration = Stopwatch.GetElapsedTime(started),
                     DataAsOf = content.Source.DataAsOf,
+                    Files = files?.Commit() ?? [],
                 };
             }
         }

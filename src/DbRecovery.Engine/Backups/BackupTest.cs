@@ -18,7 +18,7 @@ internal sealed class BackupTest(BackupContent content, IRestoreTarget target, I
         var at = Stopwatch.GetTimestamp();
         try
         {
-            var path = await RestoreAsync(Path.Combine(scratch.Path, ScratchName()), progress, cancellationToken).ConfigureAwait(false);
+            var path = await RestoreAsync(scratch.Path, progress, cancellationToken).ConfigureAwait(false);
             restoring = Stopwatch.GetElapsedTime(at);
             at = Stopwatch.GetTimestamp();
             if (path is not null)
@@ -43,8 +43,9 @@ internal sealed class BackupTest(BackupContent content, IRestoreTarget target, I
     }
 
     /// <summary>Restores and compares digests; null where they differ, so that nothing is looked into that is not the backup.</summary>
-    private async Task<string?> RestoreAsync(string destination, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    private async Task<string?> RestoreAsync(string scratch, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
+        var (destination, aside) = (Path.Combine(scratch, ScratchName()), Path.Combine(scratch, ".aside"));
         var session = await target.BeginAsync(content, destination, replace: false, cancellationToken).ConfigureAwait(false);
         await using (session.ConfigureAwait(false))
         {
@@ -52,9 +53,11 @@ internal sealed class BackupTest(BackupContent content, IRestoreTarget target, I
             foreach (var damage in index.Damaged.Where(d => d.Target?.StartsWith("index/", StringComparison.Ordinal) == true))
                 _checks.Add(new ProofCheck("index", true, $"{damage.Message} The backup does not depend on it."));
             await FileRestorer.RunAsync(content, index, zstd, session.StagingPath, durable: false, progress, cancellationToken).ConfigureAwait(false);
+            foreach (var part in (BackupEntryPart[])[BackupEntryPart.Description, BackupEntryPart.File])
+                await FileRestorer.RunAsync(content, index, zstd, entry => Path.Combine(aside, entry.Path), durable: false, progress, cancellationToken, part).ConfigureAwait(false);
             _checks.Add(new ProofCheck("restore", true, $"{content.Manifest.SizeBytes} bytes in {content.Manifest.Entries.Count} paths"));
             var at = Stopwatch.GetTimestamp();
-            var same = await CheckDigestsAsync(session.StagingPath, cancellationToken).ConfigureAwait(false);
+            var same = await CheckDigestsAsync(e => e.Part == BackupEntryPart.Data ? session.StagingPath(e) : Path.Combine(aside, e.Path), cancellationToken).ConfigureAwait(false);
             _digesting = Stopwatch.GetElapsedTime(at);
             if (!same)
                 return null;
@@ -67,37 +70,24 @@ internal sealed class BackupTest(BackupContent content, IRestoreTarget target, I
     {
         var files = content.Manifest.Entries.Where(e => e.Entry.Type == BackupEntryType.File).ToList();
         var wrong = new List<string>();
-        var hashesLost = new List<string>();
+        var lost = new Dictionary<string, byte[]>();
         foreach (var file in files)
         {
             var (digest, hashes) = await FileDigest.ComputeAsync(placeOf(file.Entry), file.HashUnit, content.Repository.Identity, cancellationToken).ConfigureAwait(false);
             if (digest != file.Digest)
                 wrong.Add(file.Entry.Path);
-            else if (file.PageHashes is not null && (await content.ReadPageHashesAsync(file.Entry.Path, cancellationToken).ConfigureAwait(false))?.Bytes.Span.SequenceEqual(hashes) != true)
-                hashesLost.Add(file.Entry.Path);
+            else if (file.PageHashes is not null && await content.ReadPageHashesAsync(file.Entry.Path, cancellationToken).ConfigureAwait(false) is null)
+                lost[file.Entry.Path] = hashes;
         }
         _checks.Add(new ProofCheck("digest", wrong.Count == 0,
             wrong.Count == 0 ? $"{files.Count} files are byte for byte what was backed up" : $"not what was backed up: {string.Join(", ", wrong.Take(10))}"));
-        if (wrong.Count == 0 && hashesLost.Count > 0)
-            await RebuildPageHashesAsync(hashesLost, placeOf, cancellationToken).ConfigureAwait(false);
-        return wrong.Count == 0;
-    }
-
-    /// <summary>The files were just proved to be what was backed up, so the hashes of their pages are those that were lost.</summary>
-    private async Task RebuildPageHashesAsync(List<string> lost, Func<BackupEntry, string> placeOf, CancellationToken cancellationToken)
-    {
-        var key = BackupPaths.PageHashes(content.Info.Engine, content.Info.SystemId, content.Info.Id);
-        var writer = await content.Repository.Storage.CreateAsync(cancellationToken).ConfigureAwait(false);
-        await using (writer.ConfigureAwait(false))
+        if (wrong.Count == 0 && lost.Count > 0)
         {
-            foreach (var file in content.Manifest.Entries.Where(e => e.PageHashes is not null).OrderBy(e => e.PageHashes!.Offset))
-            {
-                var (_, hashes) = await FileDigest.ComputeAsync(placeOf(file.Entry), file.HashUnit, content.Repository.Identity, cancellationToken).ConfigureAwait(false);
-                await writer.WriteAsync(hashes, cancellationToken).ConfigureAwait(false);
-            }
-            await writer.CommitAsync(key, PutMode.Replace, cancellationToken).ConfigureAwait(false);
+            // the files were just proved to be what was backed up, so the hashes of their pages are those that were lost
+            await PageHashStore.RebuildAsync(content.Repository, lost.Values, cancellationToken).ConfigureAwait(false);
+            _checks.Add(new ProofCheck("page-hashes", true, $"the page hashes of {string.Join(", ", lost.Keys.Take(10))} were damaged and have been built again. The backup does not depend on them."));
         }
-        _checks.Add(new ProofCheck("page-hashes", true, $"'{key}' was damaged for {string.Join(", ", lost.Take(10))} and has been built again. The backup does not depend on it."));
+        return wrong.Count == 0;
     }
 
     /// <summary>Every byte of every pack: damage that this backup does not meet today is met by the next that shares the pack.</summary>
@@ -124,7 +114,7 @@ internal sealed class BackupTest(BackupContent content, IRestoreTarget target, I
 
     private string ScratchName()
     {
-        var files = content.Entries.Where(e => e.Type == BackupEntryType.File).ToList();
+        var files = content.Entries.Where(e => e is { Type: BackupEntryType.File, Part: BackupEntryPart.Data }).ToList();
         return files.Count == 1 ? Path.GetFileName(files[0].Path) : "data";
     }
 }

@@ -4,11 +4,13 @@ using System.Threading.Channels;
 namespace DbRecovery.Engine.Backups;
 
 /// <summary>A blob on its way: what is known of it grows as it goes through the pipeline.</summary>
-internal sealed class PendingBlob(byte[] data, int length, int pageSize)
+internal sealed class PendingBlob(byte[] data, int length, int pageSize, bool compared)
 {
     public byte[]? Data { get; set; } = data;
     public int Length { get; } = length;
     public int PageSize { get; } = pageSize;
+    /// <summary>Whether it belongs to a file that is compared with the parent's, and may rest on the parent's packs.</summary>
+    public bool Compared { get; } = compared;
     /// <summary>Ends when the data is hashed, compressed and checked.</summary>
     public Task Encoding { get; set; } = Task.CompletedTask;
     public byte[]? Digests { get; set; }
@@ -27,7 +29,8 @@ internal sealed class PendingBlob(byte[] data, int length, int pageSize)
 /// <remarks>
 /// A full ignores every parent, reads and hashes all data, and yet costs no space for what did not change: a blob that is in the
 /// repository is referred to, but only after its whole pack was read and still has the hash that is its name. So a new backup never
-/// rests on bytes that nobody looked at, and stores again whatever lies in a damaged pack.
+/// rests on bytes that nobody looked at, and stores again whatever lies in a damaged pack. An increment is about what changed: it takes
+/// over what is in its parent's packs by their presence and size, and stores everything else anew. Tests and scrubs read the packs.
 /// </remarks>
 internal sealed class BlobPipeline : IAsyncDisposable
 {
@@ -35,6 +38,8 @@ internal sealed class BlobPipeline : IAsyncDisposable
     private readonly BackupRepository _repository;
     private readonly BlobIndex _index;
     private readonly BlobCodec _codec;
+    private readonly bool _portable;
+    private readonly IReadOnlySet<string> _parentPacks;
     private readonly CodecPool _codecs;
     private readonly PackWriter _packs;
     private readonly ConcurrentBag<byte[]> _buffers = [];
@@ -45,10 +50,20 @@ internal sealed class BlobPipeline : IAsyncDisposable
     private readonly Task _writing;
     private Exception? _fault;
 
-    public BlobPipeline(BackupRepository repository, BlobIndex index, ZstdLibrary? zstd, int workers, int packSize, CancellationToken cancellationToken)
+    /// <summary>Starts a pipeline.</summary>
+    /// <param name="repository">The repository.</param>
+    /// <param name="index">What is in it.</param>
+    /// <param name="zstd">The system's libzstd.</param>
+    /// <param name="workers">Blobs encoded at once.</param>
+    /// <param name="packSize">Bytes at which a pack is sealed.</param>
+    /// <param name="portable">Whether only raw and gzip are written and referred to.</param>
+    /// <param name="parentPacks">The parent's packs that are there whole, as far as their sizes tell; empty without a parent.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    public BlobPipeline(BackupRepository repository, BlobIndex index, ZstdLibrary? zstd, int workers, int packSize, bool portable, IReadOnlySet<string> parentPacks, CancellationToken cancellationToken)
     {
-        (_repository, _index) = (repository, index);
-        _codec = repository.Codec(zstd);
+        (_repository, _index, _portable, _parentPacks) = (repository, index, portable, parentPacks);
+        _codec = portable ? BlobCodec.Gzip : repository.Codec(zstd);
+        Window = workers * 2;
         _codecs = new CodecPool(zstd);
         _packs = new PackWriter(repository, packSize);
         _channel = Channel.CreateBounded<PendingBlob>(new BoundedChannelOptions(workers * 2) { SingleReader = true });
@@ -56,16 +71,31 @@ internal sealed class BlobPipeline : IAsyncDisposable
         _writing = Task.Run(WriteAllAsync, CancellationToken.None);
     }
 
+    /// <summary>Pieces that should be under way at once.</summary>
+    public int Window { get; }
+
     /// <summary>The packs written; complete after <see cref="FinishAsync"/>.</summary>
     public IReadOnlyList<PackContents> Packs => _packs.Sealed;
 
     /// <summary>Gives a buffer of <see cref="BlobSize"/>.</summary>
     public byte[] RentBuffer() => _buffers.TryTake(out var buffer) ? buffer : GC.AllocateUninitializedArray<byte>(BlobSize);
 
+    /// <summary>Takes back a buffer that was not submitted.</summary>
+    public void ReturnBuffer(byte[] buffer) => _buffers.Add(buffer);
+
+    /// <summary>Begins to hash the pages of a piece that may turn out not to be needed.</summary>
+    public Task<byte[]> HashAsync(byte[] data, int length, int pageSize) => Task.Run(() => Hash(data.AsSpan(0, length), pageSize), _stop.Token);
+
     /// <summary>Takes a filled buffer over.</summary>
-    public async ValueTask<PendingBlob> SubmitAsync(byte[] data, int length, int pageSize, CancellationToken cancellationToken)
+    /// <param name="data">The buffer.</param>
+    /// <param name="length">Bytes in it.</param>
+    /// <param name="pageSize">The unit of hashing.</param>
+    /// <param name="compared">Whether its file is compared with the parent's.</param>
+    /// <param name="digests">The SHA-256 of each of its pages where they are known; null: they are computed.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    public async ValueTask<PendingBlob> SubmitAsync(byte[] data, int length, int pageSize, bool compared, byte[]? digests, CancellationToken cancellationToken)
     {
-        var pending = new PendingBlob(data, length, pageSize);
+        var pending = new PendingBlob(data, length, pageSize, compared) { Digests = digests };
         await Guarded(async () =>
         {
             // the place in the channel is taken first, or a slow disk would let encoded blobs pile up
@@ -78,6 +108,13 @@ internal sealed class BlobPipeline : IAsyncDisposable
 
     /// <summary>Waits until a blob is hashed.</summary>
     public Task EncodedAsync(PendingBlob pending, CancellationToken cancellationToken) => Guarded(() => pending.Encoding, cancellationToken);
+
+    /// <summary>Waits for the digests of a piece.</summary>
+    public async Task<byte[]> HashedAsync(Task<byte[]> hashing, CancellationToken cancellationToken)
+    {
+        await Guarded(() => hashing, cancellationToken).ConfigureAwait(false);
+        return await hashing.ConfigureAwait(false);
+    }
 
     /// <summary>Waits until every blob is in a durable pack.</summary>
     public Task FinishAsync(CancellationToken cancellationToken) => Guarded(async () =>
@@ -143,9 +180,7 @@ internal sealed class BlobPipeline : IAsyncDisposable
         var codec = _codecs.Rent();
         try
         {
-            var data = pending.Data.AsMemory(0, pending.Length);
-            pending.Digests = new byte[Sha256BlobIdentity.PageCount(pending.Length, pending.PageSize) * Sha256BlobIdentity.DigestSize];
-            _repository.Identity.HashPages(data.Span, pending.PageSize, pending.Digests);
+            pending.Digests ??= Hash(pending.Data.AsSpan(0, pending.Length), pending.PageSize);
             pending.Id = _repository.Identity.Identify(pending.Digests, pending.PageSize, pending.Length);
             if (_written.TryGetValue(pending.Id, out var written))
                 pending.Pack = written;
@@ -164,12 +199,23 @@ internal sealed class BlobPipeline : IAsyncDisposable
     {
         foreach (var location in _index.Find(pending.Id))
         {
+            if (_portable && location.Entry.Codec is not (BlobCodec.Raw or BlobCodec.Gzip))
+                continue;
+            if (pending.Compared && _parentPacks.Contains(location.Pack))
+                return new PackReference(location.Pack);
             var trusted = _trusted.GetOrAdd(location.Pack, name => new Lazy<Task<bool>>(async () =>
                 await PackReader.VerifyNameAsync(_repository.Storage, name, _stop.Token).ConfigureAwait(false) == true));
             if (await trusted.Value.ConfigureAwait(false))
                 return new PackReference(location.Pack);
         }
         return null;
+    }
+
+    private byte[] Hash(ReadOnlySpan<byte> data, int pageSize)
+    {
+        var digests = new byte[Sha256BlobIdentity.PageCount(data.Length, pageSize) * Sha256BlobIdentity.DigestSize];
+        _repository.Identity.HashPages(data, pageSize, digests);
+        return digests;
     }
 
     private void Compress(PendingBlob pending, CodecContext codec)

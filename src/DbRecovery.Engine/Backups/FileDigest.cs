@@ -4,14 +4,17 @@ using Microsoft.Win32.SafeHandles;
 namespace DbRecovery.Engine.Backups;
 
 /// <summary>
-/// The digest of a file: SHA-256 over the SHA-256 of each of its pages in order. Unlike the plain hash it can be computed on every
-/// core, and it is made of the same page digests as the blobs' ids.
+/// The digest of a file: SHA-256 over the hashes of its pages (SHA-256 cut to 16 bytes) in order. Unlike the plain hash it can be computed
+/// on every core, and an increment computes it without the pages that did not change: their hashes are at hand.
 /// </summary>
 internal static class FileDigest
 {
     private const int ChunkTarget = 1 << 20;
 
-    public static string Format(int unit, ReadOnlySpan<byte> hash) => $"sha256-pages-{unit}:{Convert.ToHexString(hash).ToLowerInvariant()}";
+    private static string Format(int unit, ReadOnlySpan<byte> hash) => $"sha256-pages16-{unit}:{Convert.ToHexString(hash).ToLowerInvariant()}";
+
+    /// <summary>The digest of a file whose page hashes are known.</summary>
+    public static string Of(int unit, ReadOnlySpan<byte> pageHashes) => Format(unit, SHA256.HashData(pageHashes));
 
     /// <summary>Computes the digest of a file on disk, and its page hashes.</summary>
     public static async Task<(string Digest, byte[] PageHashes)> ComputeAsync(string path, int unit, IBlobIdentity identity, CancellationToken cancellationToken)
@@ -20,7 +23,6 @@ internal static class FileDigest
         var length = RandomAccess.GetLength(handle);
         var pages = (length + unit - 1) / unit;
         var hashes = new byte[pages * PageHashList.HashSize];
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var chunk = Math.Max(1, ChunkTarget / unit) * unit;
         var wave = new Task<byte[]>[Environment.ProcessorCount];
         for (long at = 0; at < length;)
@@ -34,14 +36,13 @@ internal static class FileDigest
             for (var i = 0; i < started; i++)
             {
                 var digests = await wave[i].ConfigureAwait(false);
-                hash.AppendData(digests);
                 var page = (at - (long)(started - i) * chunk) / unit;
                 // at overshoots at the end of the file only by part of the last chunk, so the chunk's first page is exact
                 for (var d = 0; d < digests.Length; d += Sha256BlobIdentity.DigestSize, page++)
                     digests.AsSpan(d, PageHashList.HashSize).CopyTo(hashes.AsSpan((int)(page * PageHashList.HashSize)));
             }
         }
-        return (Format(unit, hash.GetHashAndReset()), hashes);
+        return (Of(unit, hashes), hashes);
     }
 
     /// <summary>Reads bytes from a place until the buffer is full or the file ends.</summary>
@@ -58,7 +59,8 @@ internal static class FileDigest
             cancellationToken.ThrowIfCancellationRequested();
             var count = read(at, buffer);
             identity.HashPages(buffer.AsSpan(0, count), unit, digests);
-            hash.AppendData(digests.AsSpan(0, Sha256BlobIdentity.PageCount(count, unit) * Sha256BlobIdentity.DigestSize));
+            for (var page = 0; page < Sha256BlobIdentity.PageCount(count, unit); page++)
+                hash.AppendData(digests.AsSpan(page * Sha256BlobIdentity.DigestSize, PageHashList.HashSize));
             progress(count);
         }
         return Format(unit, hash.GetHashAndReset());

@@ -18,7 +18,7 @@ internal sealed class FileRestorer
     private FileRestorer(BackupContent backup, BlobIndex index, CodecPool codecs, bool durable, IProgress<OperationProgress>? progress) =>
         (_backup, _index, _codecs, _durable, _progress) = (backup, index, codecs, durable, progress);
 
-    /// <summary>Writes every path of a backup to where <paramref name="placeOf"/> says.</summary>
+    /// <summary>Writes paths of a backup to where <paramref name="placeOf"/> says.</summary>
     /// <param name="backup">The backup.</param>
     /// <param name="index">Where its blobs are.</param>
     /// <param name="zstd">The system's libzstd.</param>
@@ -26,17 +26,18 @@ internal sealed class FileRestorer
     /// <param name="durable">Whether files and folders are synced: not for a scratch place.</param>
     /// <param name="progress">Progress.</param>
     /// <param name="cancellationToken">Cancels.</param>
+    /// <param name="part">Which part of the backup.</param>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryCorrupt"/> names pack, backup and file.</exception>
     public static async Task RunAsync(BackupContent backup, BlobIndex index, ZstdLibrary? zstd, Func<BackupEntry, string> placeOf, bool durable,
-        IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+        IProgress<OperationProgress>? progress, CancellationToken cancellationToken, BackupEntryPart part = BackupEntryPart.Data)
     {
         using var codecs = new CodecPool(zstd);
-        await new FileRestorer(backup, index, codecs, durable, progress).RestoreAsync(placeOf, cancellationToken).ConfigureAwait(false);
+        await new FileRestorer(backup, index, codecs, durable, progress).RestoreAsync(placeOf, part, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task RestoreAsync(Func<BackupEntry, string> placeOf, CancellationToken cancellationToken)
+    private async Task RestoreAsync(Func<BackupEntry, string> placeOf, BackupEntryPart part, CancellationToken cancellationToken)
     {
-        var entries = _backup.Manifest.Entries.Select(e => (Entry: e, Place: placeOf(e.Entry))).ToList();
+        var entries = _backup.Manifest.Entries.Where(e => e.Entry.Part == part).Select(e => (Entry: e, Place: placeOf(e.Entry))).ToList();
         foreach (var (entry, place) in entries)
             Directory.CreateDirectory(entry.Entry.Type == BackupEntryType.Directory ? place : Path.GetDirectoryName(place)!);
         var files = entries.Where(e => e.Entry.Entry.Type == BackupEntryType.File).Select(e => new OpenFile(e.Entry, e.Place)).ToList();
@@ -47,9 +48,8 @@ internal sealed class FileRestorer
                 empty.Open();
                 await FinishAsync(empty, cancellationToken).ConfigureAwait(false);
             }
-            var runs = files.SelectMany(f => f.Entry.Runs.Select(r => (File: f, Run: r)));
             var options = new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancellationToken };
-            await Parallel.ForEachAsync(runs, options, (work, token) => RestoreRunAsync(work.File, work.Run, token)).ConfigureAwait(false);
+            await Parallel.ForEachAsync(ByBlob(files), options, RestoreBlobAsync).ConfigureAwait(false);
         }
         finally
         {
@@ -68,25 +68,54 @@ internal sealed class FileRestorer
         }
     }
 
-    private async ValueTask RestoreRunAsync(OpenFile file, ManifestRun run, CancellationToken cancellationToken)
+    /// <summary>The runs of each blob, in the order in which the blobs are first needed: one that many runs share is decoded once.</summary>
+    private static IEnumerable<List<(OpenFile File, ManifestRun Run)>> ByBlob(List<OpenFile> files)
     {
-        BlobId.TryParse(run.Blob, out var id);
-        var handle = file.Open();
-        var (buffer, length) = await ReadBlobAsync(file.Entry, run, id, cancellationToken).ConfigureAwait(false);
+        var known = new Dictionary<string, List<(OpenFile, ManifestRun)>>();
+        var ordered = new List<List<(OpenFile, ManifestRun)>>();
+        foreach (var file in files)
+        {
+            foreach (var run in file.Entry.Runs)
+            {
+                if (!known.TryGetValue(run.Blob, out var runs))
+                {
+                    known[run.Blob] = runs = new List<(OpenFile, ManifestRun)>(1);
+                    ordered.Add(runs);
+                }
+                runs.Add((file, run));
+            }
+        }
+        return ordered;
+    }
+
+    private async ValueTask RestoreBlobAsync(List<(OpenFile File, ManifestRun Run)> runs, CancellationToken cancellationToken)
+    {
+        var (first, blob) = runs[0];
+        BlobId.TryParse(blob.Blob, out var id);
+        var (buffer, length) = await ReadBlobAsync(first.Entry, blob, id, cancellationToken).ConfigureAwait(false);
         try
         {
-            if (run.OffsetInBlob + run.Length > length)
-                throw RepositoryErrors.Corrupt(_backup.Repository.Storage, _backup.Info.Id, $"a run of '{file.Entry.Entry.Path}' reaches past its blob {run.Blob}");
-            RandomAccess.Write(handle, buffer.AsSpan(run.OffsetInBlob, (int)run.Length), run.FileOffset);
+            foreach (var (file, run) in runs)
+            {
+                if (run.OffsetInBlob + run.Length > length)
+                    throw RepositoryErrors.Corrupt(_backup.Repository.Storage, _backup.Info.Id, $"a run of '{file.Entry.Entry.Path}' reaches past its blob {run.Blob}");
+                RandomAccess.Write(file.Open(), buffer.AsSpan(run.OffsetInBlob, (int)run.Length), run.FileOffset);
+            }
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
+        foreach (var (file, run) in runs)
+            await RunDoneAsync(file, run, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async ValueTask RunDoneAsync(OpenFile file, ManifestRun run, CancellationToken cancellationToken)
+    {
         var done = Interlocked.Add(ref _done, run.Length);
         _progress?.Report(new OperationProgress($"Restoring {_backup.Info.Cluster}", file.Entry.Entry.Path, done, _backup.Manifest.SizeBytes));
         if (_durable && (run.FileOffset + run.Length) / WritebackStep != run.FileOffset / WritebackStep)
-            DurableFile.StartWriteback(handle, run.FileOffset / WritebackStep * WritebackStep, WritebackStep);
+            DurableFile.StartWriteback(file.Open(), run.FileOffset / WritebackStep * WritebackStep, WritebackStep);
         if (file.RunDone())
             await FinishAsync(file, cancellationToken).ConfigureAwait(false);
     }

@@ -15,6 +15,19 @@ public sealed record BackupFilter
     public bool Latest { get; init; }
 }
 
+/// <summary>What backup to take.</summary>
+public sealed record BackupRequest
+{
+    /// <summary>The cluster; its best node is read.</summary>
+    public required ClusterDefinition Cluster { get; init; }
+    /// <summary>The repository; it is made where there is none.</summary>
+    public required RepositoryDefinition Repository { get; init; }
+    /// <summary>What it is compared with. Without a backup to compare with it becomes a full, and its notes say why.</summary>
+    public BackupKind Kind { get; init; } = BackupKind.Full;
+    /// <summary>Whether only codecs that standard tools know are used: raw and gzip.</summary>
+    public bool Portable { get; init; }
+}
+
 /// <summary>What to restore, and where.</summary>
 public sealed record RestoreRequest
 {
@@ -24,13 +37,17 @@ public sealed record RestoreRequest
     public required string Destination { get; init; }
     /// <summary>Whether something at the destination may be replaced (it is kept beside it).</summary>
     public bool Replace { get; init; }
+    /// <summary>Whether the files that belong to the database are restored, too; what is at their places is kept beside them.</summary>
+    public bool IncludeFiles { get; init; }
+    /// <summary>The folder that gets those files; null: where they were.</summary>
+    public string? FilesTo { get; init; }
 }
 
 /// <summary>Takes, lists, proves and restores backups, whatever the engine.</summary>
 public interface IBackupService
 {
-    /// <summary>Takes a full backup of a cluster from its best node.</summary>
-    Task<BackupInfo> CreateAsync(ClusterDefinition cluster, RepositoryDefinition repository, IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
+    /// <summary>Takes a backup of a cluster from its best node.</summary>
+    Task<BackupInfo> CreateAsync(BackupRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken);
 
     /// <summary>Backups that match, newest first. A damaged manifest is passed to <paramref name="damaged"/> and does not end the list.</summary>
     Task<IReadOnlyList<BackupInfo>> ListAsync(RepositoryDefinition repository, BackupFilter filter, Action<DbRecoveryException>? damaged, CancellationToken cancellationToken);

@@ -22,6 +22,10 @@ internal static class FileOwnership
             File.SetUnixFileMode(path, (UnixFileMode)(mode & PermissionBits));
     }
 
+    /// <summary>The owner and the group of a file as numbers; null where the system has none.</summary>
+    public static (string? Owner, string? Group) Of(string path) =>
+        DurableFile.OwnerOf(path) is { } owner ? (owner.User.ToString(CultureInfo.InvariantCulture), owner.Group.ToString(CultureInfo.InvariantCulture)) : (null, null);
+
     /// <summary>The number of a name; -1 where this machine does not know it, which leaves the owner as it is.</summary>
     private static int Number(string? nameOrNumber, string table)
     {

@@ -26,6 +26,8 @@ internal sealed class Snapshot : IDisposable
     private readonly SqliteFile _file;
     private SqliteFile? _log;
     private Dictionary<uint, long> _logged = [];
+    private IntPtr _region;
+    private (uint, uint) _salts;
     private bool _removesSharedMemory;
 
     private Snapshot(SqliteConnection connection, string path)
@@ -41,6 +43,9 @@ internal sealed class Snapshot : IDisposable
     internal uint PageCount { get; private set; }
     internal string JournalMode { get; private set; } = "";
     internal DateTimeOffset TakenAt { get; private set; }
+
+    /// <summary>Whether the database is in WAL mode.</summary>
+    internal bool IsWal => JournalMode == "wal";
 
     /// <summary>The log's frames that belong to the snapshot, and its checkpoint sequence and salts; null outside WAL mode and where the log is empty.</summary>
     internal (uint Frames, string Salt)? Log { get; private set; }
@@ -143,6 +148,7 @@ internal sealed class Snapshot : IDisposable
         var frames = a.Header.MaxFrame;
         _logged = [];
         Log = null;
+        (_region, _salts) = (region, (a.Header.Salt1, a.Header.Salt2));
         if (frames == 0)
             return true;
         _log = SqliteFile.WriteAheadLog(Connection);
@@ -173,6 +179,38 @@ internal sealed class Snapshot : IDisposable
             _logged[BinaryPrimitives.ReadUInt32BigEndian(header)] = at + FrameHeader;
         }
     }
+
+    /// <summary>The running check sum in a frame of the snapshot's log; null where the log has begun anew meanwhile.</summary>
+    internal string? CheckOf(uint frame)
+    {
+        Span<byte> header = stackalloc byte[FrameHeader];
+        return Log is { } log && frame >= 1 && frame <= log.Frames && ReadFrame(frame - 1, header) ? Convert.ToHexString(header[16..24]) : null;
+    }
+
+    /// <summary>
+    /// The pages in the snapshot's frames after the first so many, and the smallest size in pages that the database had with one of them.
+    /// Null where the log has begun anew meanwhile.
+    /// </summary>
+    internal (SortedSet<uint> Pages, uint Smallest)? PagesAfter(uint frames)
+    {
+        var pages = new SortedSet<uint>();
+        var smallest = uint.MaxValue;
+        Span<byte> header = stackalloc byte[FrameHeader];
+        for (var frame = frames; frame < Log!.Value.Frames; frame++)
+        {
+            if (!ReadFrame(frame, header))
+                return null;
+            pages.Add(BinaryPrimitives.ReadUInt32BigEndian(header));
+            if (BinaryPrimitives.ReadUInt32BigEndian(header[4..]) is > 0 and var size)
+                smallest = Math.Min(smallest, size);
+        }
+        // a log whose frames are all in the file may be written over while we read: then its salts are others now
+        return WalIndex.Read(_region, _file) is { Header: var now } && (now.Salt1, now.Salt2) == _salts ? (pages, smallest) : null;
+    }
+
+    private bool ReadFrame(uint frame, Span<byte> header) =>
+        _log!.Read(header, WalHeader + frame * (long)(FrameHeader + PageSize))
+        && BinaryPrimitives.ReadUInt32BigEndian(header[8..]) == _salts.Item1 && BinaryPrimitives.ReadUInt32BigEndian(header[12..]) == _salts.Item2;
 
     private bool Measure(TimeProvider clock)
     {

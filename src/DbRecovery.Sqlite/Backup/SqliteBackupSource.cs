@@ -12,13 +12,16 @@ namespace DbRecovery.Sqlite.Backup;
 /// <summary>Reads a database in use, as it is at one moment, into a backup.</summary>
 internal sealed class SqliteBackupSource(TimeProvider clock, TimeSpan? lockTimeout = null) : IBackupSource
 {
+    private readonly KnownPages _known = new();
+
     /// <summary>The name of the database file in a backup.</summary>
     internal const string FileName = "database";
 
-    private const int ChunkBytes = 1 << 20;
     private const int MaxProblems = 100;
     private readonly TimeSpan _lockTimeout = lockTimeout ?? TimeSpan.FromSeconds(30);
-    private static readonly string[] SettingNames = ["application_id", "user_version", "schema_version", "encoding", "auto_vacuum", "page_size", "journal_mode"];
+    private static readonly string[] SettingNames = ["application_id", "user_version", "schema_version", "encoding", "auto_vacuum", "page_size", "journal_mode", "default_cache_size"];
+
+    public ValueTask<string?> IdentifyAsync(NodeDefinition node, CancellationToken cancellationToken) => ValueTask.FromResult<string?>(SystemIdOf(Check(node)));
 
     public async Task<BackupSourceInfo> ReadAsync(ClusterDefinition cluster, NodeDefinition node, IBackupSink sink, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
@@ -43,66 +46,92 @@ internal sealed class SqliteBackupSource(TimeProvider clock, TimeSpan? lockTimeo
 
     private async Task<BackupSourceInfo> ReadAsync(ClusterDefinition cluster, string path, IBackupSink sink, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        var systemId = SystemIdOf(path);
-        var problems = new List<string>();
-        BackupSourceInfo info;
-        IReadOnlyList<SchemaRow> schema;
-        PageIndex index;
-        PageHashList hashes;
-        IBackupFileWriter writer;
-        using (var snapshot = Snapshot.Open(path))
+        var activity = $"Backing up {cluster.Name}";
+        using var snapshot = Snapshot.Open(path);
+        var before = Capture(path, snapshot, cancellationToken);
+        await snapshot.PinAsync(_lockTimeout, clock, cancellationToken).ConfigureAwait(false);
+        var after = Capture(path, snapshot, cancellationToken);
+        var info = Describe(snapshot, SystemIdOf(path), State(before, after, snapshot));
+        var parent = sink.Parent;
+        var pages = PagesOf(parent, snapshot.PageSize);
+        var proof = parent is null || pages is null ? null : ParentProof.Find(parent.Source, snapshot, info.State, pages.Value);
+        var known = parent is null ? null : _known.Take(path, parent.Source.State);
+        if (proof?.Nothing(snapshot.PageCount) == true)
         {
-            var before = Capture(path, snapshot, cancellationToken);
-            await snapshot.PinAsync(_lockTimeout, clock, cancellationToken).ConfigureAwait(false);
-            var after = Capture(path, snapshot, cancellationToken);
-            info = Describe(snapshot, systemId, State(before, after, snapshot));
-            schema = ObjectCatalog.ReadSchema(snapshot.Connection);
-            var reserved = snapshot.ReadFileHeader()[20];
-            index = new PageIndex(snapshot.PageSize - reserved);
-            writer = await sink.BeginAsync(Entry(path, snapshot), cancellationToken).ConfigureAwait(false);
-            await using var ownedUntilRead = writer.ConfigureAwait(false);
-            await StreamAsync(snapshot, writer, index, problems, $"Backing up {cluster.Name}", progress, cancellationToken).ConfigureAwait(false);
-            snapshot.Dispose(); // writers need wait no longer; what follows works on what was read
-            hashes = await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
+            await ReuseAsync(sink, Entry(path, snapshot), cancellationToken).ConfigureAwait(false);
+            _known.Keep(path, info.State, known);
+            return info with { Objects = parent!.Source.Objects };
         }
-        var objects = ObjectCatalog.Describe(schema, index, hashes, FileName, problems);
+        var source = new SourceRead(snapshot, ObjectCatalog.ReadSchema(snapshot.Connection), activity, progress);
+        await SqliteDescription.WriteAsync(sink, info.Settings, source.Schema, cancellationToken).ConfigureAwait(false);
+        return await ReadPagesAsync(path, source, sink, info, known is null ? null : proof, known, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<BackupSourceInfo> ReadPagesAsync(string path, SourceRead source, IBackupSink sink, BackupSourceInfo info, ParentProof? proof, PageIndex? known, CancellationToken cancellationToken)
+    {
+        var snapshot = source.Snapshot;
+        var index = proof is null ? new PageIndex(snapshot.PageSize - snapshot.ReadFileHeader()[20]) : known!;
+        var writer = await sink.BeginAsync(Entry(path, snapshot), cancellationToken).ConfigureAwait(false);
+        await using var ownedUntilRead = writer.ConfigureAwait(false);
+        var problems = new List<string>();
+        foreach (var (first, count, read) in Stretches(proof, snapshot.PageCount))
+        {
+            if (read)
+                await source.StreamAsync(writer, index, problems, first, count, cancellationToken).ConfigureAwait(false);
+            else
+                await writer.ReuseAsync((long)count * snapshot.PageSize, cancellationToken).ConfigureAwait(false);
+        }
+        snapshot.Dispose(); // writers need wait no longer; what follows works on what was read
+        var hashes = await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        index.EndAt(snapshot.PageCount);
+        var objects = ObjectCatalog.Describe(source.Schema, index, hashes, FileName, problems);
+        if (problems.Count == 0)
+            _known.Keep(path, info.State, index);
         return info with { Objects = objects, Problems = problems.Count > MaxProblems ? [.. problems.Take(MaxProblems), $"and {problems.Count - MaxProblems} more"] : problems };
     }
 
-    private static async Task StreamAsync(Snapshot snapshot, IBackupFileWriter writer, PageIndex index, List<string> problems, string activity, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    /// <summary>The pages in order, in stretches that are read or known to be the parent's.</summary>
+    private static IEnumerable<(uint First, uint Count, bool Read)> Stretches(ParentProof? proof, uint pageCount)
     {
-        var perChunk = Math.Max(1, ChunkBytes / snapshot.PageSize);
-        var total = (long)snapshot.PageCount * snapshot.PageSize;
-        var (current, next) = (new byte[perChunk * snapshot.PageSize], new byte[perChunk * snapshot.PageSize]);
-        var writing = Task.CompletedTask;
-        try
+        if (proof is null)
         {
-            for (long page = 1; page <= snapshot.PageCount; page += perChunk)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                var count = (int)Math.Min(perChunk, snapshot.PageCount - page + 1);
-                var bytes = current.AsMemory(0, count * snapshot.PageSize);
-                if (!snapshot.Read((uint)page, bytes.Span))
-                    problems.Add($"the file ends before page {page + count - 1}; what is missing was read as zeros");
-                for (var i = 0; i < count; i++)
-                    index.Add((uint)(page + i), bytes.Span.Slice(i * snapshot.PageSize, snapshot.PageSize));
-                // the sink compresses and stores one chunk while the next is read
-                await writing.ConfigureAwait(false);
-                writing = writer.WriteAsync(bytes, cancellationToken).AsTask();
-                (current, next) = (next, current);
-                progress?.Report(new OperationProgress(activity, FileName, (page - 1 + count) * snapshot.PageSize, total));
-            }
+            yield return (1, pageCount, true);
+            yield break;
         }
-        finally
+        uint next = 1;
+        foreach (var page in proof.Pages.Where(p => p >= 1 && p <= proof.Unchanged))
         {
-            await writing.ConfigureAwait(false);
+            if (page > next)
+                yield return (next, page - next, false);
+            yield return (page, 1, true);
+            next = page + 1;
+        }
+        if (next <= proof.Unchanged)
+            yield return (next, proof.Unchanged + 1 - next, false);
+        if (proof.Unchanged < pageCount)
+            yield return (proof.Unchanged + 1, pageCount - proof.Unchanged, true);
+    }
+
+    private static async Task ReuseAsync(IBackupSink sink, BackupEntry entry, CancellationToken cancellationToken)
+    {
+        foreach (var reused in sink.Parent!.Entries.Where(e => e.Part == BackupEntryPart.Description).Append(entry))
+        {
+            var writer = await sink.BeginAsync(reused, cancellationToken).ConfigureAwait(false);
+            await using var open = writer.ConfigureAwait(false);
+            await writer.ReuseAsync(reused.ExpectedSize ?? 0, cancellationToken).ConfigureAwait(false);
+            await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
         }
     }
+
+    private static uint? PagesOf(IBackupContent? parent, int pageSize) =>
+        parent?.Entries.FirstOrDefault(e => e.Path == FileName) is { ExpectedSize: { } size } entry && entry.PageSize == pageSize && size % pageSize == 0 ? (uint)(size / pageSize) : null;
 
     private BackupSourceInfo Describe(Snapshot snapshot, string systemId, IReadOnlyDictionary<string, string> state)
     {
         var header = SqliteHeader.TryParse(snapshot.ReadFileHeader());
         var settings = SettingNames.ToDictionary(n => n, n => snapshot.Execute("PRAGMA " + n));
+        if (header is not null)
+            settings["reserved_bytes"] = header.ReservedBytes.ToString(CultureInfo.InvariantCulture);
         return new BackupSourceInfo
         {
             EngineVersion = raw.sqlite3_libversion().utf8_to_string(),
@@ -126,6 +155,8 @@ internal sealed class SqliteBackupSource(TimeProvider clock, TimeSpan? lockTimeo
             // the snapshot knows exactly where it stands, whatever was written meanwhile
             state[BackupState.WalFrames] = log.Frames.ToString(CultureInfo.InvariantCulture);
             state[BackupState.WalSalt] = log.Salt;
+            if (snapshot.CheckOf(log.Frames) is { } check)
+                state[BackupState.WalCheck] = check;
         }
         return state;
     }
@@ -150,7 +181,8 @@ internal sealed class SqliteBackupSource(TimeProvider clock, TimeSpan? lockTimeo
         FileFacts.SystemId(FileStatus.Of(path))
             ?? Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(Path.GetFullPath(path))))[..16];
 
-    private static string Check(NodeDefinition node)
+    /// <summary>A node's file; an error in words where there is none that could be a database.</summary>
+    internal static string Check(NodeDefinition node)
     {
         var path = DatabasePath.Of(node);
         if (Directory.Exists(path))

@@ -14,6 +14,8 @@ internal static class BackupState
     internal const string ChangeCounter = "changeCounter";
     internal const string WalSalt = "walSalt";
     internal const string WalFrames = "walFrames";
+    /// <summary>The running check sum in the last of those frames: it covers every frame before it.</summary>
+    internal const string WalCheck = "walCheck";
     internal const string FileSize = "fileSize";
     internal const string FileModified = "fileModified";
     internal const string FileChanged = "fileChanged";

@@ -22,7 +22,7 @@ internal sealed class PageIndex(int usableSize)
     // SQLite itself gives up beyond 20 levels
     private const int MaxDepth = 24;
 
-    private readonly List<uint> _references = [];
+    private List<uint> _references = [];
     private Entry[] _pages = new Entry[1024];
 
     /// <summary>The highest page number seen.</summary>
@@ -48,6 +48,28 @@ internal sealed class PageIndex(int usableSize)
             References = wellFormed ? _references.Count - first : 0,
         };
         LastPage = Math.Max(LastPage, pageNumber);
+    }
+
+    /// <summary>Forgets the pages past a file's end, and what pages said before they were given again.</summary>
+    internal void EndAt(uint lastPage)
+    {
+        for (var page = lastPage + 1; page <= LastPage; page++)
+            _pages[page] = default;
+        LastPage = Math.Min(LastPage, lastPage);
+        long live = 0;
+        for (uint page = 1; page <= LastPage; page++)
+            live += _pages[page].References;
+        if (_references.Count < 2 * live + 1024)
+            return;
+        var references = new List<uint>((int)live);
+        for (uint page = 1; page <= LastPage; page++)
+        {
+            ref var entry = ref _pages[page];
+            var first = references.Count;
+            references.AddRange(_references.GetRange(entry.FirstReference, entry.References));
+            entry.FirstReference = first;
+        }
+        _references = references;
     }
 
     /// <summary>Walks a tree. It ends and never throws, whatever the pages say.</summary>

@@ -4,39 +4,6 @@ using DbRecovery.PowerShell.Completers;
 
 namespace DbRecovery.PowerShell.Commands;
 
-/// <summary>Takes backups.</summary>
-/// <remarks>Takes a consistent full backup of each cluster while it is in use, into the cluster's repository or that of -Repository. Data that is there already is not stored again. A backup is worth something when it was proved: pipe it to Test-DbBackup.</remarks>
-/// <example><code>New-DbBackup -Cluster app | Test-DbBackup</code><para>Takes a backup and proves it by restoring it.</para></example>
-/// <example><code>New-DbBackup -Engine sqlite -Path ./other.db -Repository /backup/dbrecovery</code><para>Backs up a file that no inventory knows.</para></example>
-[Cmdlet(VerbsCommon.New, "DbBackup", DefaultParameterSetName = ByCluster, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
-[OutputType(typeof(BackupInfo))]
-public sealed class NewDbBackupCommand : TargetCmdlet
-{
-    /// <summary>The repository: its name in the inventory, or its path. Without it: the cluster's own.</summary>
-    [Parameter]
-    [ValidateNotNullOrEmpty]
-    public string? Repository { get; set; }
-
-    /// <inheritdoc/>
-    protected override void ProcessRecord()
-    {
-        var targets = Targets();
-        foreach (var cluster in targets)
-            Try(cluster.Name, () =>
-            {
-                var named = Repository is null ? null : ResolveRepository(Repository);
-                var repository = Work("Reading the repository", (operation, _) =>
-                    Task.FromResult(named is null ? operation.Runtime.GetRepository(cluster) : operation.Runtime.GetRepository(named)));
-                WriteVerbose($"Repository '{repository.Name}' ({repository.Path}): {(named is null ? "the cluster's own" : "named with -Repository")}.");
-                if (!ShouldProcess(cluster.Name, $"Back up to '{repository.Path}'"))
-                    return;
-                var backup = Work($"Backing up {cluster.Name}", (operation, token) =>
-                    operation.Runtime.NewBackupAsync(cluster, repository, operation.Progress, token));
-                WriteObject(backup with { Definition = backup.Definition ?? cluster, RepositoryDefinition = backup.RepositoryDefinition ?? repository });
-            });
-    }
-}
-
 /// <summary>Gets backups.</summary>
 /// <remarks>Lists the backups of clusters, newest first, from their repositories or that of -Repository. A damaged manifest is reported as an error and does not end the list.</remarks>
 /// <example><code>Get-DbBackup -Cluster app -Latest | Test-DbBackup</code><para>Proves the newest backup.</para></example>
@@ -100,6 +67,7 @@ public sealed class TestDbBackupCommand : BackupSelectionCmdlet
 /// <remarks>Restores to the path of -Destination, or to where the cluster's database is. A file that is there is replaced only with -Force, after a question, and is kept beside the new one. Every part of the backup is checked on the way.</remarks>
 /// <example><code>Get-DbBackup -Cluster app -Latest | Restore-DbBackup -Destination ./copy.db</code><para>Restores to a new file.</para></example>
 /// <example><code>Get-DbBackup -Cluster app -Latest -Proved | Restore-DbBackup -Force -Confirm:$false</code><para>Puts the newest proved backup in the place of the database without asking.</para></example>
+/// <example><code>Get-DbBackup -Cluster app -Latest | Restore-DbBackup -Destination ./copy.db -IncludeFiles -FilesTo ./copy-files</code><para>Brings the application's configuration back, too, into another folder.</para></example>
 [Cmdlet(VerbsData.Restore, "DbBackup", DefaultParameterSetName = ByBackup, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(RestoreResult))]
 public sealed class RestoreDbBackupCommand : BackupSelectionCmdlet
@@ -113,16 +81,26 @@ public sealed class RestoreDbBackupCommand : BackupSelectionCmdlet
     [Parameter]
     public SwitchParameter Force { get; set; }
 
+    /// <summary>Restores the files that belong to the database, too; what is at their places is kept beside them.</summary>
+    [Parameter]
+    public SwitchParameter IncludeFiles { get; set; }
+
+    /// <summary>The folder that gets those files. Without it: where they were.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? FilesTo { get; set; }
+
     /// <inheritdoc/>
     protected override void ProcessRecord() => ForEachBackup(backup =>
     {
+        var filesTo = FilesTo is null ? null : ResolvePath(FilesTo, nameof(FilesTo));
         var destination = Destination is null ? null : ResolvePath(Destination, nameof(Destination));
         var shown = destination ?? backup.Definition?.Nodes.FirstOrDefault(n => n.Name == backup.Node)?.Path ?? $"the place of {backup.Cluster}/{backup.Node}";
-        var there = destination is null || File.Exists(destination);
-        if (destination is not null && there && !Force)
+        var there = destination is null || File.Exists(destination) || (IncludeFiles && filesTo is null);
+        if (destination is not null && File.Exists(destination) && !Force)
             throw new DbRecoveryException(ErrorIds.TargetExists, ErrorKind.Refused, $"'{destination}' exists", "Use another -Destination, or -Force to replace it (it is kept beside the new file).", destination);
-        var text = $"Restore backup {backup.Id} of '{backup.Cluster}' (data of {Shells.SizeText.Moment(backup.FinishedAt)}, {Shells.SizeText.Size(backup.SizeBytes)}) to '{shown}'{(there ? ", in the place of what is there" : "")}";
+        var text = $"Restore backup {backup.Id} of '{backup.Cluster}' (data of {Shells.SizeText.Moment(backup.FinishedAt)}, {Shells.SizeText.Size(backup.SizeBytes)}) to '{shown}'{(there ? ", in the place of what is there" : "")}{(IncludeFiles ? $"; its files to {(filesTo is null ? "where they were" : $"'{filesTo}'")}" : "")}";
         if (ShouldProcessAt(there ? ConfirmImpact.High : ConfirmImpact.Medium, text, text + Environment.NewLine + "Restore?"))
-            WriteObject(Work($"Restoring {backup.Id}", (operation, token) => operation.Runtime.RestoreBackupAsync(backup, destination, Force, operation.Progress, token)));
+            WriteObject(Work($"Restoring {backup.Id}", (operation, token) => operation.Runtime.RestoreBackupAsync(backup, destination, Force, IncludeFiles, filesTo, operation.Progress, token)));
     });
 }

@@ -3,13 +3,13 @@ using DbRecovery.Engine.Backups;
 
 namespace DbRecovery.Engine.Tests.Backups;
 
-public sealed class BackupDamageTests : BackupFixture
+public class BackupDamageTests : BackupFixture
 {
     /// <summary>Where a byte is flipped, as parts of the file; -1 stands for a truncation to half, -2 for removal.</summary>
     public static TheoryData<string, double> Damages()
     {
         var rows = new TheoryData<string, double>();
-        foreach (var kind in new[] { "packs", "index", "manifest", "pages", "repo.json" })
+        foreach (var kind in new[] { "packs", "index", "manifest", "repo.json" })
         {
             foreach (var at in new[] { 0.0, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.999999, -1, -2 })
                 rows.Add(kind, at);
@@ -40,9 +40,6 @@ public sealed class BackupDamageTests : BackupFixture
                 Assert.Equal(where == -2 ? 0 : 1, test.Proof.Checks.Count(c => c.Name == "index" && c.Detail.Contains(key)));
                 Assert.True((await ProveAsync(backup)).Proof.Checks.All(c => c.Name != "index"), "it was not built again");
                 Assert.NotEmpty(Keys("index"));
-                break;
-            case "pages":
-                await AssertPageHashDamageAsync(backup, key, where);
                 break;
             case "manifest":
                 await AssertManifestDamageAsync(backup, key, where);
@@ -143,19 +140,6 @@ public sealed class BackupDamageTests : BackupFixture
         Assert.True((await ProveAsync(next)).Passed, "a new backup must not rest on the damaged pack");
     }
 
-    private async Task AssertPageHashDamageAsync(BackupInfo backup, string key, double where)
-    {
-        var content = await Service.OpenAsync(backup, CancellationToken.None);
-        var read = new[] { await content.ReadPageHashesAsync("data.db", CancellationToken.None), await content.ReadPageHashesAsync("more.db", CancellationToken.None) };
-        Assert.Contains(read, r => r is null);
-        var test = await ProveAsync(backup);
-        Assert.True(test.Passed);
-        Assert.Contains(test.Proof.Checks, c => c.Name == "page-hashes" && c.Detail.Contains(key));
-        Assert.NotNull(await content.ReadPageHashesAsync("data.db", CancellationToken.None));
-        Assert.NotNull(await content.ReadPageHashesAsync("more.db", CancellationToken.None));
-        Assert.True(where <= 1);
-    }
-
     private async Task AssertManifestDamageAsync(BackupInfo backup, string key, double where)
     {
         Database.Files["data.db"][7] ^= 1;
@@ -172,7 +156,6 @@ public sealed class BackupDamageTests : BackupFixture
     private string FileOf(string kind) => kind switch
     {
         "manifest" => Keys("backups").Single(k => k.EndsWith("manifest.json", StringComparison.Ordinal)),
-        "pages" => Keys("backups").Single(k => k.EndsWith("pages.bin", StringComparison.Ordinal)),
         "repo.json" => Path.Combine(Repository.Path, "repo.json"),
         _ => Keys(kind).Single(),
     };

@@ -17,17 +17,22 @@ public abstract class BackupFixture : IDisposable
     protected string Root { get; }
     protected RepositoryDefinition Repository { get; set; }
     internal FakeProvider Database { get; } = new();
+    internal KnownSecrets Secrets { get; } = new();
     protected BackupService Service { get; set; }
-    protected ClusterDefinition Cluster { get; } = new() { Name = "app", Engine = "fake", Nodes = [new NodeDefinition { Name = "n1", Path = "/data" }] };
+    protected ClusterDefinition Cluster { get; set; } = new() { Name = "app", Engine = "fake", Nodes = [new NodeDefinition { Name = "n1", Path = "/data" }] };
     private string Scratch => Path.Combine(Root, "scratch");
 
     protected BackupService ServiceOf(int packSize = 1 << 20) =>
-        new(_ => Database, null, new BackupServiceOptions { ScratchFolder = Scratch, PackSize = packSize });
+        new(_ => Database, null, new BackupServiceOptions { ScratchFolder = Scratch, PackSize = packSize }, Secrets);
 
     internal BackupService ServiceWithoutZstd() =>
         new(_ => Database, null, new BackupServiceOptions { ScratchFolder = Scratch }, null, r => new DirectoryStorage(r.Path));
 
-    protected Task<BackupInfo> BackUpAsync() => Service.CreateAsync(Cluster, Repository, null, CancellationToken.None);
+    protected Task<BackupInfo> BackUpAsync() => Service.CreateAsync(RequestOf(), null, CancellationToken.None);
+
+    protected Task<BackupInfo> IncrementAsync(BackupKind kind = BackupKind.Incremental) => Service.CreateAsync(RequestOf(kind), null, CancellationToken.None);
+
+    protected BackupRequest RequestOf(BackupKind kind = BackupKind.Full) => new() { Cluster = Cluster, Repository = Repository, Kind = kind };
 
     protected Task<BackupTestResult> ProveAsync(BackupInfo backup) => Service.TestAsync(backup, null, CancellationToken.None);
 

@@ -11,7 +11,7 @@ public sealed class BackupWriteOrderTests : BackupFixture
         Database.Files["data.db"] = Noise(3 << 20, 1);
         var storage = new WatchedStorage(new DirectoryStorage(Repository.Path));
 
-        await ServiceOver(storage).CreateAsync(Cluster, Repository, null, CancellationToken.None);
+        await ServiceOver(storage).CreateAsync(RequestOf(), null, CancellationToken.None);
 
         var log = storage.Log;
         var manifest = log.FindIndex(l => l.StartsWith("commit backups/", StringComparison.Ordinal) && l.EndsWith("manifest.json", StringComparison.Ordinal));
@@ -42,7 +42,7 @@ public sealed class BackupWriteOrderTests : BackupFixture
             },
         };
 
-        var error = await Assert.ThrowsAsync<DbRecoveryException>(() => ServiceOver(storage).CreateAsync(Cluster, Repository, null, CancellationToken.None));
+        var error = await Assert.ThrowsAsync<DbRecoveryException>(() => ServiceOver(storage).CreateAsync(RequestOf(), null, CancellationToken.None));
 
         Assert.Equal(ErrorIds.RepositoryCorrupt, error.Id);
         Assert.StartsWith("packs/", error.Target);
@@ -68,7 +68,7 @@ public sealed class BackupWriteOrderTests : BackupFixture
             var storage = new WatchedStorage(new DirectoryStorage(Repository.Path)) { FailAt = last, StaysDead = dead };
             try
             {
-                await ServiceOver(storage).CreateAsync(Cluster, Repository, null, CancellationToken.None);
+                await ServiceOver(storage).CreateAsync(RequestOf(), null, CancellationToken.None);
                 break;
             }
             catch (DbRecoveryException e)

@@ -149,7 +149,7 @@ public sealed class ScrubTests : CareFixture
 
         var report = await TestAsync();
 
-        Assert.Equal([first.Id, second.Id], report.Damage.SelectMany(d => d.Backups).Order());
+        Assert.Equal(new[] { first.Id, second.Id }.Order(), report.Damage.SelectMany(d => d.Backups).Order());
         Assert.Equal([$"{first.Id}/a.db"], Assert.Single(report.Damage, d => d.Backups.Contains(first.Id)).Objects);
         Assert.All(report.Damage.Where(d => d.Backups.Contains(second.Id)), d => Assert.All(d.Objects, o => Assert.StartsWith(second.Id, o)));
         Assert.Equal(2, report.Backups);

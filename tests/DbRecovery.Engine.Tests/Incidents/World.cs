@@ -190,7 +190,7 @@ internal sealed class World : IDatabaseProvider, IFileSwap, IDataInspector, IMai
     public Task<IRestoreSession> BeginAsync(IBackupContent backup, string destination, bool replace, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     // backups
-    public Task<BackupInfo> CreateAsync(ClusterDefinition cluster, RepositoryDefinition repository, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    public Task<BackupInfo> CreateAsync(BackupRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         Act("backup");
         AddBackup(File.ReadAllText(Database), proved: false);

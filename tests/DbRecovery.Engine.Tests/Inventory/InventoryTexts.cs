@@ -25,6 +25,8 @@ internal static class InventoryTexts
             auth: { user: me, password: { file: secret.txt } }
         repositories:
           main: { path: backups }
+          offsite: { path: offsite, encryption: { passphrase: { env: BACKUP_KEY } } }
+          vault: { path: vault, encryption: { keyFile: keys/vault.key } }
         notifications:
           people: { webhook: "https://example.org/hook", headers: { Authorization: { secret: HookToken } } }
           pager: { command: [page, --now] }

@@ -28,7 +28,8 @@ internal sealed class MemorySink : IBackupSink
 
         public ValueTask<PageHashList> CompleteAsync(CancellationToken cancellationToken)
         {
-            sink.Completed++;
+            if (entry.Part == BackupEntryPart.Data)
+                sink.Completed++;
             return ValueTask.FromResult(Hash(content.ToArray(), entry.PageSize));
         }
 
@@ -37,6 +38,8 @@ internal sealed class MemorySink : IBackupSink
 
     public static PageHashList Hash(byte[] bytes, int pageSize)
     {
+        if (pageSize == 0)
+            return new PageHashList(0, ReadOnlyMemory<byte>.Empty);
         var hashes = new byte[bytes.Length / pageSize * PageHashList.HashSize];
         for (var page = 0; page < bytes.Length / pageSize; page++)
             PageHashList.Hash(bytes.AsSpan(page * pageSize, pageSize), hashes.AsSpan(page * PageHashList.HashSize));

@@ -11,11 +11,12 @@ internal enum SealedKind : byte
 
 /// <summary>What a cipher binds a piece to, so that none can be put in another's place: the inputs of its AAD, and of its key and nonce.</summary>
 /// <param name="RepositoryId">The repository.</param>
+/// <param name="Epoch">The epoch of the pack's header: which of the repository's data keys its key is derived from; 0 without a cipher.</param>
 /// <param name="PackSalt">The salt of the pack's header, from which its key is derived.</param>
 /// <param name="Sequence">The piece's number in the pack: the nonce.</param>
 /// <param name="Blob">The blob's id; default for a trailer.</param>
 /// <param name="Kind">What it is.</param>
-internal readonly record struct SealContext(Guid RepositoryId, ReadOnlyMemory<byte> PackSalt, int Sequence, BlobId Blob, SealedKind Kind);
+internal readonly record struct SealContext(Guid RepositoryId, uint Epoch, ReadOnlyMemory<byte> PackSalt, int Sequence, BlobId Blob, SealedKind Kind);
 
 /// <summary>Stands between codec and pack: what leaves memory is sealed, what comes back is opened.</summary>
 internal interface IBlobSealer
@@ -26,14 +27,20 @@ internal interface IBlobSealer
     /// <summary>The cipher's number in a pack's header.</summary>
     ushort CipherId { get; }
 
+    /// <summary>The epoch of new packs; 0 without a cipher.</summary>
+    uint CurrentEpoch { get; }
+
+    /// <summary>Whether packs of an epoch can be opened.</summary>
+    bool Knows(uint epoch);
+
     /// <summary>The salt for a new pack: 16 bytes.</summary>
     ReadOnlyMemory<byte> NewPackSalt();
 
-    /// <summary>Seals. The result may be the payload itself.</summary>
+    /// <summary>Seals. The result may be the payload itself, and holds until the next piece of the same pack is sealed.</summary>
     ReadOnlyMemory<byte> Seal(in SealContext context, ReadOnlyMemory<byte> payload);
 
-    /// <summary>Opens. The result may be the payload itself; null where it was altered.</summary>
-    ReadOnlyMemory<byte>? Open(in SealContext context, ReadOnlyMemory<byte> payload);
+    /// <summary>Opens, in place: the result may be a part of what was stored. Null where it was altered, or where its epoch is not known.</summary>
+    ReadOnlyMemory<byte>? Open(in SealContext context, Memory<byte> stored);
 }
 
 /// <summary>No cipher: pieces are stored as they are. What was altered is found by the blob's id.</summary>
@@ -44,7 +51,9 @@ internal sealed class PlainSealer : IBlobSealer
 
     public string Cipher => Name;
     public ushort CipherId => 0;
+    public uint CurrentEpoch => 0;
+    public bool Knows(uint epoch) => epoch == 0;
     public ReadOnlyMemory<byte> NewPackSalt() => NoSalt;
     public ReadOnlyMemory<byte> Seal(in SealContext context, ReadOnlyMemory<byte> payload) => payload;
-    public ReadOnlyMemory<byte>? Open(in SealContext context, ReadOnlyMemory<byte> payload) => payload;
+    public ReadOnlyMemory<byte>? Open(in SealContext context, Memory<byte> stored) => stored;
 }

@@ -38,7 +38,6 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
                 if (await destination.Storage.StatAsync(PackFormat.Key(pack), cancellationToken).ConfigureAwait(false) is null)
                     throw RepositoryErrors.Corrupt(destination.Storage, PackFormat.Key(pack), "the pack went away while the backup was copied");
             }
-            await CopyPageHashesAsync(manifest, cancellationToken).ConfigureAwait(false);
             var bytes = await ManifestStore.WriteAsync(destination, manifest, cancellationToken).ConfigureAwait(false);
             return Result(manifest.ToInfo(definition, bytes), at) with { StoredBytes = stored + bytes, BlobsCopied = _copied, BlobsShared = _shared, Notes = [ProofNote] };
         }
@@ -162,13 +161,6 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
             if (digest != file.Digest)
                 throw new DbRecoveryException(ErrorIds.BackupVerifyFailed, ErrorKind.CorruptData, $"'{file.Entry.Path}' of backup {manifest.Id} did not arrive at '{definition.Path}' as it was backed up; the copy was given up", "Try again.", manifest.Id);
         }
-    }
-
-    private async Task CopyPageHashesAsync(BackupManifest manifest, CancellationToken cancellationToken)
-    {
-        var key = BackupPaths.PageHashes(manifest.Engine, manifest.Source.SystemId, manifest.Id);
-        if (await source.Repository.Storage.GetAsync(key, 1L << 31, cancellationToken).ConfigureAwait(false) is { } bytes)
-            await destination.Storage.PutAsync(key, bytes, PutMode.Replace, cancellationToken).ConfigureAwait(false);
     }
 }
 

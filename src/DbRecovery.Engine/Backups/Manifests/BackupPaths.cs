@@ -14,8 +14,6 @@ internal static class BackupPaths
 
     public static string Manifest(string engine, string systemId, string id) => Folder(engine, systemId, id) + "/manifest.json";
 
-    public static string PageHashes(string engine, string systemId, string id) => Folder(engine, systemId, id) + "/pages.bin";
-
     public static string Proofs(string id) => $"tests/{id}/";
 
     /// <summary>An id that sorts by time.</summary>

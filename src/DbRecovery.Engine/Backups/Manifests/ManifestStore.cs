@@ -11,8 +11,8 @@ internal static class ManifestStore
     /// <summary>Writes a manifest and gives its size. From here on the backup exists.</summary>
     public static async Task<long> WriteAsync(BackupRepository repository, BackupManifest manifest, CancellationToken cancellationToken)
     {
-        var bytes = SealedDocument.Write(manifest);
         var key = BackupPaths.Manifest(manifest.Engine, manifest.Source.SystemId, manifest.Id);
+        var bytes = repository.Documents.Seal(key, SealedDocument.Write(manifest));
         if (!await repository.Storage.PutAsync(key, bytes, PutMode.IfAbsent, cancellationToken).ConfigureAwait(false))
             throw new DbRecoveryException(ErrorIds.BackupFailed, ErrorKind.Failed, $"a backup with the id {manifest.Id} is there already", "Try again.", manifest.Id);
         return bytes.Length;
@@ -22,7 +22,7 @@ internal static class ManifestStore
     public static async Task ReplaceAsync(BackupRepository repository, BackupManifest manifest, CancellationToken cancellationToken)
     {
         var key = BackupPaths.Manifest(manifest.Engine, manifest.Source.SystemId, manifest.Id);
-        await repository.Storage.PutAsync(key, SealedDocument.Write(manifest), PutMode.Replace, cancellationToken).ConfigureAwait(false);
+        await repository.Storage.PutAsync(key, repository.Documents.Seal(key, SealedDocument.Write(manifest)), PutMode.Replace, cancellationToken).ConfigureAwait(false);
         await ReadAsync(repository, key, cancellationToken).ConfigureAwait(false);
     }
 
@@ -33,7 +33,8 @@ internal static class ManifestStore
         var storage = repository.Storage;
         var bytes = await storage.GetAsync(key, MaxManifestSize, cancellationToken).ConfigureAwait(false)
             ?? throw new DbRecoveryException(ErrorIds.BackupNotFound, ErrorKind.NotFound, $"the repository '{storage.Location}' has no '{key}'", "List the backups that there are.", key);
-        var manifest = SealedDocument.Read<BackupManifest>(bytes) ?? throw RepositoryErrors.Corrupt(storage, key, "the manifest's bytes are not those that were written");
+        var opened = repository.Documents.Open(key, bytes) ?? throw RepositoryErrors.Corrupt(storage, key, "the manifest is not what was sealed under that name");
+        var manifest = SealedDocument.Read<BackupManifest>(opened.Span) ?? throw RepositoryErrors.Corrupt(storage, key, "the manifest's bytes are not those that were written");
         if (manifest.Format > RepositoryHeader.CurrentFormat)
             throw RepositoryErrors.Invalid(storage, $"'{key}' has format {manifest.Format}; this version reads up to {RepositoryHeader.CurrentFormat}", "Use a newer version of DbRecovery.");
         if (manifest.Defect() is { } defect)
@@ -54,17 +55,6 @@ internal static class ManifestStore
         }
         return keys;
     }
-
-    /// <summary>A file's page hashes; null where they are gone or damaged.</summary>
-    public static async Task<PageHashList?> ReadPageHashesAsync(BackupRepository repository, BackupManifest manifest, PageHashSection section, CancellationToken cancellationToken)
-    {
-        var bytes = new byte[section.Length];
-        var key = BackupPaths.PageHashes(manifest.Engine, manifest.Source.SystemId, manifest.Id);
-        var read = section.Length == 0 ? 0 : await repository.Storage.ReadAsync(key, section.Offset, bytes, cancellationToken).ConfigureAwait(false);
-        return read == section.Length && Convert.ToHexString(SHA256.HashData(bytes)).Equals(section.Sha256, StringComparison.OrdinalIgnoreCase)
-            ? new PageHashList(section.PageSize, bytes)
-            : null;
-    }
 }
 
 /// <summary>Proofs under tests/&lt;backup&gt;/: one file a test, never changed.</summary>
@@ -76,7 +66,8 @@ internal static class ProofStore
     public static Task WriteAsync(BackupRepository repository, BackupProof proof, CancellationToken cancellationToken)
     {
         var name = $"{proof.TestedAt.UtcDateTime.ToString("yyyyMMdd'T'HHmmss.fffffff'Z'", System.Globalization.CultureInfo.InvariantCulture)}-{Convert.ToHexString(RandomNumberGenerator.GetBytes(3)).ToLowerInvariant()}.json";
-        return repository.Storage.PutAsync(BackupPaths.Proofs(proof.BackupId) + name, SealedDocument.Write(proof), PutMode.IfAbsent, cancellationToken);
+        var key = BackupPaths.Proofs(proof.BackupId) + name;
+        return repository.Storage.PutAsync(key, repository.Documents.Seal(key, SealedDocument.Write(proof)), PutMode.IfAbsent, cancellationToken);
     }
 
     /// <summary>Whether a proof is what was written. One that went away meanwhile is none, and no damage.</summary>
@@ -85,7 +76,7 @@ internal static class ProofStore
         if (await repository.Storage.StatAsync(key, cancellationToken).ConfigureAwait(false) is { Size: > MaxProofSize })
             return false;
         var bytes = await repository.Storage.GetAsync(key, MaxProofSize, cancellationToken).ConfigureAwait(false);
-        return bytes is null || SealedDocument.Read<BackupProof>(bytes)?.BackupId == key.Split('/')[1];
+        return bytes is null || repository.Documents.Open(key, bytes) is { } opened && SealedDocument.Read<BackupProof>(opened.Span)?.BackupId == key.Split('/')[1];
     }
 
     /// <summary>The latest proof of a backup. A damaged latest one counts as none: an older one may say what is no longer true.</summary>
@@ -99,9 +90,16 @@ internal static class ProofStore
         }
         if (latest is null || await repository.Storage.GetAsync(latest, MaxProofSize, cancellationToken).ConfigureAwait(false) is not { } bytes)
             return null;
-        var proof = SealedDocument.Read<BackupProof>(bytes);
-        if (proof?.BackupId == backupId)
-            return proof;
+        try
+        {
+            if (repository.Documents.Open(latest, bytes) is { } opened && SealedDocument.Read<BackupProof>(opened.Span) is { } proof && proof.BackupId == backupId)
+                return proof;
+        }
+        catch (DbRecoveryException e) when (e.Id == ErrorIds.RepositoryLocked && damaged is not null)
+        {
+            damaged(e);
+            return null;
+        }
         damaged?.Invoke(RepositoryErrors.Corrupt(repository.Storage, latest, "the proof's bytes are not those that were written"));
         return null;
     }

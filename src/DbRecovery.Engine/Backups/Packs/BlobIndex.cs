@@ -9,7 +9,7 @@ internal sealed class BlobIndex
     private const long MaxIndexSize = 1L << 30;
     private readonly Dictionary<BlobId, int> _first = [];
     private readonly List<(BlobLocation Location, int Next)> _all = [];
-    private readonly HashSet<string> _packs = [];
+    private readonly Dictionary<string, long> _packs = [];
 
     /// <summary>What was found damaged while loading: indexes and packs.</summary>
     public List<DbRecoveryException> Damaged { get; } = [];
@@ -62,6 +62,9 @@ internal sealed class BlobIndex
     /// <summary>The blobs of a pack; none where neither an index nor its trailer names them.</summary>
     public IEnumerable<BlobLocation> In(string pack) => _all.Select(a => a.Location).Where(l => l.Pack == pack);
 
+    /// <summary>The size that a pack must have; null for a pack that is not there or whose trailer cannot be read.</summary>
+    public long? SizeOf(string pack) => _packs.TryGetValue(pack, out var size) ? size : null;
+
     private async Task LoadAsync(BackupRepository repository, HashSet<string> wanted, CancellationToken cancellationToken, bool repair = true)
     {
         var damagedKeys = new List<string>();
@@ -70,13 +73,15 @@ internal sealed class BlobIndex
             var bytes = found.Size > MaxIndexSize ? [] : await repository.Storage.GetAsync(found.Key, MaxIndexSize, cancellationToken).ConfigureAwait(false);
             if (bytes is null)
                 continue;
-            if (IndexFormat.Read(found.Key, bytes) is { } packs)
+            if (Open(repository, found.Key, bytes, out var locked) is { } packs)
             {
                 // an index may name packs that were removed since, and packs that nobody asked for
                 foreach (var pack in packs.Where(p => wanted.Contains(p.Name)))
                     Add(pack);
                 continue;
             }
+            if (locked)
+                continue; // of packs that the key at hand does not open: whoever can needs it
             damagedKeys.Add(found.Key);
             Damaged.Add(RepositoryErrors.Corrupt(repository.Storage, found.Key, "its bytes are not those that its name promises; it is built again from the packs"));
         }
@@ -86,10 +91,26 @@ internal sealed class BlobIndex
             await RepairAsync(repository, rebuilt, damagedKeys, cancellationToken).ConfigureAwait(false);
     }
 
+    private static IReadOnlyList<PackContents>? Open(BackupRepository repository, string key, byte[] stored, out bool locked)
+    {
+        locked = false;
+        if (IndexFormat.Key(stored) != key)
+            return null;
+        try
+        {
+            return repository.Documents.Open(IndexFormat.SealName, stored) is { } opened ? IndexFormat.Read(opened.Span) : null;
+        }
+        catch (DbRecoveryException e) when (e.Id == ErrorIds.RepositoryLocked)
+        {
+            locked = true;
+            return null;
+        }
+    }
+
     private async Task<List<PackContents>> ReadTrailersAsync(BackupRepository repository, HashSet<string> wanted, CancellationToken cancellationToken)
     {
         var rebuilt = new List<PackContents>();
-        foreach (var name in wanted.Where(name => !_packs.Contains(name)).ToList())
+        foreach (var name in wanted.Where(name => !_packs.ContainsKey(name)).ToList())
         {
             try
             {
@@ -97,7 +118,7 @@ internal sealed class BlobIndex
                 Add(contents);
                 rebuilt.Add(contents);
             }
-            catch (DbRecoveryException e) when (e.Id == ErrorIds.RepositoryCorrupt)
+            catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryCorrupt or ErrorIds.RepositoryLocked)
             {
                 Damaged.Add(e);
             }
@@ -122,7 +143,7 @@ internal sealed class BlobIndex
 
     private void Add(PackContents pack)
     {
-        if (!_packs.Add(pack.Name))
+        if (!_packs.TryAdd(pack.Name, pack.Size))
             return;
         for (var i = 0; i < pack.Entries.Count; i++)
         {

@@ -12,9 +12,15 @@ namespace DbRecovery.Engine.Backups;
 /// <param name="Codec">How it is compressed.</param>
 internal readonly record struct PackEntry(BlobId Id, uint Offset, int StoredLength, int RawLength, int PageSize, BlobCodec Codec);
 
+/// <summary>What a pack's header says.</summary>
+/// <param name="CipherId">The cipher's number.</param>
+/// <param name="Epoch">The epoch of the data key; 0 without a cipher.</param>
+/// <param name="Salt">The salt from which the pack's own key is derived.</param>
+internal readonly record struct PackHeader(ushort CipherId, uint Epoch, ReadOnlyMemory<byte> Salt);
+
 /// <summary>
 /// A pack, all numbers little-endian:
-/// header (32): "DBRPACK1", u16 version, u16 cipher, u32 0, salt (16);
+/// header (32): "DBRPACK1", u16 version, u16 cipher, u32 epoch (0 without a cipher), salt (16);
 /// blobs, sealed, end to end;
 /// trailer, sealed: u32 count, then an entry (56) a blob: id (32), u32 offset, u32 stored length, u32 raw length, u32 page size, u8 codec, 7 bytes 0;
 /// footer (48): SHA-256 of the stored trailer (32), u32 its length, u32 number of blobs, "DBRPEND1".
@@ -33,21 +39,25 @@ internal static class PackFormat
     private static ReadOnlySpan<byte> Magic => "DBRPACK1"u8;
     private static ReadOnlySpan<byte> EndMagic => "DBRPEND1"u8;
 
-    public static byte[] Header(ushort cipherId, ReadOnlySpan<byte> salt)
+    public static byte[] Header(ushort cipherId, uint epoch, ReadOnlySpan<byte> salt)
     {
         var header = new byte[HeaderSize];
         Magic.CopyTo(header);
         BinaryPrimitives.WriteUInt16LittleEndian(header.AsSpan(8), Version);
         BinaryPrimitives.WriteUInt16LittleEndian(header.AsSpan(10), cipherId);
+        BinaryPrimitives.WriteUInt32LittleEndian(header.AsSpan(12), epoch);
         salt.CopyTo(header.AsSpan(16));
         return header;
     }
 
-    /// <summary>Whether a header is one that this version reads.</summary>
-    public static bool IsHeader(ReadOnlySpan<byte> header, ushort cipherId) =>
-        header.Length == HeaderSize && header.StartsWith(Magic)
-        && BinaryPrimitives.ReadUInt16LittleEndian(header[8..]) == Version
-        && BinaryPrimitives.ReadUInt16LittleEndian(header[10..]) == cipherId;
+    /// <summary>What a header says; null where it is not one that this version reads.</summary>
+    public static PackHeader? ReadHeader(ReadOnlyMemory<byte> header)
+    {
+        var bytes = header.Span;
+        if (bytes.Length != HeaderSize || !bytes.StartsWith(Magic) || BinaryPrimitives.ReadUInt16LittleEndian(bytes[8..]) != Version)
+            return null;
+        return new PackHeader(BinaryPrimitives.ReadUInt16LittleEndian(bytes[10..]), BinaryPrimitives.ReadUInt32LittleEndian(bytes[12..]), header.Slice(16, SaltSize));
+    }
 
     public static byte[] Trailer(IReadOnlyList<PackEntry> entries)
     {
@@ -133,7 +143,8 @@ internal static class PackFormat
 
 /// <summary>
 /// index/&lt;sha256&gt;.idx: "DBRINDX1", u32 number of packs, then a pack: name (32), u64 size, u32 number of blobs, its trailer's entries.
-/// Named by the SHA-256 of its bytes, so that damage shows; everything in it can be read from the packs' trailers.
+/// Named by the SHA-256 of its stored bytes, so that damage shows; sealed where the repository is encrypted; everything in it can be read
+/// from the packs' trailers.
 /// </summary>
 internal static class IndexFormat
 {
@@ -156,10 +167,13 @@ internal static class IndexFormat
         return bytes;
     }
 
-    /// <summary>The packs of an index; null where the bytes are not those that its name promises.</summary>
-    public static IReadOnlyList<PackContents>? Read(string key, ReadOnlySpan<byte> bytes)
+    /// <summary>The name under which an index is sealed: its key is known only when it is.</summary>
+    public const string SealName = "index";
+
+    /// <summary>The packs of an opened index; null where it makes no sense.</summary>
+    public static IReadOnlyList<PackContents>? Read(ReadOnlySpan<byte> bytes)
     {
-        if (key != Key(bytes) || bytes.Length < 12 || !bytes.StartsWith(Magic))
+        if (bytes.Length < 12 || !bytes.StartsWith(Magic))
             return null;
         var packs = new List<PackContents>();
         var count = BinaryPrimitives.ReadInt32LittleEndian(bytes[8..]);

@@ -19,12 +19,13 @@ internal static class PackReader
             throw RepositoryErrors.Corrupt(storage, key, $"the pack is only {stat.Size} bytes long: it was truncated");
         var header = await ReadExactAsync(storage, key, 0, PackFormat.HeaderSize, cancellationToken).ConfigureAwait(false);
         var footer = await ReadExactAsync(storage, key, stat.Size - PackFormat.FooterSize, PackFormat.FooterSize, cancellationToken).ConfigureAwait(false);
-        if (!PackFormat.IsHeader(header, repository.Sealer.CipherId))
+        if (PackFormat.ReadHeader(header) is not { } known || known.CipherId != repository.Sealer.CipherId)
             throw RepositoryErrors.Corrupt(storage, key, "the pack's header is not one");
+        await CheckEpochAsync(repository, name, known.Epoch, cancellationToken).ConfigureAwait(false);
         if (PackFormat.ReadFooter(footer, stat.Size) is not { } end)
             throw RepositoryErrors.Corrupt(storage, key, "the pack's end is not one: it was truncated or altered");
         var stored = await ReadExactAsync(storage, key, stat.Size - PackFormat.FooterSize - end.TrailerLength, end.TrailerLength, cancellationToken).ConfigureAwait(false);
-        var context = new SealContext(repository.Header.RepoId, header.AsMemory(16, PackFormat.SaltSize), end.Count, default, SealedKind.Trailer);
+        var context = new SealContext(repository.Header.RepoId, known.Epoch, known.Salt, end.Count, default, SealedKind.Trailer);
         if (!PackFormat.TrailerMatches(footer, stored) || repository.Sealer.Open(context, stored) is not { } trailer
             || PackFormat.ReadTrailer(trailer.Span, end.Count, stat.Size) is not { } entries)
             throw RepositoryErrors.Corrupt(storage, key, "the pack's trailer is not what was written");
@@ -48,10 +49,16 @@ internal static class PackReader
             var read = await repository.Storage.ReadAsync(PackFormat.Key(location.Pack), entry.Offset, stored, cancellationToken).ConfigureAwait(false);
             if (read != entry.StoredLength)
                 return null;
-            var salt = repository.Sealer.CipherId == 0 ? default : await SaltAsync(repository, location.Pack, cancellationToken).ConfigureAwait(false);
-            var context = new SealContext(repository.Header.RepoId, salt, location.Sequence, entry.Id, SealedKind.Blob);
-            if (repository.Sealer.Open(context, stored) is not { } payload || !codec.Decompress(entry.Codec, payload.Span, destination.Span)
-                || IdOf(repository.Identity, codec, destination.Span, entry.PageSize) != entry.Id)
+            if (await HeaderAsync(repository, location.Pack, cancellationToken).ConfigureAwait(false) is not { } header)
+                return null;
+            var context = new SealContext(repository.Header.RepoId, header.Epoch, header.Salt, location.Sequence, entry.Id, SealedKind.Blob);
+            if (repository.Sealer.Open(context, stored) is not { } payload)
+            {
+                // the header may be what is damaged, and a backup beside this one may heal the pack
+                repository.PackHeaders.TryRemove(location.Pack, out _);
+                return null;
+            }
+            if (!codec.Decompress(entry.Codec, payload.Span, destination.Span) || IdOf(repository.Identity, codec, destination.Span, entry.PageSize) != entry.Id)
                 return null;
             if (payloadTo is { } copy)
                 payload.CopyTo(copy);
@@ -94,8 +101,28 @@ internal static class PackReader
         return identity.Identify(digests, pageSize, data.Length);
     }
 
-    private static async Task<ReadOnlyMemory<byte>> SaltAsync(BackupRepository repository, string pack, CancellationToken cancellationToken) =>
-        (await ReadExactAsync(repository.Storage, PackFormat.Key(pack), 0, PackFormat.HeaderSize, cancellationToken).ConfigureAwait(false)).AsMemory(16, PackFormat.SaltSize);
+    /// <summary>A pack's header, read once; null where it is not one. Without a cipher nothing in it is needed.</summary>
+    private static async ValueTask<PackHeader?> HeaderAsync(BackupRepository repository, string pack, CancellationToken cancellationToken)
+    {
+        if (repository.Sealer.CipherId == 0)
+            return default(PackHeader);
+        if (repository.PackHeaders.TryGetValue(pack, out var known))
+            return known;
+        var bytes = new byte[PackFormat.HeaderSize];
+        if (await repository.Storage.ReadAsync(PackFormat.Key(pack), 0, bytes, cancellationToken).ConfigureAwait(false) != bytes.Length
+            || PackFormat.ReadHeader(bytes) is not { } header || header.CipherId != repository.Sealer.CipherId)
+            return null;
+        await CheckEpochAsync(repository, pack, header.Epoch, cancellationToken).ConfigureAwait(false);
+        return repository.PackHeaders.GetOrAdd(pack, header);
+    }
+
+    /// <summary>Tells a pack that the key at hand does not open from one whose header was altered.</summary>
+    private static async ValueTask CheckEpochAsync(BackupRepository repository, string pack, uint epoch, CancellationToken cancellationToken)
+    {
+        if (repository.Sealer.Knows(epoch) || await VerifyNameAsync(repository.Storage, pack, cancellationToken).ConfigureAwait(false) != true)
+            return;
+        throw RepositoryErrors.Locked(repository.Storage, PackFormat.Key(pack), epoch);
+    }
 
     private static async Task<byte[]> ReadExactAsync(IRepositoryStorage storage, string key, long offset, int length, CancellationToken cancellationToken)
     {

@@ -27,9 +27,9 @@ internal sealed class PackWriter : IAsyncDisposable
     public async Task<PackReference> AppendAsync(BlobId id, ReadOnlyMemory<byte> payload, int rawLength, int pageSize, BlobCodec codec, CancellationToken cancellationToken)
     {
         // kept before its first byte is written: whatever fails from here on, disposing removes it
-        var pack = _open ??= new OpenPack(await _repository.Storage.CreateAsync(cancellationToken).ConfigureAwait(false), _repository.Sealer.NewPackSalt());
+        var pack = _open ??= new OpenPack(await _repository.Storage.CreateAsync(cancellationToken).ConfigureAwait(false), _repository.Sealer);
         if (pack.Length == 0)
-            await pack.WriteAsync(PackFormat.Header(_repository.Sealer.CipherId, pack.Salt.Span), cancellationToken).ConfigureAwait(false);
+            await pack.WriteAsync(PackFormat.Header(_repository.Sealer.CipherId, pack.Epoch, pack.Salt.Span), cancellationToken).ConfigureAwait(false);
         var bytes = _repository.Sealer.Seal(pack.Context(_repository.Header.RepoId, id, SealedKind.Blob), payload);
         pack.Entries.Add(new PackEntry(id, (uint)pack.Length, bytes.Length, rawLength, pageSize, codec));
         await pack.WriteAsync(bytes, cancellationToken).ConfigureAwait(false);
@@ -85,18 +85,19 @@ internal sealed class PackWriter : IAsyncDisposable
         }
     }
 
-    private sealed class OpenPack(IStorageWriter writer, ReadOnlyMemory<byte> salt)
+    private sealed class OpenPack(IStorageWriter writer, IBlobSealer sealer)
     {
         private int _sequence;
 
         public IStorageWriter Writer { get; } = writer;
-        public ReadOnlyMemory<byte> Salt { get; } = salt;
+        public uint Epoch { get; } = sealer.CurrentEpoch;
+        public ReadOnlyMemory<byte> Salt { get; } = sealer.NewPackSalt();
         public PackReference Reference { get; } = new();
         public IncrementalHash Hash { get; } = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         public List<PackEntry> Entries { get; } = [];
         public long Length { get; private set; }
 
-        public SealContext Context(Guid repository, BlobId blob, SealedKind kind) => new(repository, Salt, _sequence++, blob, kind);
+        public SealContext Context(Guid repository, BlobId blob, SealedKind kind) => new(repository, Epoch, Salt, _sequence++, blob, kind);
 
         public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
         {

@@ -14,8 +14,20 @@ internal static class HandBook
     private const string SealedNote = """
         ## Encryption
 
-        This repository is encrypted: manifests, blobs, trailers and indexes are sealed, and the script below does not open them. DbRecovery with a
-        passphrase or key file of the repository is needed.
+        This repository is encrypted, and the script below does not open it: DbRecovery with a passphrase or key file of it is needed, or a program
+        that does what follows. Repository ids are 16 bytes as .NET's Guid.ToByteArray gives them; HKDF is RFC 5869 with SHA-256; every tag has 16 bytes.
+
+        - `keys/<id>.json` is a key. Its own key is PBKDF2-SHA256(passphrase, `kdf.salt`, `kdf.iterations`, 32 bytes), or HKDF(key file, `kdf.salt`,
+          "dbrecovery key file"). `secret` is nonce (12), AES-256-GCM text, tag; the text is the root key (32) and a P-256 private key (RFC 5915);
+          the AAD is the lines "dbrecovery slot", format, repository id and key id (32 hex digits each), kind, created (ticks), algorithm, iterations,
+          salt and public key (hex, upper case), label, with a line feed between them.
+        - `ring.sealed` of it has the same shape. Its key is HMAC-SHA256(root key, ECDH(private key, `ring.sender`) || purpose), its AAD the purpose:
+          "dbrecovery ring", repository id, key id, u32 generation. The text: u32 generation, u32 number of epochs, for each u32 number and data key (32).
+        - A piece of a pack (a blob, or the trailer) is AES-256-GCM text and tag. Key: HKDF(data key of the epoch, salt of the header, "dbrecovery pack").
+          Nonce: 8 bytes of 0, u32 number of the piece in the pack (the trailer comes after the last blob). AAD: "DBRP", repository id, u32 epoch,
+          u8 kind (1 blob, 2 trailer), id of the blob (32 bytes of 0 for a trailer). The text of a blob is then decompressed.
+        - A manifest, proof or index is "DBRSEAL1", u16 1, u16 1, u32 epoch, 16 bytes of salt, AES-256-GCM text, tag, SHA-256 of all before. Key:
+          HKDF(data key, salt, "dbrecovery document"); nonce 12 bytes of 0; AAD: repository id, the 32 bytes of the header, the object's path (`index` for an index).
 
         """;
 

@@ -15,6 +15,8 @@ internal sealed class LostBlob(BlobId id, int unit)
     /// <summary>The unit over which its id was computed.</summary>
     public int Unit { get; } = unit;
     public List<BlobPiece> Pieces { get; } = [];
+    /// <summary>Whether a backup that standard tools can read needs it.</summary>
+    public bool Portable { get; set; }
 }
 
 /// <summary>What backups need and what can be had of it.</summary>
@@ -64,6 +66,7 @@ internal sealed class RepairNeeds
                     continue;
                 if (lost.Unit == 0)
                     Lost[id] = lost = new LostBlob(id, entry.HashUnit);
+                lost.Portable |= manifest.Portable;
                 lost.Pieces.Add(new BlobPiece(key, entry.Entry.Path, run.FileOffset, run.Length, run.OffsetInBlob));
             }
         }

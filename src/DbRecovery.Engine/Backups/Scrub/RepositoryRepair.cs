@@ -110,31 +110,33 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
             progress?.Report(new OperationProgress($"Repairing {definition.Name}", "lost blobs", done++, needs.Lost.Count, "blobs"));
             if (await refill.FindAsync(lost, cancellationToken).ConfigureAwait(false) is not var (data, unit))
             {
-                _lost++;
+                // one without a place in a file holds hashes of pages, which cost no data
+                _lost += lost.Unit > 0 ? 1 : 0;
                 continue;
             }
-            _new[lost.Id] = await AppendAsync(writer, lost.Id, data, unit, codec, cancellationToken).ConfigureAwait(false);
+            _new[lost.Id] = await AppendAsync(writer, lost, data, unit, codec, cancellationToken).ConfigureAwait(false);
             _refilled++;
         }
         if (_refilled > 0)
             _actions.Add(new RepositoryRepairAction(RepositoryRepairKind.RefillBlobs, "packs/", $"{_refilled} of {needs.Lost.Count} lost blobs filled in from {(other is null ? "other backups" : $"'{other.Storage.Location}' and other backups")}"));
     }
 
-    private async Task<PackReference> AppendAsync(PackWriter writer, BlobId id, byte[] data, int unit, CodecContext codec, CancellationToken cancellationToken)
+    private async Task<PackReference> AppendAsync(PackWriter writer, LostBlob lost, byte[] data, int unit, CodecContext codec, CancellationToken cancellationToken)
     {
-        var kind = repository.Codec(zstd);
+        var kind = lost.Portable ? BlobCodec.Gzip : repository.Codec(zstd);
         var room = new byte[data.Length];
         var length = codec.Compress(kind, data, room);
         return length is null
-            ? await writer.AppendAsync(id, data, data.Length, unit, BlobCodec.Raw, cancellationToken).ConfigureAwait(false)
-            : await writer.AppendAsync(id, room.AsMemory(0, length.Value), data.Length, unit, kind, cancellationToken).ConfigureAwait(false);
+            ? await writer.AppendAsync(lost.Id, data, data.Length, unit, BlobCodec.Raw, cancellationToken).ConfigureAwait(false)
+            : await writer.AppendAsync(lost.Id, room.AsMemory(0, length.Value), data.Length, unit, kind, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task RepointAsync(string key, BlobStates blobs, CancellationToken cancellationToken)
     {
         var (manifest, _) = await ManifestStore.ReadAsync(repository, key, cancellationToken).ConfigureAwait(false);
-        var text = $"backup {manifest.Id} points to the packs in which its blobs are now";
-        var moved = manifest.WithBlobs((pack, blob) =>
+        var text = $"backup {manifest.Id} points to the packs in which its blobs are now; page hashes that are lost are left out, so that the next increment after it reads all pages";
+        var kept = manifest with { Entries = [.. manifest.Entries.Select(e => e.PageHashes is { } h && h.Blobs.Any(b => IsLost(b.Blob, blobs)) ? e with { PageHashes = null } : e)] };
+        var moved = kept.WithBlobs((pack, blob) =>
         {
             BlobId.TryParse(blob, out var id);
             if (_new.TryGetValue(id, out var stored))
@@ -143,9 +145,11 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
                 return (place.Pack, blob);
             return (pack, blob);
         });
-        if (!moved.Packs.SequenceEqual(manifest.Packs))
+        if (!moved.Packs.SequenceEqual(manifest.Packs) || !kept.Entries.SequenceEqual(manifest.Entries))
             await DoAsync(RepositoryRepairKind.RepointBackup, key, text, () => ManifestStore.ReplaceAsync(repository, moved, cancellationToken)).ConfigureAwait(false);
     }
+
+    private bool IsLost(string blob, BlobStates blobs) => BlobId.TryParse(blob, out var id) && !_new.ContainsKey(id) && blobs.Find(id) is null;
 
     private async Task RepairManifestsAsync(ScrubOutcome found, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {

@@ -34,6 +34,11 @@ internal sealed partial class RepositoryScrub
             else
                 await CheckOtherAsync(found, parts, cancellationToken).ConfigureAwait(false);
         }
+        if (repository.Sealer.CipherId != 0)
+        {
+            foreach (var (key, problem) in (await new KeyStore(_storage, repository.Header.RepoId, clock).LoadAsync(cancellationToken).ConfigureAwait(false)).Damaged)
+                Add(key, RepositoryObjectKind.Key, problem, "Open the repository with another of its keys, remove this one, and add it anew.");
+        }
         if (objects.All(o => o.Key != HeaderCopy.Key))
             Add(HeaderCopy.Key, RepositoryObjectKind.Header, "the second copy of repo.json is missing", "Repair writes it; so does the next backup.");
     }
@@ -44,9 +49,8 @@ internal sealed partial class RepositoryScrub
         {
             case "packs" when PackFormat.NameOf(found.Key) is null:
             case "index" when !IsIndex(found.Key):
-            case "backups" when parts.Length != 5 || parts[4] is not ("manifest.json" or "pages.bin"):
+            case "backups" when parts.Length != 5 || parts[4] != "manifest.json":
             case "tests" when parts.Length != 3 || !found.Key.EndsWith(".json", StringComparison.Ordinal):
-            case "keys" when !found.Key.EndsWith(".json", StringComparison.Ordinal):
                 Foreign(found);
                 break;
             case HeaderCopy.Key:
@@ -61,11 +65,12 @@ internal sealed partial class RepositoryScrub
                     Add(found.Key, RepositoryObjectKind.Proof, "its bytes are not those that were written: the test that it tells of counts as none", "Repair moves it away. Test the backup again.");
                 break;
             case "keys":
+                Count(found);
+                break;
             case "sessions":
                 Count(found);
                 if (found.Size > MaxDocumentSize || await _storage.GetAsync(found.Key, MaxDocumentSize, cancellationToken).ConfigureAwait(false) is { } bytes && !SealedDocument.IsIntact(bytes))
-                    Add(found.Key, parts[0] == "keys" ? RepositoryObjectKind.Key : RepositoryObjectKind.Other, "its bytes are not those that were written",
-                        parts[0] == "keys" ? "Use another key of the repository, remove this one, and add it anew." : "It ends with the backup that it belongs to; one that was killed leaves it for the next removal to clear.");
+                    Add(found.Key, RepositoryObjectKind.Other, "its bytes are not those that were written", "It ends with the writer that it belongs to; one that was killed leaves it for the next removal to clear.");
                 break;
             case HandBook.Key:
                 Count(found);

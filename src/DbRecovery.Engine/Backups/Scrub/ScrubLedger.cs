@@ -30,7 +30,7 @@ internal sealed record ScrubLedger
         if (stat is null)
             return (empty, false);
         var bytes = stat.Size > MaxSize ? [] : await repository.Storage.GetAsync(Key, MaxSize, cancellationToken).ConfigureAwait(false) ?? [];
-        return SealedDocument.Read<ScrubLedger>(bytes) is { } ledger && ledger.RepoId == repository.Header.RepoId ? (ledger, false) : (empty, true);
+        return repository.Documents.Open(Key, bytes) is { } opened && SealedDocument.Read<ScrubLedger>(opened.Span) is { } ledger && ledger.RepoId == repository.Header.RepoId ? (ledger, false) : (empty, true);
     }
 
     /// <summary>Remembers a check, beside what another check that ended meanwhile remembered.</summary>
@@ -48,7 +48,7 @@ internal sealed record ScrubLedger
             Packs = [.. checks.Where(c => c.Problem is null).Select(c => new CheckedPack(c.Name, c.Size, c.ModifiedAt.UtcTicks, c.CheckedAt))],
             Damaged = [.. checks.Where(c => c.Problem is not null).Select(c => new DamagedPack(c.Name, c.Problem!, since.GetValueOrDefault(c.Name, c.CheckedAt))), .. missing],
         };
-        await repository.Storage.PutAsync(Key, SealedDocument.Write(ledger), PutMode.Replace, cancellationToken).ConfigureAwait(false);
+        await repository.Storage.PutAsync(Key, repository.Documents.Seal(Key, SealedDocument.Write(ledger)), PutMode.Replace, cancellationToken).ConfigureAwait(false);
     }
 }
 

@@ -49,8 +49,8 @@ done <"$work/entries"
 # runs: pack, blob, file, unit, first page in the file, pages, first page in the blob
 jq -r '
     .packs as $packs | .blobs as $blobs | .entries | to_entries[] | select(.value.entry.type == "File") | .key as $file | .value as $e
-    | if ($e.runs[0] | type) == "object" then $e.runs[] | [$packs[.pack], .blob, $file, $e.hashUnit, .fileOffset / $e.hashUnit, ((.length + $e.hashUnit - 1) / $e.hashUnit | floor), .offsetInBlob / $e.hashUnit] else foreach range(0; $e.runs | length; 3) as $i ({at: 0, next: 0}; {at: .next, next: (.next + $e.runs[$i])};
-        $blobs[$e.runs[$i + 1]] as $blob | [$packs[$blob[0]], $blob[1], $file, $e.hashUnit, .at, $e.runs[$i], $e.runs[$i + 2]]) end
+    | foreach range(0; $e.runs | length; 3) as $i ({at: 0, next: 0}; {at: .next, next: (.next + $e.runs[$i])};
+        $blobs[$e.runs[$i + 1]] as $blob | [$packs[$blob[0]], $blob[1], $file, $e.hashUnit, .at, $e.runs[$i], $e.runs[$i + 2]])
     | @tsv' "$manifest" | awk 'NR == FNR { place[$1 " " $2] = $3 " " $4 " " $5 " " $6; next } { print $0, place[$1 " " $2] }' "$work/blobs" - | sort >"$work/runs"
 last=
 while read -r pack id file unit first pages from offset stored length codec; do

@@ -9,4 +9,11 @@ internal static class RepositoryErrors
 
     public static DbRecoveryException Invalid(IRepositoryStorage storage, string what, string? action = null) =>
         new(ErrorIds.RepositoryInvalid, ErrorKind.InvalidInput, $"the repository '{storage.Location}' cannot be used: {what}", action, storage.Location);
+
+    public static DbRecoveryException Locked(IRepositoryStorage storage, string what, string? action) =>
+        new(ErrorIds.RepositoryLocked, ErrorKind.Refused, $"the repository '{storage.Location}' cannot be opened: {what}", action, storage.Location);
+
+    public static DbRecoveryException Locked(IRepositoryStorage storage, string key, uint epoch) =>
+        new(ErrorIds.RepositoryLocked, ErrorKind.Refused, $"'{key}' in the repository '{storage.Location}' was sealed in epoch {epoch}, which the key at hand does not open",
+            "Use a key that is listed as current. A key that was removed does not open what was written since.", key);
 }

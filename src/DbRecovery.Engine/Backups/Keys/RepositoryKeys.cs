@@ -1,0 +1,85 @@
+namespace DbRecovery.Engine.Backups;
+
+/// <summary>What upkeep needs of an encrypted repository's keys: which epochs are in use, and how to be rid of old ones.</summary>
+internal sealed class RepositoryKeys(BackupRepository repository, KeyStore store, KeyRing ring)
+{
+    /// <summary>The epoch of what is written now.</summary>
+    public uint CurrentEpoch => ring.CurrentEpoch;
+
+    /// <summary>The epochs whose data keys are there, oldest first.</summary>
+    public IReadOnlyCollection<uint> Epochs => ring.Epochs;
+
+    /// <summary>How many objects each epoch seals: packs, and sealed documents, those in the trash too.</summary>
+    public async Task<IReadOnlyDictionary<uint, int>> CountObjectsAsync(CancellationToken cancellationToken)
+    {
+        var counts = new SortedDictionary<uint, int>();
+        await foreach (var (_, epoch) in ObjectsAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (epoch is { } known)
+                counts[known] = counts.GetValueOrDefault(known) + 1;
+        }
+        return counts;
+    }
+
+    /// <summary>Seals every document of an older epoch anew, in the current one. Packs stay: they are rewritten by a repack. Gives how many.</summary>
+    public async Task<int> ResealDocumentsAsync(CancellationToken cancellationToken)
+    {
+        var older = new List<string>();
+        await foreach (var (key, epoch) in ObjectsAsync(cancellationToken).ConfigureAwait(false))
+        {
+            // what is in the trash is bound to the key that it had
+            if (epoch is not null && epoch != CurrentEpoch && PackFormat.NameOf(key) is null && !key.StartsWith("trash/", StringComparison.Ordinal))
+                older.Add(key);
+        }
+        var done = 0;
+        foreach (var key in older)
+        {
+            var isIndex = key.StartsWith("index/", StringComparison.Ordinal);
+            var name = isIndex ? IndexFormat.SealName : key;
+            if (await repository.Storage.GetAsync(key, Array.MaxLength, cancellationToken).ConfigureAwait(false) is not { } stored)
+                continue;
+            var content = repository.Documents.Open(name, stored) ?? throw RepositoryErrors.Corrupt(repository.Storage, key, "it is not what was sealed");
+            var fresh = repository.Documents.Seal(name, content.ToArray());
+            await repository.Storage.PutAsync(isIndex ? IndexFormat.Key(fresh) : key, fresh, PutMode.Replace, cancellationToken).ConfigureAwait(false);
+            if (isIndex)
+                await repository.Storage.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
+            done++;
+        }
+        return done;
+    }
+
+    /// <summary>Forgets an epoch's data key for good.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryBusy"/>: something is still sealed with it, or a backup is being written. <see cref="ErrorIds.ParameterInvalid"/>: it is the current one, or there is none.</exception>
+    public async Task DropEpochAsync(uint epoch, CancellationToken cancellationToken)
+    {
+        if (epoch == CurrentEpoch || ring.DataKey(epoch) is null)
+            throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"epoch {epoch} is {(epoch == CurrentEpoch ? "the current one" : "not one of this repository")}", $"Its epochs are {string.Join(", ", Epochs)}; begin a new one first.");
+        await foreach (var session in repository.Storage.ListAsync("sessions/", cancellationToken).ConfigureAwait(false))
+            throw new DbRecoveryException(ErrorIds.RepositoryBusy, ErrorKind.Busy, $"epoch {epoch} cannot be dropped while '{session.Key}' is open: its writer may use it", "Wait until the backup is done.", session.Key);
+        await foreach (var (key, used) in ObjectsAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (used is null && PackFormat.NameOf(key) is not null)
+                throw RepositoryErrors.Corrupt(repository.Storage, key, "the pack's header is not one, so that its epoch is not known");
+            if (used == epoch)
+                throw new DbRecoveryException(ErrorIds.RepositoryBusy, ErrorKind.Refused, $"epoch {epoch} cannot be dropped: '{key}' is sealed with it", "Repack what is of that epoch, and empty the trash, first.", key);
+        }
+        await store.DropEpochAsync(ring, epoch, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async IAsyncEnumerable<(string Key, uint? Epoch)> ObjectsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var header = new byte[PackFormat.HeaderSize];
+        foreach (var folder in BackupRepository.ContentFolders)
+        {
+            await foreach (var found in repository.Storage.ListAsync(folder, cancellationToken).ConfigureAwait(false))
+            {
+                var read = await repository.Storage.ReadAsync(found.Key, 0, header, cancellationToken).ConfigureAwait(false);
+                if (read is not null)
+                    yield return (found.Key, read < header.Length ? null : EpochOf(header));
+            }
+        }
+    }
+
+    private static uint? EpochOf(byte[] header) =>
+        SealedDocuments.EpochOf(header) ?? (PackFormat.ReadHeader(header) is { CipherId: not 0 } pack ? pack.Epoch : null);
+}
