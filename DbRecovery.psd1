@@ -12,6 +12,7 @@
     CmdletsToExport      = @(
         'Add-DbRepositoryKey'
         'Approve-DbIncident'
+        'Copy-DbBackup'
         'Export-DbReport'
         'Export-DbSalvage'
         'Get-DbBackup'
@@ -27,12 +28,14 @@
         'Optimize-DbRepository'
         'Remove-DbBackup'
         'Remove-DbRepositoryKey'
+        'Repair-DbRepository'
         'Restore-DbBackup'
         'Resume-DbIncident'
         'Resume-DbRecovery'
         'Suspend-DbRecovery'
         'Test-DbBackup'
         'Test-DbHealth'
+        'Test-DbRepository'
         'Test-DbRunbook'
         'Update-DbRepositoryKey'
     )

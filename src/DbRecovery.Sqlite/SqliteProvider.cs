@@ -41,6 +41,7 @@ public sealed class SqliteProvider : IDatabaseProvider
             new SqliteObserver(time),
             new SqliteInspector(),
             new SqliteSalvager(time),
+            new BackupObjectMap(),
             new SqliteSession(time),
             new SqliteFaultInjector(),
             new SqliteDrillLedger(time),

@@ -32,6 +32,7 @@ internal static class CommandTree
         ReportCommand.Add(root, bind);
         RemovalCommands.Add(root, bind);
         DrillCommands.Add(root, bind);
+        RepositoryCareCommands.Add(root, bind);
         RepositoryKeyCommands.Add(root, bind);
         SalvageCommand.Add(root, bind);
         var inventory = new Verb("inventory", "Checks the inventory.");

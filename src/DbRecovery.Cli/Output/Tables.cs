@@ -99,6 +99,21 @@ internal static class Tables
             new("Table", r => r.Table), new("In backup", r => Number(r.RowsInBackup), true), new("Missing", r => Number(r.Missing), true), new("Changed", r => Number(r.Changed), true),
             new("Added", r => Number(r.Added), true), new("Written", r => Number(r.Written), true), new("Where", r => r.Path ?? r.UndoScript ?? r.StagingTable ?? "-"),
         },
+        nameof(RepositoryReport) => new TableColumn<RepositoryReport>[]
+        {
+            new("Repository", r => r.Repository), new("Passed", r => r.Passed ? "yes" : "NO"), new("Damaged", r => Number(r.Damage.Count), true), new("Backups", r => Number(r.Backups), true),
+            new("Read", r => SizeText.Size(r.BytesChecked), true), new("Trusted", r => $"{r.PacksTrusted} packs", true), new("Took", r => SizeText.Duration(r.Duration), true),
+        },
+        nameof(RepositoryRepairResult) => new TableColumn<RepositoryRepairResult>[]
+        {
+            new("Repository", r => r.Repository), new("Planned", r => r.Planned ? "yes" : "no"), new("Actions", r => Number(r.Actions.Count), true), new("Rescued", r => Number(r.BlobsRescued), true),
+            new("Refilled", r => Number(r.BlobsRefilled), true), new("Lost", r => Number(r.BlobsLost), true), new("Damage left", r => r.Planned ? "-" : Number(r.Damage.Count), true),
+        },
+        nameof(BackupCopyResult) => new TableColumn<BackupCopyResult>[]
+        {
+            new("Backup", c => c.BackupId), new("Cluster", c => c.Cluster), new("Destination", c => c.Destination), new("Copied", c => c.Skipped ? "was there" : "yes"),
+            new("Size", c => SizeText.Size(c.SizeBytes), true), new("Stored", c => SizeText.Size(c.StoredBytes), true), new("Took", c => SizeText.Duration(c.Duration), true),
+        },
         nameof(RepositoryKeyInfo) => new TableColumn<RepositoryKeyInfo>[]
         {
             new("Id", k => k.Id[..Math.Min(8, k.Id.Length)]), new("Label", k => k.Label ?? "-"), new("Kind", RepositoryKeyText.Kind), new("State", k => k.State.ToString()),

@@ -31,8 +31,9 @@ internal sealed class BackupRepository
 {
     public const string HeaderKey = "repo.json";
     private const long MaxHeaderSize = 1 << 20;
-    private static readonly HashSet<string> OwnNames =
-        ["repo.json", "keys", "packs", "index", "backups", "logs", "sessions", "trash", "tests", "tmp", "RESTORE-BY-HAND.md", "lost+found"];
+    /// <summary>What stands in a repository's folder.</summary>
+    public static readonly HashSet<string> OwnNames =
+        ["repo.json", "repo.copy.json", "keys", "packs", "index", "backups", "logs", "sessions", "trash", "tests", "tmp", "scrub", "quarantine", "RESTORE-BY-HAND.md", "lost+found"];
 
     /// <summary>Opens a repository without a cipher, or with a ring that was opened.</summary>
     public BackupRepository(IRepositoryStorage storage, RepositoryHeader header, KeyRing? ring = null, KeyStore? store = null)

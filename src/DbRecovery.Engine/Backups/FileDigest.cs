@@ -45,6 +45,27 @@ internal static class FileDigest
         return (Of(unit, hashes), hashes);
     }
 
+    /// <summary>Reads bytes from a place until the buffer is full or the file ends.</summary>
+    public delegate int ReadAt(long offset, Span<byte> buffer);
+
+    /// <summary>Computes the digest of what a function reads.</summary>
+    public static string Compute(ReadAt read, long length, int unit, IBlobIdentity identity, Action<int> progress, CancellationToken cancellationToken)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var buffer = new byte[Math.Max(1, ChunkTarget / unit) * unit];
+        var digests = new byte[buffer.Length / unit * Sha256BlobIdentity.DigestSize];
+        for (long at = 0; at < length; at += buffer.Length)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var count = read(at, buffer);
+            identity.HashPages(buffer.AsSpan(0, count), unit, digests);
+            for (var page = 0; page < Sha256BlobIdentity.PageCount(count, unit); page++)
+                hash.AppendData(digests.AsSpan(page * Sha256BlobIdentity.DigestSize, PageHashList.HashSize));
+            progress(count);
+        }
+        return Format(unit, hash.GetHashAndReset());
+    }
+
     private static byte[] HashChunk(SafeFileHandle handle, long offset, int length, int unit, IBlobIdentity identity)
     {
         var buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(length);

@@ -34,8 +34,22 @@ internal sealed class RepositoryOpener(Func<RepositoryDefinition, IRepositorySto
     public async Task<BackupRepository> OpenExistingAsync(RepositoryDefinition definition, CancellationToken cancellationToken) =>
         await OpenAsync(definition, cancellationToken).ConfigureAwait(false) ?? throw Missing(definition);
 
-    /// <summary>Opens a repository or creates it, encrypted where its definition says so. Of two creators at once both end with the same one.</summary>
+    /// <summary>Where a repository is kept, unopened.</summary>
+    public IRepositoryStorage StorageOf(RepositoryDefinition definition) => storages(definition);
+
+    /// <summary>The same over other storages.</summary>
+    public RepositoryOpener Over(Func<RepositoryDefinition, IRepositoryStorage> other) => new(other, Secrets, clock);
+
+    /// <summary>Opens a repository or creates it, encrypted where its definition says so. Of two creators at once both end with the same one. What every repository has beside its data is made sure of.</summary>
     public async Task<BackupRepository> OpenOrCreateAsync(RepositoryDefinition definition, CancellationToken cancellationToken)
+    {
+        var repository = await OpenForWritingAsync(definition, cancellationToken).ConfigureAwait(false);
+        await HeaderCopy.EnsureAsync(repository.Storage, cancellationToken).ConfigureAwait(false);
+        await HandBook.WriteAsync(repository, cancellationToken).ConfigureAwait(false);
+        return repository;
+    }
+
+    private async Task<BackupRepository> OpenForWritingAsync(RepositoryDefinition definition, CancellationToken cancellationToken)
     {
         var storage = storages(definition);
         if (await BackupRepository.ReadHeaderAsync(storage, cancellationToken).ConfigureAwait(false) is not { } header)

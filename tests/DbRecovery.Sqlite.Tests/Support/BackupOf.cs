@@ -22,7 +22,7 @@ internal sealed class BackupOf(long size, BackupEntry entry, byte[]? content = n
         Repository = "main",
     };
 
-    public BackupSourceInfo Source { get; } = new() { EngineVersion = "3", SystemId = "1", DataAsOf = DateTimeOffset.UnixEpoch };
+    public BackupSourceInfo Source { get; init; } = new() { EngineVersion = "3", SystemId = "1", DataAsOf = DateTimeOffset.UnixEpoch };
 
     public IReadOnlyList<BackupEntry> Entries => [Entry];
 

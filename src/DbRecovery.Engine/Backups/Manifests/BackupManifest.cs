@@ -91,26 +91,42 @@ internal sealed record BackupManifest
 
     /// <summary>The same backup with its blobs in other packs.</summary>
     /// <param name="packOf">The pack of a blob, from the one in which it is now.</param>
-    public BackupManifest WithPacks(Func<string, BlobId, string> packOf)
+    public BackupManifest WithPacks(Func<string, BlobId, string> packOf) => WithBlobs((pack, blob) =>
+    {
+        BlobId.TryParse(blob, out var id);
+        return (packOf(pack, id), blob);
+    });
+
+    /// <summary>The same backup, with every blob in the pack, and under the id, that a function gives for it.</summary>
+    public BackupManifest WithBlobs(Func<string, string, (string Pack, string Blob)> place)
     {
         var packs = new List<string>();
-        var numbers = new Dictionary<string, int>(StringComparer.Ordinal);
-        int NumberOf(int old, string id)
+        var numbers = new Dictionary<string, int>();
+        var entries = Entries.Select(e => e with { Runs = [.. e.Runs.Select(Moved)], PageHashes = e.PageHashes is { } h ? h with { Base = [.. h.Base.Select(MovedHashes)], Deltas = [.. h.Deltas.Select(MovedHashes)] } : null }).ToList();
+        return this with { Packs = packs, Entries = entries };
+
+        HashBlob MovedHashes(HashBlob hashes)
         {
-            BlobId.TryParse(id, out var blob);
-            var pack = packOf(Packs[old], blob);
-            if (numbers.TryGetValue(pack, out var number))
-                return number;
-            packs.Add(pack);
-            return numbers[pack] = packs.Count - 1;
+            var (number, blob) = Place(hashes.Pack, hashes.Blob);
+            return hashes with { Pack = number, Blob = blob };
         }
-        List<HashBlob> Hashes(IReadOnlyList<HashBlob> blobs) => blobs.Select(h => h with { Pack = NumberOf(h.Pack, h.Blob) }).ToList();
-        var entries = Entries.Select(e => e with
+
+        ManifestRun Moved(ManifestRun run)
         {
-            Runs = e.Runs.Select(r => r with { Pack = NumberOf(r.Pack, r.Blob) }).ToList(),
-            PageHashes = e.PageHashes is { } hashes ? hashes with { Base = Hashes(hashes.Base), Deltas = Hashes(hashes.Deltas) } : null,
-        }).ToList();
-        return this with { Entries = entries, Packs = packs };
+            var (number, blob) = Place(run.Pack, run.Blob);
+            return run with { Pack = number, Blob = blob };
+        }
+
+        (int Pack, string Blob) Place(int pack, string blob)
+        {
+            var to = place(Packs[pack], blob);
+            if (!numbers.TryGetValue(to.Pack, out var number))
+            {
+                numbers[to.Pack] = number = packs.Count;
+                packs.Add(to.Pack);
+            }
+            return (number, to.Blob);
+        }
     }
 
     /// <summary>What makes the manifest unusable though its bytes are as written; null for nothing.</summary>

@@ -18,6 +18,14 @@ internal static class ManifestStore
         return bytes.Length;
     }
 
+    /// <summary>Puts a manifest in the place of the one that is there, in one step, and reads it back.</summary>
+    public static async Task ReplaceAsync(BackupRepository repository, BackupManifest manifest, CancellationToken cancellationToken)
+    {
+        var key = BackupPaths.Manifest(manifest.Engine, manifest.Source.SystemId, manifest.Id);
+        await repository.Storage.PutAsync(key, repository.Documents.Seal(key, SealedDocument.Write(manifest)), PutMode.Replace, cancellationToken).ConfigureAwait(false);
+        await ReadAsync(repository, key, cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>Reads one manifest.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.BackupNotFound"/>, <see cref="ErrorIds.RepositoryCorrupt"/>.</exception>
     public static async Task<(BackupManifest Manifest, long Bytes)> ReadAsync(BackupRepository repository, string key, CancellationToken cancellationToken)
@@ -60,6 +68,15 @@ internal static class ProofStore
         var name = $"{proof.TestedAt.UtcDateTime.ToString("yyyyMMdd'T'HHmmss.fffffff'Z'", System.Globalization.CultureInfo.InvariantCulture)}-{Convert.ToHexString(RandomNumberGenerator.GetBytes(3)).ToLowerInvariant()}.json";
         var key = BackupPaths.Proofs(proof.BackupId) + name;
         return repository.Storage.PutAsync(key, repository.Documents.Seal(key, SealedDocument.Write(proof)), PutMode.IfAbsent, cancellationToken);
+    }
+
+    /// <summary>Whether a proof is what was written. One that went away meanwhile is none, and no damage.</summary>
+    public static async Task<bool> IsReadableAsync(BackupRepository repository, string key, CancellationToken cancellationToken)
+    {
+        if (await repository.Storage.StatAsync(key, cancellationToken).ConfigureAwait(false) is { Size: > MaxProofSize })
+            return false;
+        var bytes = await repository.Storage.GetAsync(key, MaxProofSize, cancellationToken).ConfigureAwait(false);
+        return bytes is null || repository.Documents.Open(key, bytes) is { } opened && SealedDocument.Read<BackupProof>(opened.Span)?.BackupId == key.Split('/')[1];
     }
 
     /// <summary>The latest proof of a backup. A damaged latest one counts as none: an older one may say what is no longer true.</summary>

@@ -21,14 +21,15 @@ internal static class SealedDocument
         return [.. body, .. Tail(body)];
     }
 
+    /// <summary>Whether every byte is as it was written, whatever the document says.</summary>
+    public static bool IsIntact(ReadOnlySpan<byte> bytes) => bytes.Length > TailSize && bytes[^TailSize..].SequenceEqual(Tail(bytes[..^TailSize]));
+
     /// <summary>Reads a document; null where it is not what was written.</summary>
     public static T? Read<T>(ReadOnlySpan<byte> bytes) where T : class
     {
-        if (bytes.Length <= TailSize)
+        if (!IsIntact(bytes))
             return null;
         var body = bytes[..^TailSize];
-        if (!bytes[^TailSize..].SequenceEqual(Tail(body)))
-            return null;
         try
         {
             return JsonSerializer.Deserialize<T>((byte[])[.. body, (byte)'}'], DbRecoveryJson.Compact);

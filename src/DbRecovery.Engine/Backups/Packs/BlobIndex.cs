@@ -14,6 +14,9 @@ internal sealed class BlobIndex
     /// <summary>What was found damaged while loading: indexes and packs.</summary>
     public List<DbRecoveryException> Damaged { get; } = [];
 
+    /// <summary>The packs that no good index covers: their trailers were read.</summary>
+    public IReadOnlyList<PackContents> Unindexed { get; private set; } = [];
+
     /// <summary>Every pack in the repository: for a backup, which looks for blobs that it need not store again.</summary>
     public static async Task<BlobIndex> LoadAsync(BackupRepository repository, CancellationToken cancellationToken)
     {
@@ -29,10 +32,14 @@ internal sealed class BlobIndex
     }
 
     /// <summary>Only some packs: for a restore, which knows what it needs.</summary>
-    public static async Task<BlobIndex> LoadAsync(BackupRepository repository, IEnumerable<string> packs, CancellationToken cancellationToken)
+    /// <param name="repository">The repository.</param>
+    /// <param name="packs">The packs.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <param name="repair">Whether what is missing or damaged in index/ is written anew; not by those who only look.</param>
+    public static async Task<BlobIndex> LoadAsync(BackupRepository repository, IEnumerable<string> packs, CancellationToken cancellationToken, bool repair = true)
     {
         var index = new BlobIndex();
-        await index.LoadAsync(repository, packs.ToHashSet(), cancellationToken).ConfigureAwait(false);
+        await index.LoadAsync(repository, packs.ToHashSet(), cancellationToken, repair).ConfigureAwait(false);
         return index;
     }
 
@@ -52,10 +59,13 @@ internal sealed class BlobIndex
         return found;
     }
 
+    /// <summary>The blobs of a pack; none where neither an index nor its trailer names them.</summary>
+    public IEnumerable<BlobLocation> In(string pack) => _all.Select(a => a.Location).Where(l => l.Pack == pack);
+
     /// <summary>The size that a pack must have; null for a pack that is not there or whose trailer cannot be read.</summary>
     public long? SizeOf(string pack) => _packs.TryGetValue(pack, out var size) ? size : null;
 
-    private async Task LoadAsync(BackupRepository repository, HashSet<string> wanted, CancellationToken cancellationToken)
+    private async Task LoadAsync(BackupRepository repository, HashSet<string> wanted, CancellationToken cancellationToken, bool repair = true)
     {
         var damagedKeys = new List<string>();
         await foreach (var found in repository.Storage.ListAsync("index/", cancellationToken).ConfigureAwait(false))
@@ -76,7 +86,8 @@ internal sealed class BlobIndex
             Damaged.Add(RepositoryErrors.Corrupt(repository.Storage, found.Key, "its bytes are not those that its name promises; it is built again from the packs"));
         }
         var rebuilt = await ReadTrailersAsync(repository, wanted, cancellationToken).ConfigureAwait(false);
-        if (rebuilt.Count > 0 || damagedKeys.Count > 0)
+        Unindexed = rebuilt;
+        if (repair && (rebuilt.Count > 0 || damagedKeys.Count > 0))
             await RepairAsync(repository, rebuilt, damagedKeys, cancellationToken).ConfigureAwait(false);
     }
 

@@ -37,26 +37,36 @@ internal static class PackReader
     }
 
     /// <summary>Reads, opens, decodes and checks a blob; null where the bytes are not what was written or are missing.</summary>
-    public static async Task<bool> TryReadBlobAsync(BackupRepository repository, BlobLocation location, CodecContext codec, Memory<byte> destination, CancellationToken cancellationToken)
+    public static async Task<bool> TryReadBlobAsync(BackupRepository repository, BlobLocation location, CodecContext codec, Memory<byte> destination, CancellationToken cancellationToken) =>
+        await TryReadPayloadAsync(repository, location, codec, destination, null, cancellationToken).ConfigureAwait(false) is not null;
+
+    /// <summary>As <see cref="TryReadBlobAsync"/>, and gives the compressed bytes, too, for whoever stores them elsewhere. Their length, or null.</summary>
+    public static async Task<int?> TryReadPayloadAsync(BackupRepository repository, BlobLocation location, CodecContext codec, Memory<byte> destination, Memory<byte>? payloadTo, CancellationToken cancellationToken)
     {
         var entry = location.Entry;
         if (entry.RawLength != destination.Length)
-            return false;
+            return null;
         var buffer = ArrayPool<byte>.Shared.Rent(entry.StoredLength);
         try
         {
             var stored = buffer.AsMemory(0, entry.StoredLength);
             var read = await ReadAsync(repository.Storage, location.Pack, entry.Offset, stored, cancellationToken).ConfigureAwait(false);
             if (read != entry.StoredLength)
-                return false;
+                return null;
             if (await HeaderAsync(repository, location.Pack, cancellationToken).ConfigureAwait(false) is not { } header)
-                return false;
+                return null;
             var context = new SealContext(repository.Header.RepoId, header.Epoch, header.Salt, location.Sequence, entry.Id, SealedKind.Blob);
-            if (repository.Sealer.Open(context, stored) is { } payload)
-                return codec.Decompress(entry.Codec, payload.Span, destination.Span) && IdOf(repository.Identity, codec, destination.Span, entry.PageSize) == entry.Id;
-            // the header may be what is damaged, and a backup beside this one may heal the pack
-            repository.PackHeaders.TryRemove(location.Pack, out _);
-            return false;
+            if (repository.Sealer.Open(context, stored) is not { } payload)
+            {
+                // the header may be what is damaged, and a backup beside this one may heal the pack
+                repository.PackHeaders.TryRemove(location.Pack, out _);
+                return null;
+            }
+            if (!codec.Decompress(entry.Codec, payload.Span, destination.Span) || IdOf(repository.Identity, codec, destination.Span, entry.PageSize) != entry.Id)
+                return null;
+            if (payloadTo is { } copy)
+                payload.CopyTo(copy);
+            return payload.Length;
         }
         finally
         {
@@ -87,7 +97,8 @@ internal static class PackReader
         }
     }
 
-    private static BlobId IdOf(IBlobIdentity identity, CodecContext codec, ReadOnlySpan<byte> data, int pageSize)
+    /// <summary>The id of a blob's data.</summary>
+    public static BlobId IdOf(IBlobIdentity identity, CodecContext codec, ReadOnlySpan<byte> data, int pageSize)
     {
         var digests = codec.ScratchOf(Sha256BlobIdentity.PageCount(data.Length, pageSize) * Sha256BlobIdentity.DigestSize);
         identity.HashPages(data, pageSize, digests);

@@ -65,13 +65,13 @@ internal sealed class DirectoryStorage : IRepositoryStorage
 
     public async IAsyncEnumerable<StorageObject> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        if (!prefix.EndsWith('/'))
+        if (prefix.Length > 0 && !prefix.EndsWith('/'))
             throw new ArgumentException("a prefix ends with a slash", nameof(prefix));
         await Task.CompletedTask.ConfigureAwait(false);
-        var folder = PathOf(prefix[..^1]);
+        var folder = prefix.Length == 0 ? _root : PathOf(prefix[..^1]);
         if (!Directory.Exists(folder))
             yield break;
-        var files = Guarded(folder, () => new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).ToList());
+        var files = Guarded(folder, () => Files(new DirectoryInfo(folder), whole: prefix.Length == 0).ToList());
         foreach (var file in files)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -119,6 +119,11 @@ internal sealed class DirectoryStorage : IRepositoryStorage
             return true;
         }));
     }
+
+    /// <summary>Every file in a folder. What a file system keeps in its own root belongs to nobody.</summary>
+    private static IEnumerable<FileInfo> Files(DirectoryInfo folder, bool whole) => !whole
+        ? folder.EnumerateFiles("*", SearchOption.AllDirectories)
+        : folder.EnumerateFiles().Concat(folder.EnumerateDirectories().Where(d => d.Name != "lost+found").SelectMany(d => d.EnumerateFiles("*", SearchOption.AllDirectories)));
 
     private void CreateRoot()
     {

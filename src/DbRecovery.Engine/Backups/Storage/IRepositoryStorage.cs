@@ -33,7 +33,7 @@ internal interface IRepositoryStorage
     /// <summary>An object's size and time; null where there is none.</summary>
     Task<StorageObject?> StatAsync(string key, CancellationToken cancellationToken);
 
-    /// <summary>The objects whose keys begin with a prefix that ends with a slash, in no order.</summary>
+    /// <summary>The objects whose keys begin with a prefix that ends with a slash, in no order; all of them for an empty one.</summary>
     IAsyncEnumerable<StorageObject> ListAsync(string prefix, CancellationToken cancellationToken);
 
     /// <summary>Whether anything at all is at the place; false where the place itself is missing.</summary>

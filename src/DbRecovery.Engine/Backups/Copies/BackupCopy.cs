@@ -1,0 +1,217 @@
+using System.Diagnostics;
+
+namespace DbRecovery.Engine.Backups;
+
+/// <summary>
+/// Copies a backup to another repository: what the destination lacks is read, decoded, checked and stored; then every file is read back
+/// and compared with the digest in the manifest; only then the manifest is written. Killed anywhere, there is no backup but packs that a
+/// removal clears, or the next copy uses.
+/// </summary>
+/// <remarks>Between two repositories without a cipher ids and compressed bytes stay as they are. Else blobs get the ids and the seal of the destination.</remarks>
+internal sealed class BackupCopy(BackupContent source, BackupRepository destination, RepositoryDefinition definition, ZstdLibrary? zstd, TimeProvider clock)
+{
+    private const string ProofNote = "The proofs of the backup stay where they are: they are of the bytes in that repository. Test the copy.";
+    private readonly bool _sameIds = source.Repository.Sealer.CipherId == 0 && destination.Sealer.CipherId == 0;
+    private readonly Dictionary<BlobId, (PackReference Pack, BlobId Id)> _places = [];
+    private int _copied;
+    private int _shared;
+
+    /// <summary>Copies the backup, or finds it there.</summary>
+    public async Task<BackupCopyResult> ExecuteAsync(IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var at = Stopwatch.GetTimestamp();
+        if (source.Repository.Storage.Location == destination.Storage.Location)
+            throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"'{definition.Path}' is the repository that backup {source.Info.Id} is in", "Name another repository.", definition.Path);
+        if (await FindAsync(cancellationToken).ConfigureAwait(false) is { } there)
+            return Result(there, at) with { Skipped = true, Notes = ["It was there already."] };
+        var session = await WriterMark.PutAsync(destination.Storage, $"copy of {source.Info.Id}", clock, cancellationToken).ConfigureAwait(false);
+        await using (session.ConfigureAwait(false))
+        {
+            var packs = await CopyBlobsAsync(progress, cancellationToken).ConfigureAwait(false);
+            var stored = packs.Sum(p => p.Size);
+            if (packs.Count > 0)
+                stored += await destination.WriteIndexAsync(packs, cancellationToken).ConfigureAwait(false);
+            var manifest = source.Manifest.WithBlobs((_, blob) => Place(blob)) with { RepoId = destination.Header.RepoId, StoredBytes = stored };
+            await VerifyAsync(manifest, progress, cancellationToken).ConfigureAwait(false);
+            foreach (var pack in manifest.Packs)
+            {
+                if (await destination.Storage.StatAsync(PackFormat.Key(pack), cancellationToken).ConfigureAwait(false) is null)
+                    throw RepositoryErrors.Corrupt(destination.Storage, PackFormat.Key(pack), "the pack went away while the backup was copied");
+            }
+            var bytes = await ManifestStore.WriteAsync(destination, manifest, cancellationToken).ConfigureAwait(false);
+            return Result(manifest.ToInfo(definition, bytes), at) with { StoredBytes = stored + bytes, BlobsCopied = _copied, BlobsShared = _shared, Notes = [ProofNote] };
+        }
+    }
+
+    private BackupCopyResult Result(BackupInfo backup, long at) => new()
+    {
+        BackupId = backup.Id,
+        Cluster = backup.Cluster,
+        Source = source.Info.Repository,
+        Destination = definition.Name,
+        SizeBytes = backup.SizeBytes,
+        Duration = Stopwatch.GetElapsedTime(at),
+        Backup = backup with { Definition = source.Info.Definition },
+    };
+
+    /// <summary>The backup in the destination; a damaged one is an error, for it would hide that nothing was copied.</summary>
+    private async Task<BackupInfo?> FindAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var key = BackupPaths.Manifest(source.Info.Engine, source.Info.SystemId, source.Info.Id);
+            var (manifest, bytes) = await ManifestStore.ReadAsync(destination, key, cancellationToken).ConfigureAwait(false);
+            return manifest.ToInfo(definition, bytes);
+        }
+        catch (DbRecoveryException e) when (e.Id == ErrorIds.BackupNotFound)
+        {
+            return null;
+        }
+    }
+
+    private async Task<IReadOnlyList<PackContents>> CopyBlobsAsync(IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var from = await BlobIndex.LoadAsync(source.Repository, source.Manifest.Packs, cancellationToken, repair: false).ConfigureAwait(false);
+        var to = await BlobIndex.LoadAsync(destination, cancellationToken).ConfigureAwait(false);
+        var trust = new PackTrust(destination.Storage);
+        var wanted = new List<BlobLocation>();
+        foreach (var (pack, blob) in source.Manifest.References().DistinctBy(r => r.Blob))
+        {
+            if (_sameIds && await trust.FindAsync(to, blob, cancellationToken).ConfigureAwait(false) is { } held)
+                Share(blob, held, blob);
+            else
+                wanted.Add(from.Find(blob, pack).Select(l => (BlobLocation?)l).FirstOrDefault() ?? throw Missing(pack, blob));
+        }
+        var writer = new PackWriter(destination, PackFormat.TargetSize);
+        await using (writer.ConfigureAwait(false))
+        {
+            var written = new Dictionary<BlobId, PackReference>();
+            long done = 0, total = wanted.Sum(w => (long)w.Entry.RawLength);
+            await foreach (var (location, found) in BlobReader.ReadAsync(source.Repository, wanted, zstd, cancellationToken).ConfigureAwait(false))
+            {
+                var blob = found ?? await OtherCopyAsync(from, location, cancellationToken).ConfigureAwait(false);
+                await StoreAsync(blob, location.Entry.Id, to, trust, writer, written, cancellationToken).ConfigureAwait(false);
+                progress?.Report(new OperationProgress($"Copying {source.Info.Id}", "blobs", done += location.Entry.RawLength, total));
+            }
+            await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
+            return writer.Sealed;
+        }
+    }
+
+    private async Task StoreAsync(CheckedBlob blob, BlobId sourceId, BlobIndex to, PackTrust trust, PackWriter writer, Dictionary<BlobId, PackReference> written, CancellationToken cancellationToken)
+    {
+        var id = sourceId;
+        if (!_sameIds)
+        {
+            using var codec = new CodecContext(zstd);
+            id = PackReader.IdOf(destination.Identity, codec, blob.Data, blob.Entry.PageSize);
+            if (await trust.FindAsync(to, id, cancellationToken).ConfigureAwait(false) is { } held)
+            {
+                Share(sourceId, held, id);
+                return;
+            }
+        }
+        if (!written.TryGetValue(id, out var pack))
+        {
+            written[id] = pack = await writer.AppendAsync(id, blob.Payload, blob.Entry.RawLength, blob.Entry.PageSize, blob.Entry.Codec, cancellationToken).ConfigureAwait(false);
+            _copied++;
+        }
+        _places[sourceId] = (pack, id);
+    }
+
+    private void Share(BlobId sourceId, string pack, BlobId id)
+    {
+        _places[sourceId] = (new PackReference(pack), id);
+        _shared++;
+    }
+
+    /// <summary>The blob from another pack that holds it.</summary>
+    private async Task<CheckedBlob> OtherCopyAsync(BlobIndex from, BlobLocation damaged, CancellationToken cancellationToken)
+    {
+        using var codecs = new CodecPool(zstd);
+        foreach (var other in from.Find(damaged.Entry.Id).Where(l => l.Pack != damaged.Pack))
+        {
+            if (await BlobReader.ReadAsync(source.Repository, other, codecs, cancellationToken).ConfigureAwait(false) is { } blob)
+                return blob;
+        }
+        throw Missing(damaged.Pack, damaged.Entry.Id);
+    }
+
+    private DbRecoveryException Missing(string pack, BlobId blob) => new(ErrorIds.RepositoryCorrupt, ErrorKind.CorruptData,
+        $"'{PackFormat.Key(pack)}' in the repository '{source.Repository.Storage.Location}' is damaged or missing: backup {source.Info.Id} cannot be copied (blob {blob})",
+        "Check the repository, repair it, or copy another backup.", PackFormat.Key(pack));
+
+    private (string Pack, string Blob) Place(string blob)
+    {
+        BlobId.TryParse(blob, out var id);
+        var (pack, newId) = _places[id];
+        return (pack.Name!, newId.ToString());
+    }
+
+    /// <summary>Reads every file back out of the destination and compares it with what was backed up.</summary>
+    private async Task VerifyAsync(BackupManifest manifest, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var content = new BackupContent(destination, manifest, manifest.ToInfo(definition, 0), zstd);
+        long done = 0;
+        foreach (var file in manifest.Entries.Where(e => e.Entry.Type == BackupEntryType.File && e.Digest is not null))
+        {
+            using var reader = await content.OpenFileAsync(file.Entry.Path, cancellationToken).ConfigureAwait(false);
+            var digest = FileDigest.Compute(reader.Read, reader.Length, file.HashUnit, destination.Identity,
+                count => progress?.Report(new OperationProgress($"Copying {source.Info.Id}", "checking what arrived", done += count, manifest.SizeBytes)), cancellationToken);
+            if (digest != file.Digest)
+                throw new DbRecoveryException(ErrorIds.BackupVerifyFailed, ErrorKind.CorruptData, $"'{file.Entry.Path}' of backup {manifest.Id} did not arrive at '{definition.Path}' as it was backed up; the copy was given up", "Try again.", manifest.Id);
+        }
+    }
+}
+
+/// <summary>Packs of a repository that a writer may rely on: those whose every byte was read and has the hash that is their name.</summary>
+internal sealed class PackTrust(IRepositoryStorage storage)
+{
+    private readonly Dictionary<string, bool> _known = [];
+
+    /// <summary>A pack that holds a blob and can be relied on; null where there is none.</summary>
+    public async Task<string?> FindAsync(BlobIndex index, BlobId blob, CancellationToken cancellationToken)
+    {
+        foreach (var location in index.Find(blob))
+        {
+            if (!_known.TryGetValue(location.Pack, out var good))
+                _known[location.Pack] = good = await PackReader.VerifyNameAsync(storage, location.Pack, cancellationToken).ConfigureAwait(false) == true;
+            if (good)
+                return location.Pack;
+        }
+        return null;
+    }
+}
+
+/// <summary>The mark under sessions/ that a writer is at work: whoever removes packs waits for it.</summary>
+internal sealed class WriterMark : IAsyncDisposable
+{
+    private readonly IRepositoryStorage _storage;
+    private readonly string _key;
+
+    private WriterMark(IRepositoryStorage storage, string key) => (_storage, _key) = (storage, key);
+
+    private sealed record Session(Guid Id, string Purpose, string Machine, int ProcessId, DateTimeOffset StartedAt);
+
+    /// <summary>Sets the mark.</summary>
+    public static async Task<WriterMark> PutAsync(IRepositoryStorage storage, string purpose, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var session = new Session(Guid.NewGuid(), purpose, Environment.MachineName, Environment.ProcessId, clock.GetUtcNow());
+        var mark = new WriterMark(storage, $"sessions/{session.Id:N}");
+        await storage.PutAsync(mark._key, SealedDocument.Write(session), PutMode.IfAbsent, cancellationToken).ConfigureAwait(false);
+        return mark;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            // also when the work was cancelled
+            await _storage.DeleteAsync(_key, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (DbRecoveryException)
+        {
+            // a mark left behind only makes a removal wait; the error that led here is the one to report
+        }
+    }
+}

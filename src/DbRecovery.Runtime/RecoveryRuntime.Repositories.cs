@@ -1,0 +1,21 @@
+using DbRecovery.Engine.Backups;
+
+namespace DbRecovery.Runtime;
+
+/// <summary>The operations on repositories: check, repair, copy.</summary>
+public sealed partial class RecoveryRuntime
+{
+    private RepositoryCare Care => new(Provider, _options.Clock, new SecretResolver(_options));
+
+    /// <summary>Checks a repository: what no earlier check has read, or every byte.</summary>
+    public Task<RepositoryReport> TestRepositoryAsync(RepositoryDefinition repository, bool full, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+        => Care.TestAsync(repository, full, progress, cancellationToken);
+
+    /// <summary>Repairs a repository, from another one where that is given; or says what a repair would do.</summary>
+    public Task<RepositoryRepairResult> RepairRepositoryAsync(RepositoryDefinition repository, RepositoryDefinition? other, bool plan, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+        => Care.RepairAsync(repository, other, plan, progress, cancellationToken);
+
+    /// <summary>Copies a backup to another repository.</summary>
+    public Task<BackupCopyResult> CopyBackupAsync(BackupInfo backup, RepositoryDefinition destination, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+        => Care.CopyAsync(backup, destination, progress, cancellationToken);
+}

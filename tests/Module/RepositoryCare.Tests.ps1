@@ -1,0 +1,66 @@
+#Requires -Version 7.4
+# Repositories checked, repaired and copied from, by the module.
+BeforeAll {
+    $root = (Resolve-Path "$PSScriptRoot/../..").Path
+    Import-Module "$root/DbRecovery.psd1" -Force
+    $lab = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery-care-$([guid]::NewGuid())"
+    New-Item -ItemType Directory $lab | Out-Null
+    & dotnet exec (Get-ChildItem "$root/tests/Workload/bin" -Recurse -Filter workload.dll | Sort-Object LastWriteTime | Select-Object -Last 1).FullName create "$lab/shop.db" --megabytes 3 --journal delete
+    $target = @{ Path = "$lab/shop.db"; Repository = "$lab/repository" }
+    $backup = New-DbBackup @target
+
+    function Edit-Byte([string] $File, [double] $Where) {
+        $bytes = [IO.File]::ReadAllBytes($File)
+        $at = [int](($bytes.Length - 1) * $Where)
+        $bytes[$at] = $bytes[$at] -bxor 1
+        [IO.File]::WriteAllBytes($File, $bytes)
+    }
+}
+
+AfterAll {
+    Remove-Item -LiteralPath $lab -Recurse -Force
+}
+
+Describe 'Repositories' {
+    It 'copies backups through the pipeline, and skips what is there' {
+        $copies = @($backup | Copy-DbBackup -Destination "$lab/other")
+        $copies.Count | Should -Be 1
+        $copies[0].Skipped | Should -BeFalse
+        $copies[0].BackupId | Should -Be $backup.Id
+        (Get-DbBackup -Repository "$lab/other" | Test-DbBackup).Passed | Should -BeTrue
+        ($backup | Copy-DbBackup -Destination "$lab/other").Skipped | Should -BeTrue
+    }
+    It 'copies nothing with -WhatIf' {
+        $backup | Copy-DbBackup -Destination "$lab/never" -WhatIf | Should -BeNullOrEmpty
+        Test-Path "$lab/never" | Should -BeFalse
+    }
+    It 'finds nothing wrong with a good one' {
+        $report = Test-DbRepository "$lab/repository"
+        $report.Passed | Should -BeTrue
+        $report.Backups | Should -Be 1
+        (Test-DbRepository "$lab/repository").PacksTrusted | Should -BeGreaterThan 0
+    }
+    It 'names the backup and the tables that damage hits, plans with -WhatIf, and repairs' {
+        Edit-Byte (Get-ChildItem "$lab/repository/packs" -Recurse -Filter *.pack)[0].FullName 0.5
+        $report = Test-DbRepository "$lab/repository"
+        $report.Passed | Should -BeFalse
+        $report.Damage[0].Backups | Should -Be $backup.Id
+        $report.Damage[0].Objects | Should -Match '^(table|index) '
+
+        $plan = Repair-DbRepository "$lab/repository" -From "$lab/other" -WhatIf
+        $plan.Planned | Should -BeTrue
+        $plan.BlobsRefilled | Should -Be 1
+        Test-Path "$lab/repository/quarantine" | Should -BeFalse
+
+        $result = Repair-DbRepository "$lab/repository" -From "$lab/other" -Confirm:$false
+        $result.Passed | Should -BeTrue
+        (Test-DbRepository "$lab/repository" -Full).Passed | Should -BeTrue
+        ($backup | Test-DbBackup).Passed | Should -BeTrue
+    }
+    It 'says what is wrong with a repository that is not there' {
+        Test-DbRepository "$lab/nowhere" -ErrorVariable problem -ErrorAction SilentlyContinue | Should -BeNullOrEmpty
+        $problem[0].FullyQualifiedErrorId | Should -Match '^RepositoryInvalid'
+        Test-DbRepository 'unknown' -ErrorVariable problem -ErrorAction SilentlyContinue | Should -BeNullOrEmpty
+        $problem[0].FullyQualifiedErrorId | Should -Match '^Repository|^InventoryNotFound'
+    }
+}
