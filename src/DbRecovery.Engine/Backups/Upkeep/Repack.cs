@@ -47,20 +47,6 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
         return old;
     }
 
-    /// <summary>Seals manifests of an older data key with the current one; they say the same.</summary>
-    public async Task ResealAsync(CancellationToken cancellationToken)
-    {
-        var header = new byte[SealedDocuments.HeaderSize];
-        foreach (var (key, _) in mark.Manifests)
-        {
-            if (await _storage.ReadAsync(key, 0, header, cancellationToken).ConfigureAwait(false) != header.Length
-                || SealedDocuments.EpochOf(header) is not { } epoch || epoch == repository.Sealer.CurrentEpoch)
-                continue;
-            var (manifest, _) = await ManifestStore.ReadAsync(repository, key, cancellationToken).ConfigureAwait(false);
-            await RewriteAsync(key, manifest, manifest, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
     /// <summary>Moves the live blobs of the chosen packs.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryCorrupt"/>: a blob cannot be read; no manifest was changed for it.</exception>
     public async Task ExecuteAsync(BlobIndex index, IReadOnlySet<string> chosen, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)

@@ -157,8 +157,8 @@ public sealed class RepositoryUpkeep
                 chosen.UnionWith(await repack.OfOldEpochsAsync(cancellationToken).ConfigureAwait(false));
             if (chosen.Count > 0)
                 await repack.ExecuteAsync(index, chosen, progress, cancellationToken).ConfigureAwait(false);
-            if (options.RotateEpochs)
-                await repack.ResealAsync(cancellationToken).ConfigureAwait(false);
+            if (options.RotateEpochs && repository.Keys is { } keys)
+                await keys.ResealDocumentsAsync(cancellationToken).ConfigureAwait(false);
             return result with
             {
                 RepackedPacks = chosen.Count,

@@ -1,0 +1,68 @@
+#Requires -Version 7.4
+# Backups are removed by rule, by name and from the pipeline; what is removed can be taken back. Needs the built module; the application is tests/Workload.
+BeforeAll {
+    $root = (Resolve-Path "$PSScriptRoot/../..").Path
+    Import-Module "$root/DbRecovery.psd1" -Force
+    $workload = "$root/artifacts/workload/workload$($IsWindows ? '.exe' : '')"
+    if (-not (Test-Path -LiteralPath $workload)) {
+        dotnet build "$root/tests/Workload" -c Release -o "$root/artifacts/workload" -v quiet | Out-Null
+        if ($LASTEXITCODE) { throw 'tests/Workload does not build' }
+    }
+    $place = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery [upkeep] $([guid]::NewGuid())"
+    New-Item -ItemType Directory $place | Out-Null
+    & $workload create "$place/app.db" --megabytes 1
+    Set-Content -LiteralPath "$place/dbrecovery.yml" -Value @'
+clusters:
+  app:
+    engine: sqlite
+    nodes: [ { name: app-db, path: app.db } ]
+    backups: { repository: main, keep: { last: 2 } }
+repositories:
+  main: { path: backup }
+'@
+    Push-Location -LiteralPath $place
+    $proved = New-DbBackup -Cluster app | Test-DbBackup
+    $taken = @($proved.Backup) + @(1..3 | ForEach-Object { New-DbBackup -Cluster app })
+}
+
+AfterAll {
+    Pop-Location
+    Remove-Item -LiteralPath $place -Recurse -Force
+}
+
+Describe 'Removal of backups' {
+    It 'shows every decision with its reasons and removes nothing with -WhatIf' {
+        $found = Remove-DbBackup -Cluster app -WhatIf
+        $found | Where-Object { $_ -is [DbRecovery.RetentionDecision] } | Should -HaveCount 4
+        ($found | Where-Object { $_.Backup.Id -eq $taken[0].Id }).Reasons | Should -Contain 'last proved'
+        ($found | Where-Object { $_ -is [DbRecovery.PruneResult] }).Planned | Should -BeTrue
+        Get-DbBackup -Cluster app | Should -HaveCount 4
+    }
+
+    It 'names a mistake in a rule' {
+        Remove-DbBackup -Cluster app -Retention 'lats=2' -Confirm:$false -ErrorVariable problem -ErrorAction SilentlyContinue
+        $problem[0].FullyQualifiedErrorId | Should -BeLike 'RetentionInvalid*'
+        $problem[0].ErrorDetails.RecommendedAction | Should -BeLike "*'last'*"
+    }
+
+    It 'does not remove the newest without -Force' {
+        $taken[3] | Remove-DbBackup -Confirm:$false -ErrorVariable problem -ErrorAction SilentlyContinue
+        $problem[0].FullyQualifiedErrorId | Should -BeLike 'DataLossNotAllowed*'
+        Get-DbBackup -Cluster app | Should -HaveCount 4
+    }
+
+    It 'removes by the rule of the inventory, and takes back' {
+        $found = Remove-DbBackup -Cluster app -Confirm:$false
+        ($found | Where-Object Removed).Backup.Id | Should -Be $taken[1].Id
+        Get-DbBackup -Cluster app | Should -HaveCount 3
+        (Remove-DbBackup -Id $taken[1].Id -Cluster app -Undo).Id | Should -Be $taken[1].Id
+        (Get-DbBackup -Cluster app -Id $taken[1].Id | Test-DbBackup).Passed | Should -BeTrue
+    }
+
+    It 'removes from the pipeline and frees the space at once' {
+        Get-DbBackup -Cluster app -Id $taken[2].Id | Remove-DbBackup -Grace 0s -Confirm:$false | Out-Null
+        $result = Optimize-DbRepository -Repository main -Repack -Grace 0s
+        $result | Should -BeOfType DbRecovery.PruneResult
+        Get-DbBackup -Cluster app | Test-DbBackup | ForEach-Object Passed | Should -Not -Contain $false
+    }
+}
