@@ -10,7 +10,7 @@ internal static class SystemPackages
     public static Need Zstd { get; } = new("libzstd1", () => Library("libzstd.so.1"), "fast compression");
     public static Need SqliteShell { get; } = new("sqlite3", () => Shell.Find("sqlite3") is not null, "the benchmarks' peer");
     public static Need ZstdTool { get; } = new("zstd", () => Shell.Find("zstd") is not null, "the benchmarks' peer");
-
+    public static Need Chromium { get; } = new("chromium", () => new[] { "chromium", "chromium-browser", "google-chrome" }.Any(n => Shell.Find(n) is not null), "the tests of the report's page");
     public static Need Restic { get; } = new("restic", () => Shell.Find("restic") is not null, "the benchmarks' peer");
     public static Need Jq { get; } = new("jq", () => Shell.Find("jq") is not null, "the test of restoring by hand");
 

@@ -75,7 +75,11 @@ internal static class DemoTask
 
         Say("The record");
         DbRecovery(workspace, folder, 0, "incident", "show", "latest", "--cluster", "shop");
+
+        Say("The report for people: one page, to be opened in a browser");
+        DbRecovery(workspace, folder, 0, "report", "shop", "--to", "report.html", "--force");
         Console.WriteLine();
+        Console.WriteLine($"The report is {Path.Combine(folder, "report.html")}");
         Console.WriteLine($"Look around in {Path.GetRelativePath(Environment.CurrentDirectory, folder)}: the database, the repository, the journal, the evidence.");
         return 0;
     }

@@ -14,7 +14,7 @@ internal static class TestTask
 
     public static int Run(Workspace workspace, string[] arguments)
     {
-        SystemPackages.Ensure(SystemPackages.Sqlite, SystemPackages.Zstd, SystemPackages.Jq);
+        SystemPackages.Ensure(SystemPackages.Sqlite, SystemPackages.Zstd, SystemPackages.Chromium, SystemPackages.Jq);
         BuildTask.Run(workspace, []);
         WorkloadProgram.Build(workspace);
         var results = Path.Combine(workspace.Artifacts, "tests");

@@ -22,7 +22,7 @@ internal static class ExitCodes
         _ when error.Id == ErrorIds.Cancelled => Cancelled,
         ErrorKind.InvalidInput => Usage,
         ErrorKind.NotFound when error.Id is ErrorIds.ClusterNotFound or ErrorIds.NodeNotFound or ErrorIds.InventoryNotFound
-            or ErrorIds.RunbookNotFound or ErrorIds.IncidentNotFound or ErrorIds.BackupNotFound => Usage,
+            or ErrorIds.RunbookNotFound or ErrorIds.IncidentNotFound or ErrorIds.BackupNotFound or ErrorIds.ObjectNotFound => Usage,
         ErrorKind.NotSupported => Usage,
         ErrorKind.Refused => Refused,
         _ => Failed,

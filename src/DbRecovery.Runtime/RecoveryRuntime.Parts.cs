@@ -73,6 +73,7 @@ public sealed partial class RecoveryRuntime
         Faults = FaultCatalogue.With(Model?.Clusters ?? []),
         HasCapability = (engine, type) => _providers.FirstOrDefault(p => p.Engine == engine) is { } provider && Has(provider, type),
         Engines = Engines,
+        DamagesOf = GetDamages,
         PowerShell = _options.PowerShell is not null,
     };
 
@@ -85,7 +86,9 @@ public sealed partial class RecoveryRuntime
         return (bool)typeof(IDatabaseProvider).GetMethod(nameof(IDatabaseProvider.TryGet))!.MakeGenericMethod(capability).Invoke(provider, arguments)!;
     }
 
-    private IncidentService Incidents(bool readOnly = false) => new(new IncidentServices
+    private IncidentService Incidents(bool readOnly = false) => new(ServicesOfIncidents(readOnly));
+
+    private IncidentServices ServicesOfIncidents(bool readOnly) => new()
     {
         StateFolder = StateFolder,
         Provider = Provider,
@@ -99,7 +102,7 @@ public sealed partial class RecoveryRuntime
         Notifications = Model?.Notifications ?? new Dictionary<string, NotificationChannel>(),
         PowerShell = _options.PowerShell,
         Clock = _options.Clock,
-    });
+    };
 
     private RecoverRequest Request(Fault fault, string? runbook, IReadOnlyDictionary<string, string>? parameters, long? allowDataLossBytes) => new()
     {

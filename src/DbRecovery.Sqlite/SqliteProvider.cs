@@ -1,11 +1,14 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using DbRecovery.Sqlite.Backup;
+using DbRecovery.Sqlite.Drills;
 using DbRecovery.Sqlite.Inspection;
 using DbRecovery.Sqlite.Maintenance;
 using DbRecovery.Sqlite.Native;
 using DbRecovery.Sqlite.Observation;
 using DbRecovery.Sqlite.Restore;
+using DbRecovery.Sqlite.Salvage;
+using DbRecovery.Sqlite.Rows;
 using DbRecovery.Sqlite.Sql;
 using DbRecovery.Sqlite.Swap;
 
@@ -37,8 +40,12 @@ public sealed class SqliteProvider : IDatabaseProvider
             new SqliteMaintenance(time),
             new SqliteObserver(time),
             new SqliteInspector(),
+            new SqliteSalvager(time),
             new BackupObjectMap(),
             new SqliteSession(time),
+            new SqliteFaultInjector(),
+            new SqliteDrillLedger(time),
+            new SqliteRowRestore(),
         ];
     }
 

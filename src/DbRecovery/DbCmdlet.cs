@@ -128,6 +128,11 @@ public abstract class DbCmdlet : PSCmdlet, IDisposable
         return ShouldProcess(description, question, "DbRecovery");
     }
 
+    /// <summary>Whether only a plan is wanted.</summary>
+    internal bool IsWhatIf => MyInvocation.BoundParameters.TryGetValue("WhatIf", out var given)
+        ? given is SwitchParameter { IsPresent: true }
+        : GetVariableValue("WhatIfPreference") is true or SwitchParameter { IsPresent: true };
+
     /// <summary>The path of the inventory in the file system, or null.</summary>
     internal string? InventoryPath => Inventory is null ? null : ResolvePath(Inventory, nameof(Inventory));
 
@@ -194,6 +199,9 @@ internal sealed class Operation
 
     /// <summary>Writes an object from the work.</summary>
     public void Write(object value) => _pump.Post(() => _cmdlet.WriteObject(value));
+
+    /// <summary>Has a function carried out by the pipeline's thread, such as a question, and waits for its value.</summary>
+    public Task<T> AskAsync<T>(Func<T> function, CancellationToken cancellationToken) => _pump.AskAsync(function, cancellationToken);
 
     private object MakeRuntime() => new RecoveryRuntime(new RuntimeOptions
     {

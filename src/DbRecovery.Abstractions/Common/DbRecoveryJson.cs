@@ -29,6 +29,8 @@ public static class DbRecoveryJson
         DictionaryKeyPolicy = null,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         WriteIndented = indented,
+        // a row may hold an infinity
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         // paths and messages stay readable; the output is never put into HTML unescaped
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         Converters = { new JsonStringEnumConverter(), new FactValueConverter(), new FactSetConverter() },

@@ -9,6 +9,7 @@ public sealed class OwnedFolder : IDisposable
     private const string LockName = ".owner";
     private const int Attempts = 5;
     private readonly FileStream _lock;
+    private bool _kept;
 
     private OwnedFolder(string path, FileStream held) => (Path, _lock) = (path, held);
 
@@ -47,7 +48,17 @@ public sealed class OwnedFolder : IDisposable
     public void Dispose()
     {
         _lock.Dispose();
-        TryRemove(Path);
+        if (!_kept)
+            TryRemove(Path);
+    }
+
+    /// <summary>Takes the mark away: the folder stays, is nobody's from now on, and no later process removes it.</summary>
+    /// <exception cref="IOException">The mark cannot be removed.</exception>
+    public void Keep()
+    {
+        _kept = true;
+        _lock.Dispose();
+        File.Delete(System.IO.Path.Combine(Path, LockName));
     }
 
     /// <summary>Removes the folders of a prefix whose owners are gone.</summary>
@@ -69,6 +80,28 @@ public sealed class OwnedFolder : IDisposable
                 continue; // in use, or another user's
             }
             TryRemove(folder); // Windows deletes no file that is open
+        }
+    }
+
+    /// <summary>Whether the owner of a folder lives; null where the folder bears no owner's mark, or its mark may not be looked at.</summary>
+    /// <param name="folder">The folder.</param>
+    public static bool? HasLivingOwner(string folder)
+    {
+        var mark = System.IO.Path.Combine(folder, LockName);
+        try
+        {
+            if (!File.Exists(mark))
+                return null;
+            using var taken = new FileStream(mark, FileMode.Open, FileAccess.ReadWrite, FileShare.None, 1);
+            return false;
+        }
+        catch (IOException)
+        {
+            return File.Exists(mark) ? true : null;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return null;
         }
     }
 

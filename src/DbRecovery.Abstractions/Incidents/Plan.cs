@@ -41,6 +41,8 @@ public sealed record DataLoss
     public long? Bytes { get; init; }
     /// <summary>Changes committed after this moment are gone; null where nothing is lost.</summary>
     public DateTimeOffset? Since { get; init; }
+    /// <summary>Rows committed after that moment which were read from the damaged database all the same; null where nobody tried.</summary>
+    public long? RowsSalvaged { get; init; }
     /// <summary>Table by table.</summary>
     public IReadOnlyList<TableLoss> Tables { get; init; } = [];
     /// <summary>The whole in one or two sentences.</summary>

@@ -1,6 +1,6 @@
 namespace DbRecovery;
 
-/// <summary>What could be read of one table of a damaged database.</summary>
+/// <summary>What could be read of one table of a damaged database; where rows are added to a restored one, what was added of it.</summary>
 public sealed record SalvagedTable
 {
     /// <summary>The table.</summary>
@@ -11,6 +11,10 @@ public sealed record SalvagedTable
     public long RowsFromIndexes { get; init; }
     /// <summary>Rows known to exist (from indexes or key gaps in pages) that could not be read whole; null where that cannot be known.</summary>
     public long? RowsUnreadable { get; init; }
+    /// <summary>Rows that were read and that the table does not get: a constraint or a doubt forbids them.</summary>
+    public long RowsRefused { get; init; }
+    /// <summary>Rows whose key the restored database has with another content: they stay as they were proved.</summary>
+    public long RowsChanged { get; init; }
     /// <summary>Whether the whole table could be read.</summary>
     public required bool Complete { get; init; }
     /// <summary>What could not be read, range by range, such as <c>page 17 (rowid 812 to 870)</c>.</summary>
@@ -20,7 +24,7 @@ public sealed record SalvagedTable
 /// <summary>A row that was read out of a damaged database and added to a restored one.</summary>
 /// <param name="Table">The table.</param>
 /// <param name="Key">The row's key as text.</param>
-/// <param name="Source">Where it was read: <c>table</c> or <c>index NAME</c>.</param>
+/// <param name="Source">Where it was read: <c>table</c>, <c>table (page found without the tree)</c> or <c>index NAME</c>.</param>
 public sealed record SalvagedRow(string Table, string Key, string Source);
 
 /// <summary>The outcome of reading a damaged database.</summary>
@@ -28,8 +32,8 @@ public sealed record SalvageReport
 {
     /// <summary>The damaged file.</summary>
     public required string Source { get; init; }
-    /// <summary>The file that got the rows.</summary>
-    public required string Destination { get; init; }
+    /// <summary>The file that got the rows; null where nothing was to be written.</summary>
+    public string? Destination { get; init; }
     /// <summary>The tables.</summary>
     public required IReadOnlyList<SalvagedTable> Tables { get; init; }
     /// <summary>Rows written into the destination.</summary>

@@ -91,7 +91,9 @@ internal static class BackupCommands
 
     private static Verb Restore(Binder bind)
     {
-        var verb = new Verb("restore", "Restores a backup to a path, or to where the database is.", "dbrecovery backup restore app --to ./copy.db", "dbrecovery backup restore app 20261121T1015 --replace --yes", "dbrecovery backup restore app --to ./copy.db --files --files-to ./copy-files");
+        var verb = new Verb("restore", "Restores a backup to a path, or to where the database is; with --table only a table or rows of it.", "dbrecovery backup restore app --to ./copy.db", "dbrecovery backup restore app 20261121T1015 --replace --yes",
+            "dbrecovery backup restore app --table orders --where \"id in (1,2)\"", "dbrecovery backup restore app --table orders --apply missing,changed --plan",
+            "dbrecovery backup restore app --to ./copy.db --files --files-to ./copy-files");
         var (cluster, id, repository) = Selection(verb);
         var to = Binder.Text("--to", "path", "The path that shall hold the data. Else: where the cluster's database is.");
         var replace = Binder.Flag("--replace", "Allows replacing a file that is there; it is kept beside the new one.", "--force");
@@ -100,10 +102,14 @@ internal static class BackupCommands
         var yes = Binder.Flag("--yes", "Replaces without asking. Needed where nobody can be asked.", "-y");
         foreach (var option in new Option[] { to, replace, files, filesTo, yes })
             verb.Add(option);
+        var rows = new RowRestoreVerb(verb);
         bind.To(verb, async (session, parsed, token) =>
         {
+            rows.Check(parsed);
             var backup = await OneAsync(session, parsed.GetValue(cluster)!, parsed.GetValue(id), parsed.GetValue(repository), token);
             var destination = parsed.GetValue(to) is { } path ? Path.GetFullPath(path) : null;
+            if (rows.Wanted(parsed))
+                return await rows.RunAsync(session, parsed, backup, destination, force: parsed.GetValue(replace), yes: parsed.GetValue(yes), token);
             var place = destination ?? backup.Definition?.Nodes.FirstOrDefault(n => n.Name == backup.Node)?.Path ?? $"the place of {backup.Cluster}";
             if (parsed.GetValue(replace) && (destination is null || File.Exists(destination))
                 && !await session.AgreedAsync(parsed.GetValue(yes), $"Restore backup {backup.Id} of '{backup.Cluster}' ({SizeText.Size(backup.SizeBytes)}, {SizeText.Moment(backup.FinishedAt)}) in the place of '{place}'.", token))

@@ -29,8 +29,12 @@ internal static class CommandTree
         RunbookCommands.Add(root, bind);
         IncidentCommands.Add(root, bind);
         BackupCommands.Add(root, bind);
+        ReportCommand.Add(root, bind);
+        RemovalCommands.Add(root, bind);
+        DrillCommands.Add(root, bind);
         RepositoryCareCommands.Add(root, bind);
         RepositoryKeyCommands.Add(root, bind);
+        SalvageCommand.Add(root, bind);
         var inventory = new Verb("inventory", "Checks the inventory.");
         var lint = new Verb("lint", "Checks the inventory file: each finding with file, line, column and what would be right.", "dbrecovery inventory lint --inventory ./dbrecovery.yml");
         bind.To(lint, (session, _, _) =>

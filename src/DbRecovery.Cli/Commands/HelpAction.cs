@@ -23,7 +23,7 @@ internal sealed class HelpAction(TextWriter output) : SynchronousCommandLineActi
             output.WriteLine(line);
         output.WriteLine();
         var arguments = string.Concat(command.Arguments.Select(a => a.Arity.MinimumNumberOfValues > 0 ? $" <{a.Name}>" : a.Arity.MaximumNumberOfValues > 1 ? $" [<{a.Name}>...]" : $" [<{a.Name}>]"));
-        output.WriteLine(command.Subcommands.Count > 0 ? $"Usage: {path} <command> [options]" : $"Usage: {path}{arguments} [options]");
+        output.WriteLine(command is { Subcommands.Count: > 0, Arguments.Count: 0 } ? $"Usage: {path} <command> [options]" : $"Usage: {path}{arguments} [options]");
         Section("Commands", command.Subcommands.Select(c => (c.Name, c.Description ?? "")));
         Section("Arguments", command.Arguments.Select(a => ($"<{a.Name}>", a.Description ?? "")));
         Section("Options", Options(parseResult).Where(o => !o.Hidden).Select(o => (Names(o), o.Description ?? "")));

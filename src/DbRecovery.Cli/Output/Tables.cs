@@ -63,6 +63,42 @@ internal static class Tables
             new("Backup", r => r.BackupId), new("Cluster", r => r.Cluster), new("Size", r => SizeText.Size(r.SizeBytes), true),
             new("Duration", r => SizeText.Duration(r.Duration), true), new("Path", r => r.Path), new("Kept", r => r.PreviousPath ?? "-"),
         },
+        nameof(ReportResult) => new TableColumn<ReportResult>[]
+        {
+            new("Clusters", r => Number(r.Clusters), true), new("Incidents", r => Number(r.Incidents), true), new("Backups", r => Number(r.Backups), true),
+            new("Drills", r => Number(r.Drills), true), new("Size", r => SizeText.Size(r.SizeBytes), true), new("Path", r => r.Path),
+        },
+        nameof(RetentionDecision) => new TableColumn<RetentionDecision>[]
+        {
+            new("Id", d => d.Backup.Id), new("Cluster", d => d.Backup.Cluster), new("Kind", d => d.Backup.Kind.ToString()), new("Finished", d => SizeText.Moment(d.Backup.FinishedAt)),
+            new("Decision", d => d.Keep ? "keep" : d.Removed ? "removed" : "remove"), new("Because", d => d.Reasons.Count == 0 ? "no rule keeps it" : string.Join(", ", d.Reasons)),
+        },
+        nameof(PruneResult) => new TableColumn<PruneResult>[]
+        {
+            new("Repository", r => r.Repository), new("Planned", r => r.Planned ? "yes" : "no"), new("Trashed", r => $"{Number(r.TrashedPacks)} ({SizeText.Size(r.TrashedBytes)})", true),
+            new("Freed", r => SizeText.Size(r.FreedBytes), true), new("Waiting", r => SizeText.Size(r.WaitingBytes), true), new("Waiting for", r => r.WaitingFor ?? "-"),
+            new("Repacked", r => Number(r.RepackedPacks), true),
+        },
+        nameof(DrillResult) => new TableColumn<DrillResult>[]
+        {
+            new("Damage", d => d.Damage), new("Result", d => d.Skipped is not null ? "skipped" : d.Passed ? "passed" : "FAILED"), new("Score", d => d.Skipped is not null ? "-" : Number(d.Score), true),
+            new("Detected", d => SizeText.Duration(d.DetectionTime), true), new("Recovered", d => SizeText.Duration(d.RecoveryTime), true),
+            new("Lost", d => d.LostRows is { } lost ? Number(lost) : "-", true), new("Runbook", d => d.Runbook ?? "-"),
+        },
+        nameof(PlannedDamage) => new TableColumn<PlannedDamage>[]
+        {
+            new("Damage", d => d.Damage.Name), new("Expected fault", d => d.Damage.ExpectedFault), new("What is done", d => d.Skipped is { } why ? $"skipped: {why}" : d.Damage.Description),
+        },
+        nameof(RowDifference) => new TableColumn<RowDifference>[]
+        {
+            new("Table", d => d.Table), new("Kind", d => d.Kind.ToString()), new("Key", d => RowText.Values(d.Key)), new("Columns", d => RowText.Names(d)),
+            new("In the backup", d => RowText.Shown(d, d.InBackup)), new("In the database", d => RowText.Shown(d, d.InDatabase)),
+        },
+        nameof(RowRestoreResult) => new TableColumn<RowRestoreResult>[]
+        {
+            new("Table", r => r.Table), new("In backup", r => Number(r.RowsInBackup), true), new("Missing", r => Number(r.Missing), true), new("Changed", r => Number(r.Changed), true),
+            new("Added", r => Number(r.Added), true), new("Written", r => Number(r.Written), true), new("Where", r => r.Path ?? r.UndoScript ?? r.StagingTable ?? "-"),
+        },
         nameof(RepositoryReport) => new TableColumn<RepositoryReport>[]
         {
             new("Repository", r => r.Repository), new("Passed", r => r.Passed ? "yes" : "NO"), new("Damaged", r => Number(r.Damage.Count), true), new("Backups", r => Number(r.Backups), true),
@@ -82,6 +118,11 @@ internal static class Tables
         {
             new("Id", k => k.Id[..Math.Min(8, k.Id.Length)]), new("Label", k => k.Label ?? "-"), new("Kind", RepositoryKeyText.Kind), new("State", k => k.State.ToString()),
             new("Epoch", k => k.Epoch is { } epoch ? Number(epoch) : "-", true), new("In use", k => k.InUse is null ? "-" : k.InUse.Value ? "yes" : "no"), new("Created", k => SizeText.Moment(k.CreatedAt)),
+        },
+        nameof(SalvagedTable) => new TableColumn<SalvagedTable>[]
+        {
+            new("Table", t => t.Table), new("Rows", t => Number(t.Rows), true), new("From indexes", t => Number(t.RowsFromIndexes), true),
+            new("Lost", t => t.RowsUnreadable is { } lost ? Number(lost) : "unknown", true), new("Whole", t => t.Complete ? "yes" : "NO"),
         },
         var other => throw new InvalidOperationException($"no table for {other}"),
     });

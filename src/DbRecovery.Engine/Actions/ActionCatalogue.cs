@@ -21,6 +21,8 @@ public sealed class ActionCatalogue
         new SnapshotEvidenceAction(),
         new BackupAction(),
         new RestoreAction(),
+        new SalvageAction(),
+        new SalvageRowsAction(),
         new ReindexAction(),
         new CheckpointAction(),
         new SwapFileAction(),

@@ -1,21 +1,22 @@
-using System.Runtime.InteropServices;
-
 namespace DbRecovery.Engine.Backups;
 
-/// <summary>Reads a file of a backup at any place. The blobs read last stay decoded: engines read pages that lie side by side.</summary>
+/// <summary>
+/// Reads a file of a backup at any place. The blobs read last stay decoded: engines read pages that lie side by side. Several may read
+/// at once, each blob is then decoded once, and different ones on different cores.
+/// </summary>
 internal sealed class BackupFileReader : IBackupFileReader
 {
     private const int CachedBlobs = 32;
     private readonly BackupContent _backup;
     private readonly ManifestEntry _entry;
     private readonly BlobIndex _index;
-    private readonly CodecContext _codec;
+    private readonly CodecPool _codecs;
     private readonly object _gate = new();
-    private readonly Dictionary<BlobId, LinkedListNode<(BlobId Id, byte[] Data)>> _cached = [];
-    private readonly LinkedList<(BlobId Id, byte[] Data)> _recent = new();
+    private readonly Dictionary<BlobId, LinkedListNode<(BlobId Id, Lazy<byte[]> Data)>> _cached = [];
+    private readonly LinkedList<(BlobId Id, Lazy<byte[]> Data)> _recent = new();
 
     private BackupFileReader(BackupContent backup, ManifestEntry entry, BlobIndex index, ZstdLibrary? zstd) =>
-        (_backup, _entry, _index, _codec) = (backup, entry, index, new CodecContext(zstd));
+        (_backup, _entry, _index, _codecs) = (backup, entry, index, new CodecPool(zstd));
 
     public static async Task<BackupFileReader> OpenAsync(BackupContent backup, string path, ZstdLibrary? zstd, CancellationToken cancellationToken)
     {
@@ -30,21 +31,18 @@ internal sealed class BackupFileReader : IBackupFileReader
     public int Read(long offset, Span<byte> destination)
     {
         var wanted = (int)Math.Clamp(Length - offset, 0, destination.Length);
-        lock (_gate)
+        for (var done = 0; done < wanted;)
         {
-            for (var done = 0; done < wanted;)
-            {
-                var run = _entry.Runs[RunAt(offset + done)];
-                var within = offset + done - run.FileOffset;
-                var part = (int)Math.Min(run.Length - within, wanted - done);
-                Blob(run).AsSpan(run.OffsetInBlob + (int)within, part).CopyTo(destination[done..]);
-                done += part;
-            }
+            var run = _entry.Runs[RunAt(offset + done)];
+            var within = offset + done - run.FileOffset;
+            var part = (int)Math.Min(run.Length - within, wanted - done);
+            Blob(run).AsSpan(run.OffsetInBlob + (int)within, part).CopyTo(destination[done..]);
+            done += part;
         }
         return wanted;
     }
 
-    public void Dispose() => _codec.Dispose();
+    public void Dispose() => _codecs.Dispose();
 
     private int RunAt(long offset)
     {
@@ -63,44 +61,77 @@ internal sealed class BackupFileReader : IBackupFileReader
     private byte[] Blob(ManifestRun run)
     {
         BlobId.TryParse(run.Blob, out var id);
-        ref var node = ref CollectionsMarshal.GetValueRefOrAddDefault(_cached, id, out var known);
-        if (known)
-        {
-            _recent.Remove(node!);
-            _recent.AddFirst(node!);
-            return node!.Value.Data;
-        }
-        byte[] data;
+        var blob = Lookup(run, id);
         try
         {
-            data = Decode(run, id);
+            var data = blob.Value;
+            return run.OffsetInBlob + run.Length <= data.Length ? data : throw Damaged(run);
         }
         catch
         {
-            _cached.Remove(id);
+            Forget(id, blob); // the next reader tries again
             throw;
         }
-        node = _recent.AddFirst((id, data));
-        if (_recent.Count > CachedBlobs)
+    }
+
+    private Lazy<byte[]> Lookup(ManifestRun run, BlobId id)
+    {
+        lock (_gate)
         {
-            _cached.Remove(_recent.Last!.Value.Id);
-            _recent.RemoveLast();
+            if (_cached.TryGetValue(id, out var known))
+            {
+                _recent.Remove(known);
+                _recent.AddFirst(known);
+                return known.Value.Data;
+            }
+            // decoded outside the lock, by the first who asks for it
+            var added = _recent.AddFirst((id, new Lazy<byte[]>(() => Decode(run, id))));
+            _cached.Add(id, added);
+            if (_recent.Count > CachedBlobs)
+            {
+                _cached.Remove(_recent.Last!.Value.Id);
+                _recent.RemoveLast();
+            }
+            return added.Value.Data;
         }
-        return data;
+    }
+
+    private void Forget(BlobId id, Lazy<byte[]> blob)
+    {
+        lock (_gate)
+        {
+            if (!_cached.TryGetValue(id, out var known) || known.Value.Data != blob)
+                return;
+            _cached.Remove(id);
+            _recent.Remove(known);
+        }
     }
 
     private byte[] Decode(ManifestRun run, BlobId id)
     {
-        var pack = _backup.Manifest.Packs[run.Pack];
-        foreach (var location in _index.Find(id, pack))
+        var codec = _codecs.Rent();
+        try
         {
-            var data = new byte[location.Entry.RawLength];
-            // engines read synchronously; a directory answers at once
-            if (PackReader.TryReadBlobAsync(_backup.Repository, location, _codec, data, CancellationToken.None).GetAwaiter().GetResult() && run.OffsetInBlob + run.Length <= data.Length)
-                return data;
+            foreach (var location in _index.Find(id, _backup.Manifest.Packs[run.Pack]))
+            {
+                var data = new byte[location.Entry.RawLength];
+                // engines read synchronously; a directory answers at once
+                if (PackReader.TryReadBlobAsync(_backup.Repository, location, codec, data, CancellationToken.None).GetAwaiter().GetResult())
+                    return data;
+            }
         }
-        throw new DbRecoveryException(ErrorIds.RepositoryCorrupt, ErrorKind.CorruptData,
-            $"'{PackFormat.Key(pack)}' in the repository '{_backup.Repository.Storage.Location}' is damaged or missing: backup {_backup.Info.Id} cannot give '{_entry.Entry.Path}' at {run.FileOffset} (blob {run.Blob})",
-            "Restore another backup; take a new one, which stores again what is damaged.", PackFormat.Key(pack));
+        finally
+        {
+            _codecs.Return(codec);
+        }
+        throw Damaged(run);
+    }
+
+    private DbRecoveryException Damaged(ManifestRun run)
+    {
+        var pack = PackFormat.Key(_backup.Manifest.Packs[run.Pack]);
+        return new DbRecoveryException(ErrorIds.RepositoryCorrupt, ErrorKind.CorruptData,
+            $"'{pack}' in the repository '{_backup.Repository.Storage.Location}' is damaged or missing: backup {_backup.Info.Id} cannot give '{_entry.Entry.Path}' at {run.FileOffset} (blob {run.Blob})",
+            "Restore another backup; take a new one, which stores again what is damaged.", pack);
     }
 }

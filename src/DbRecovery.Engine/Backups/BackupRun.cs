@@ -7,29 +7,21 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
     private static readonly TimeSpan AbandonedAfter = TimeSpan.FromDays(7);
     private readonly IRepositoryStorage _storage = repository.Storage;
 
-    /// <summary>What a session file says; it is for people: its being there is what counts.</summary>
-    private sealed record Session(Guid Id, string BackupId, string Machine, int ProcessId, DateTimeOffset StartedAt);
-
     public async Task<BackupInfo> ExecuteAsync(BackupRequest request, NodeDefinition node, IBackupSource source,
         IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         var started = clock.GetUtcNow();
-        var session = new Session(Guid.NewGuid(), BackupPaths.NewId(started), Environment.MachineName, Environment.ProcessId, started);
-        var sessionKey = $"sessions/{session.Id:N}";
+        var id = BackupPaths.NewId(started);
         // from here on whoever removes packs waits for us
-        await _storage.PutAsync(sessionKey, SealedDocument.Write(session), PutMode.IfAbsent, cancellationToken).ConfigureAwait(false);
-        try
+        var session = await WriterSession.BeginAsync(_storage, $"backup {id}", clock, cancellationToken).ConfigureAwait(false);
+        await using (session.ConfigureAwait(false))
         {
-            await RemoveAbandonedAsync(sessionKey, cancellationToken).ConfigureAwait(false);
-            return await TakeAsync(request, node, source, session, progress, cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            await TryDeleteAsync(sessionKey).ConfigureAwait(false);
+            await RemoveAbandonedAsync(session.Key, cancellationToken).ConfigureAwait(false);
+            return await TakeAsync(request, node, source, session, id, progress, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private async Task<BackupInfo> TakeAsync(BackupRequest request, NodeDefinition node, IBackupSource source, Session session,
+    private async Task<BackupInfo> TakeAsync(BackupRequest request, NodeDefinition node, IBackupSource source, WriterSession session, string id,
         IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         var notes = new List<string>();
@@ -45,8 +37,8 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
             var info = await source.ReadAsync(request.Cluster, node, writer, progress, cancellationToken).ConfigureAwait(false);
             await AttachedFiles.AddAsync(request.Cluster.Backups?.Files ?? [], writer, notes, cancellationToken).ConfigureAwait(false);
             await pipeline.FinishAsync(cancellationToken).ConfigureAwait(false);
-            var manifest = Describe(request, node, session, info, writer, notes);
-            return await CommitAsync(manifest, pipeline, request.Repository, cancellationToken).ConfigureAwait(false);
+            var manifest = Describe(request, node, id, session.Owner.StartedAt, info, writer, notes);
+            return await CommitAsync(manifest, session, pipeline, request.Repository, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -63,23 +55,35 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
 
     private static string Named(BackupKind kind) => kind == BackupKind.Differential ? "a differential" : "an incremental";
 
-    private async Task<BackupInfo> CommitAsync(BackupManifest manifest, BlobPipeline pipeline, RepositoryDefinition definition, CancellationToken cancellationToken)
+    private async Task<BackupInfo> CommitAsync(BackupManifest manifest, WriterSession session, BlobPipeline pipeline, RepositoryDefinition definition, CancellationToken cancellationToken)
     {
         var stored = pipeline.Packs.Sum(p => p.Size);
         if (pipeline.Packs.Count > 0)
             stored += await repository.WriteIndexAsync(pipeline.Packs, cancellationToken).ConfigureAwait(false);
         // the last look before the backup exists: a pack that went away meanwhile would make it a lie
-        foreach (var pack in manifest.Packs)
-        {
-            if (await _storage.StatAsync(PackFormat.Key(pack), cancellationToken).ConfigureAwait(false) is null)
-                throw RepositoryErrors.Corrupt(_storage, PackFormat.Key(pack), "the pack went away while the backup was taken");
-        }
+        await session.AssertOpenAsync(cancellationToken).ConfigureAwait(false);
+        await PackReclaim.EnsureAsync(_storage, manifest.Packs, cancellationToken).ConfigureAwait(false);
         manifest = manifest with { StoredBytes = stored, FinishedAt = clock.GetUtcNow() };
         var bytes = await ManifestStore.WriteAsync(repository, manifest, cancellationToken).ConfigureAwait(false);
+        await ConfirmAsync(manifest).ConfigureAwait(false);
         return manifest.ToInfo(definition, bytes);
     }
 
-    private BackupManifest Describe(BackupRequest request, NodeDefinition node, Session session, BackupSourceInfo info, BackupWriter writer, List<string> notes)
+    /// <summary>The look after the backup began to exist: where a pack is gone after all, it ends to exist, and says so.</summary>
+    private async Task ConfirmAsync(BackupManifest manifest)
+    {
+        try
+        {
+            await PackReclaim.ConfirmAsync(_storage, manifest.Packs, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (DbRecoveryException)
+        {
+            await TryDeleteAsync(BackupPaths.Manifest(manifest.Engine, manifest.Source.SystemId, manifest.Id)).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private BackupManifest Describe(BackupRequest request, NodeDefinition node, string id, DateTimeOffset started, BackupSourceInfo info, BackupWriter writer, List<string> notes)
     {
         var cluster = request.Cluster;
         var (entries, packs) = writer.Describe();
@@ -93,7 +97,7 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
             Format = RepositoryHeader.CurrentFormat,
             Tool = BackupService.Tool,
             RepoId = repository.Header.RepoId,
-            Id = session.BackupId,
+            Id = id,
             Cluster = cluster.Name,
             Node = node.Name,
             Engine = cluster.Engine,
@@ -103,8 +107,8 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
             ChangedBytes = compared ? writer.ChangedBytes : null,
             Portable = request.Portable,
             Notes = notes,
-            StartedAt = session.StartedAt,
-            FinishedAt = session.StartedAt,
+            StartedAt = started,
+            FinishedAt = started,
             SizeBytes = writer.Bytes,
             StoredBytes = 0,
             Source = info,

@@ -59,6 +59,8 @@ internal sealed class ComparedFileWriter(BackupWriter owner, FileRecord file, Pa
     protected override async ValueTask<HashSectionDraft> StoreHashesAsync(CancellationToken cancellationToken)
     {
         var before = pages.Entry.PageHashes!;
+        if (!pages.KeepsLists)
+            return await StoreBaseAsync(cancellationToken).ConfigureAwait(false);
         if (IsParents)
             return new HashSectionDraft(File.Unit, before.Count, before.Sha256, [.. before.Base.Select(b => new HashPiece(null, b))], [.. before.Deltas.Select(d => new HashPiece(null, d))], before.Rebuilt);
         var count = Hashes.WrittenCount / PageHashList.HashSize;

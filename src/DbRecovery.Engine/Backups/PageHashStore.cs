@@ -13,17 +13,18 @@ internal static class PageHashStore
     public static async Task<PageHashList?> ReadAsync(BackupRepository repository, BackupManifest manifest, PageHashSection section, ZstdLibrary? zstd, CancellationToken cancellationToken)
     {
         var index = await BlobIndex.LoadAsync(repository, section.Blobs.Select(b => manifest.Packs[b.Pack]).Distinct(), cancellationToken).ConfigureAwait(false);
-        return await ReadAsync(repository, index, section, zstd, cancellationToken).ConfigureAwait(false);
+        return (await ReadAsync(repository, index, section, zstd, cancellationToken).ConfigureAwait(false)).Hashes;
     }
 
-    /// <summary>A file's page hashes by an index that is loaded already.</summary>
-    public static async Task<PageHashList?> ReadAsync(BackupRepository repository, BlobIndex index, PageHashSection section, ZstdLibrary? zstd, CancellationToken cancellationToken)
+    /// <summary>A file's page hashes by an index that is loaded already, and whether they had to be taken from where a test built them again.</summary>
+    public static async Task<(PageHashList? Hashes, bool Rebuilt)> ReadAsync(BackupRepository repository, BlobIndex index, PageHashSection section, ZstdLibrary? zstd, CancellationToken cancellationToken)
     {
         using var codec = new CodecContext(zstd);
         var list = await ReadLayersAsync(repository, index, section, codec, cancellationToken).ConfigureAwait(false);
-        if (list is null || !IsList(section, list))
+        var rebuilt = list is null || !IsList(section, list);
+        if (rebuilt)
             list = await ReadRebuiltAsync(repository, section, codec, cancellationToken).ConfigureAwait(false);
-        return list is not null && IsList(section, list) ? new PageHashList(section.PageSize, list) : null;
+        return (list is not null && IsList(section, list) ? new PageHashList(section.PageSize, list) : null, rebuilt);
     }
 
     /// <summary>The base list alone; null where a part of it is gone or damaged.</summary>

@@ -1,7 +1,10 @@
 namespace DbRecovery.Engine.Backups;
 
 /// <summary>A file of the parent with its page hashes.</summary>
-internal sealed record ParentPages(ManifestEntry Entry, PageHashList Hashes);
+/// <param name="Entry">The file.</param>
+/// <param name="Hashes">The hashes.</param>
+/// <param name="KeepsLists">Whether the blobs that hold them are good, so that this backup may refer to them, too.</param>
+internal sealed record ParentPages(ManifestEntry Entry, PageHashList Hashes, bool KeepsLists);
 
 /// <summary>
 /// The backup with which an increment is compared. Its packs must be there with the size that the index says; their content is read by
@@ -38,8 +41,8 @@ internal sealed class ParentBackup
     {
         if (EntryOf(path) is not { PageHashes: { } section } entry || section.PageSize != pageSize || entry.HashUnit != pageSize)
             return null;
-        var hashes = await PageHashStore.ReadAsync(Repository, _index, section, Zstd, cancellationToken).ConfigureAwait(false);
-        return hashes is null ? null : new ParentPages(entry, hashes);
+        var (hashes, rebuilt) = await PageHashStore.ReadAsync(Repository, _index, section, Zstd, cancellationToken).ConfigureAwait(false);
+        return hashes is null ? null : new ParentPages(entry, hashes, !rebuilt && section.Blobs.All(b => IsUsable(b.Pack)));
     }
 
     /// <summary>Finds what to compare with: the newest backup of the same cluster, node and origin; for a differential the newest full.</summary>

@@ -179,8 +179,22 @@ public sealed partial class InventoryReader
             _findings.Error(repository.At, "unknown-repository", $"There is no repository '{repository.Text}'.", NearNames.Suggest(repository.Text, [.. repositories.Keys]));
         var defaults = new BackupSettings { Repository = repository?.Text ?? "" };
         var settings = defaults with { MaxAge = map.Duration("maxAge") ?? defaults.MaxAge, MaxProofAge = map.Duration("maxProofAge") ?? defaults.MaxProofAge, Every = Interval(map), Files = [.. (map.Words("files") ?? []).Select(Resolve).OfType<string>()] };
+        if (map.Map("keep") is { } keep)
+            settings = settings with { Keep = Keep(keep) };
         map.End();
         return repository is null ? null : settings;
+    }
+
+    /// <summary>A rule with an error reads as none, which keeps everything.</summary>
+    private RetentionRule? Keep(MapReader map)
+    {
+        var rule = RetentionText.Make(word => map.Int(word, 1, RetentionText.Most));
+        map.End();
+        if (rule is null)
+            _findings.Error(map.PlaceOf("hours"), "wrong-value", "'days' and 'hours' say the same thing.", "Write one of them.");
+        if (map.IsEmpty)
+            _findings.Error(map.At, "missing-key", "'keep' has no rule.", "Write, for instance, keep: { full: 4, days: 30 }, or leave it out to keep everything.");
+        return rule == new RetentionRule() ? null : rule;
     }
 
     private TimeSpan? Interval(MapReader map)

@@ -16,6 +16,8 @@ public sealed record LintContext
     public required IReadOnlyList<string> Engines { get; init; }
     /// <summary>Whether an engine has a capability.</summary>
     public required Func<string, Type, bool> HasCapability { get; init; }
+    /// <summary>The damages that drills of an engine can inflict; null where that is not known, and is not checked.</summary>
+    public Func<string, IReadOnlyList<DrillDamage>>? DamagesOf { get; init; }
     /// <summary>Whether PowerShell is at hand.</summary>
     public bool PowerShell { get; init; }
 }

@@ -5,6 +5,8 @@ namespace DbRecovery.Engine.Runbooks;
 /// <summary>The runbooks of some folders. They are read when they are first asked for.</summary>
 public sealed class RunbookLibrary : IRunbookLibrary
 {
+    private const int ExactWeight = 1_000;
+
     private readonly Lazy<(IReadOnlyList<Runbook> Valid, IReadOnlyList<LintResult> Invalid)> _content;
 
     /// <summary>Makes a library.</summary>
@@ -47,7 +49,7 @@ public sealed class RunbookLibrary : IRunbookLibrary
             .Select(r => r.Runbook),
     ];
 
-    // an id that is written out is more specific than a pattern, and a condition more than none
+    // an id that is written out is more specific than a pattern, and the more a condition demands, the more specific it is
     private static int Rank(Runbook runbook, Fault fault)
     {
         if (!runbook.Match.Engines.Contains(fault.Engine))
@@ -57,8 +59,15 @@ public sealed class RunbookLibrary : IRunbookLibrary
             return 0;
         if (runbook.Match.When is { } when && ConditionEvaluator.Evaluate(when, new FaultValues(fault)).Result != true)
             return 0;
-        return 1 + (exact ? 2 : 0) + (runbook.Match.When is null ? 0 : 1);
+        return 1 + (exact ? ExactWeight : 0) + Demands(runbook.Match.When);
     }
+
+    private static int Demands(Condition? condition) => condition switch
+    {
+        null => 0,
+        AllCondition all => all.Items.Sum(Demands),
+        _ => 1,
+    };
 
     private static (IReadOnlyList<Runbook>, IReadOnlyList<LintResult>) Load(IReadOnlyList<string> folders, LintContext context)
     {

@@ -53,7 +53,22 @@ public sealed class RunbookLinter
         CheckSteps(runbook, runbook.Escalate, schema, conditions);
         foreach (var check in runbook.Verify)
             CheckVerification(check, schema, conditions);
+        CheckDrill(runbook);
         CheckSafety(runbook);
+    }
+
+    private void CheckDrill(Runbook runbook)
+    {
+        if (_context.DamagesOf is not { } damagesOf)
+            return;
+        var known = runbook.Match.Engines.Where(_context.Engines.Contains).SelectMany(damagesOf).ToList();
+        foreach (var (at, name, _) in _source.Injects)
+        {
+            if (known.Find(d => d.Name == name) is not { } damage)
+                _findings.Error(at, "unknown-damage", $"'drill' names the damage '{name}', which no drill of {string.Join(", ", runbook.Match.Engines)} can inflict.", NearNames.Suggest(name, [.. known.Select(d => d.Name).Distinct()]));
+            else if (!runbook.Match.Faults.Contains(damage.ExpectedFault))
+                _findings.Error(at, "unreachable", $"The damage '{name}' gives the fault '{damage.ExpectedFault}', which 'match' does not name.");
+        }
     }
 
     private void CheckMatch(Runbook runbook)

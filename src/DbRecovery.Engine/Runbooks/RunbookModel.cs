@@ -187,6 +187,12 @@ public sealed record RunbookMatch
     public Condition? When { get; init; }
 }
 
+/// <summary>What a runbook promises of itself when it is drilled.</summary>
+/// <param name="Inject">The damages that it answers.</param>
+/// <param name="Rto">The longest time from the damage to the verified recovery; null for no promise.</param>
+/// <param name="Lost">The most rows that may be lost; null: those committed since the backup.</param>
+public sealed record RunbookDrill(IReadOnlyList<string> Inject, TimeSpan? Rto, long? Lost);
+
 /// <summary>A runbook that was read and found valid.</summary>
 public sealed record Runbook
 {
@@ -216,6 +222,8 @@ public sealed record Runbook
     public IReadOnlyList<RunbookCheck> Verify { get; init; } = [];
     /// <summary>What is done when it fails.</summary>
     public IReadOnlyList<RunbookStep> Escalate { get; init; } = [];
+    /// <summary>What a drill holds it to; null for nothing.</summary>
+    public RunbookDrill? Drill { get; init; }
 }
 
 /// <summary>The outcome of a look-up: a value, or the reason why there is none.</summary>

@@ -25,6 +25,9 @@ internal sealed partial class RunbookReader(string path, FindingList findings)
     /// <summary>The faults of <c>match</c> with their places.</summary>
     public IReadOnlyList<YamlScalar> Faults { get; private set; } = [];
 
+    /// <summary>The damages of <c>drill</c> with their places.</summary>
+    public IReadOnlyList<YamlScalar> Injects { get; private set; } = [];
+
     public Runbook? Read(string text)
     {
         if (YamlReader.Read(text, findings) is not { } document)
@@ -56,6 +59,7 @@ internal sealed partial class RunbookReader(string path, FindingList findings)
             findings.Error(map.PlaceOf("steps"), "no-step", "A runbook has at least one step.");
         var verify = Checks(map.List("verify"));
         var escalate = Steps(map.List("escalate"), "escalate");
+        var drill = Drill(map);
         map.End();
         if (name is null || version is null || match is null || steps.Count == 0)
             return null;
@@ -74,6 +78,7 @@ internal sealed partial class RunbookReader(string path, FindingList findings)
             Steps = steps,
             Verify = verify,
             Escalate = escalate,
+            Drill = drill,
         };
     }
 
@@ -89,6 +94,22 @@ internal sealed partial class RunbookReader(string path, FindingList findings)
         if (engines is { Count: 0 } || faults is { Count: 0 })
             findings.Error(map.At, "match", "A runbook answers at least one fault of one engine.");
         return engines is null || faults is null ? null : new RunbookMatch { Engines = [.. engines.Select(e => e.Text)], Faults = [.. faults.Select(f => f.Text)], When = when };
+    }
+
+    private RunbookDrill? Drill(MapReader runbook)
+    {
+        if (runbook.Map("drill") is not { } map)
+            return null;
+        // one damage needs no brackets
+        var inject = map.Node("inject", required: true);
+        Injects = inject is YamlScalar one ? [one] : map.Words("inject") ?? [];
+        if (inject is YamlSequence { Items.Count: 0 })
+            findings.Error(map.PlaceOf("inject"), "drill", "A drill inflicts at least one damage.");
+        var expect = map.Map("expect");
+        var drill = new RunbookDrill([.. Injects.Select(i => i.Text)], expect?.Duration("rto"), expect?.Int("lost", 0, int.MaxValue));
+        expect?.End();
+        map.End();
+        return drill;
     }
 
     private List<Condition> Conditions(IReadOnlyList<YamlNode>? nodes) =>

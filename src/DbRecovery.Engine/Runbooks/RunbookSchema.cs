@@ -12,7 +12,7 @@ namespace DbRecovery.Engine.Runbooks;
 /// </summary>
 internal static class RunbookSchema
 {
-    private const string Duration = @"^\d+(\.\d+)?(ms|s|m|h|d)$", Size = @"^\d+(\.\d+)?(B|kB|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$", LookUp = @"^\$\{[A-Za-z0-9_.-]{1,200}\}$";
+    private const string Duration = @"^\d+(\.\d+)?(ms|s|m|h|d)$", Size = @"^\d+(\.\d+)?(B|kB|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$", Damage = "^[a-z][a-z0-9-]{0,63}$", LookUp = @"^\$\{[A-Za-z0-9_.-]{1,200}\}$";
 
     public static string Generate(IReadOnlyList<ActionDescriptor> actions, IReadOnlyList<FaultClass> faults, IReadOnlyList<string> engines)
     {
@@ -36,6 +36,7 @@ internal static class RunbookSchema
             ["steps"] = List(Ref("step"), "What is done, in this order.", 1),
             ["verify"] = List(Ref("check"), "What must be true afterwards."),
             ["escalate"] = List(Ref("escalation"), "What is done when it fails."),
+            ["drill"] = Drill(),
         });
         var root = new JsonObject { ["$schema"] = "http://json-schema.org/draft-07/schema#", ["title"] = "DbRecovery runbook" };
         foreach (var (key, value) in schema.ToArray())
@@ -84,6 +85,20 @@ internal static class RunbookSchema
         limits["anyOf"] = new JsonArray(new JsonObject { ["required"] = Array("cooldown") }, new JsonObject { ["required"] = Array("perDay") });
         return limits;
     }
+
+    private static JsonObject Drill() => Closed("What a drill holds the runbook to.", ["inject"], new JsonObject
+    {
+        ["inject"] = new JsonObject
+        {
+            ["description"] = "The damages that it answers: one, or a list.",
+            ["anyOf"] = new JsonArray(Pattern(Damage), List(Pattern(Damage), null, 1)),
+        },
+        ["expect"] = Closed("What it promises.", [], new JsonObject
+        {
+            ["rto"] = Pattern(Duration, "The longest time from the damage to the verified recovery."),
+            ["lost"] = Whole(0, int.MaxValue, "The most rows that may be lost; without it: those committed since the backup."),
+        }),
+    });
 
     private static JsonObject Parameters() => new()
     {

@@ -27,6 +27,8 @@ internal sealed class MapReader
 
     public SourcePosition At => _map.At;
 
+    public bool IsEmpty => _map.Items.Count == 0;
+
     public bool Has(string key) => _map.Items.Any(i => i.Key.Text == key);
 
     /// <summary>Where a key stands; the mapping itself where it is missing.</summary>

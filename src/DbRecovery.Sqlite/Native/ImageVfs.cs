@@ -11,23 +11,30 @@ internal sealed class ImageConnection : IDisposable
 {
     private GCHandle _image;
 
-    private ImageConnection(SqliteConnection connection, GCHandle image) => (Connection, _image) = (connection, image);
+    private ImageConnection(SqliteConnection connection, GCHandle image, string uri) => (Connection, _image, Uri) = (connection, image, uri);
 
     /// <summary>The connection.</summary>
     internal SqliteConnection Connection { get; }
 
+    /// <summary>What another connection can attach, as long as this one is open.</summary>
+    internal string Uri { get; }
+
     /// <summary>Opens an image. It must outlive the connection.</summary>
-    internal static ImageConnection Open(IDatabaseImage image, string path)
+    /// <param name="image">The image.</param>
+    /// <param name="path">What errors call it.</param>
+    /// <param name="attachWritable">Whether files that are attached may be written; the image never is.</param>
+    internal static ImageConnection Open(IDatabaseImage image, string path, bool attachWritable = false)
     {
         SqliteLibrary.EnsureLoaded();
         var handle = GCHandle.Alloc(image);
         try
         {
             var name = ((nint)GCHandle.ToIntPtr(handle)).ToString("x", CultureInfo.InvariantCulture);
-            var connection = SqliteConnections.OpenUri($"file:/{name}?vfs={ImageVfs.Name}", path);
+            var uri = $"file:/{name}?vfs={ImageVfs.Name}";
+            var connection = SqliteConnections.OpenUri(uri, path, attachWritable ? SqliteOpenMode.ReadWriteCreate : SqliteOpenMode.ReadOnly);
             // sorters would otherwise ask this file system for temporary files
             raw.sqlite3_exec(connection.Handle, "PRAGMA temp_store = MEMORY");
-            return new ImageConnection(connection, handle);
+            return new ImageConnection(connection, handle, uri);
         }
         catch
         {
@@ -59,6 +66,14 @@ internal static unsafe class ImageVfs
 
     /// <summary>The name by which a URI asks for it; it is registered by the first use.</summary>
     internal static string Name => Registered.Value;
+
+    /// <summary>The URI of a file in the usual file system, for a connection whose own one may be this.</summary>
+    internal static string UriOf(string path)
+    {
+        var full = Path.GetFullPath(path).Replace('\\', '/');
+        var usual = (Vfs*)sqlite3_vfs_find(0);
+        return $"file://{(full.StartsWith('/') ? "" : "/")}{Uri.EscapeDataString(full).Replace("%2F", "/", StringComparison.Ordinal)}?vfs={Marshal.PtrToStringUTF8(usual->Name)}";
+    }
 
 #pragma warning disable CS0649 // the members that are not set are copied from the usual file system
     private struct Vfs

@@ -64,20 +64,22 @@ public sealed class TestDbBackupCommand : BackupSelectionCmdlet
 }
 
 /// <summary>Restores a backup.</summary>
-/// <remarks>Restores to the path of -Destination, or to where the cluster's database is. A file that is there is replaced only with -Force, after a question, and is kept beside the new one. Every part of the backup is checked on the way.</remarks>
+/// <remarks>With -Table only a table, or chosen rows of one: into a new file with -Destination, else they are compared with the live database, and with -Apply written into it; a script that undoes it is written first. Without -Table: restores to the path of -Destination, or to where the cluster's database is. A file that is there is replaced only with -Force, after a question, and is kept beside the new one. Every part of the backup is checked on the way.</remarks>
 /// <example><code>Get-DbBackup -Cluster app -Latest | Restore-DbBackup -Destination ./copy.db</code><para>Restores to a new file.</para></example>
 /// <example><code>Get-DbBackup -Cluster app -Latest -Proved | Restore-DbBackup -Force -Confirm:$false</code><para>Puts the newest proved backup in the place of the database without asking.</para></example>
+/// <example><code>Get-DbBackup -Cluster app -Latest | Restore-DbBackup -Table orders -Where 'id in (1,2)'</code><para>How these rows differ from the backup.</para></example>
+/// <example><code>Get-DbBackup -Cluster app -Latest | Restore-DbBackup -Table orders -Apply Missing,Changed -WhatIf</code><para>What would be written to bring lost and changed rows back.</para></example>
 /// <example><code>Get-DbBackup -Cluster app -Latest | Restore-DbBackup -Destination ./copy.db -IncludeFiles -FilesTo ./copy-files</code><para>Brings the application's configuration back, too, into another folder.</para></example>
 [Cmdlet(VerbsData.Restore, "DbBackup", DefaultParameterSetName = ByBackup, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
-[OutputType(typeof(RestoreResult))]
-public sealed class RestoreDbBackupCommand : BackupSelectionCmdlet
+[OutputType(typeof(RestoreResult), typeof(RowDifference), typeof(RowRestoreResult), typeof(RowRestorePlan))]
+public sealed partial class RestoreDbBackupCommand : BackupSelectionCmdlet
 {
     /// <summary>The path that shall hold the data. Without it: where the cluster's database is.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? Destination { get; set; }
 
-    /// <summary>Allows replacing a file that is there; it is kept beside the new one.</summary>
+    /// <summary>Allows replacing a file that is there; it is kept beside the new one. With -Table: writes rows though the table has triggers, which do not fire.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
 
@@ -95,6 +97,11 @@ public sealed class RestoreDbBackupCommand : BackupSelectionCmdlet
     {
         var filesTo = FilesTo is null ? null : ResolvePath(FilesTo, nameof(FilesTo));
         var destination = Destination is null ? null : ResolvePath(Destination, nameof(Destination));
+        if (RowsWanted())
+        {
+            RestoreRows(backup, destination);
+            return;
+        }
         var shown = destination ?? backup.Definition?.Nodes.FirstOrDefault(n => n.Name == backup.Node)?.Path ?? $"the place of {backup.Cluster}/{backup.Node}";
         var there = destination is null || File.Exists(destination) || (IncludeFiles && filesTo is null);
         if (destination is not null && File.Exists(destination) && !Force)

@@ -86,6 +86,16 @@ public sealed class RunbookCompleter : EngineWordCompleter
         [.. ((RecoveryRuntime)MakeRuntime(bound)).GetRunbooks().Select(r => (r.Name, r.Description))];
 }
 
+/// <summary>Completes names of damages.</summary>
+public sealed class DamageCompleter : EngineWordCompleter
+{
+    private protected override IReadOnlyList<(string Word, string Tip)> Words(IDictionary bound)
+    {
+        var runtime = (RecoveryRuntime)MakeRuntime(bound);
+        return [.. runtime.Engines.SelectMany(runtime.GetDamages).DistinctBy(d => d.Name).Select(d => (d.Name, d.Description))];
+    }
+}
+
 /// <summary>Completes ids of incidents.</summary>
 public sealed class IncidentCompleter : EngineWordCompleter
 {

@@ -29,6 +29,8 @@ public class ActionTests
     [InlineData("snapshot-evidence", false, "", "path,bytes")]
     [InlineData("backup", false, "test:Bool=true", "backupId,proved")]
     [InlineData("restore", false, "backup:String=latest-proved", "path,backupId,dataAsOf")]
+    [InlineData("salvage", false, "", "path,rows,complete")]
+    [InlineData("salvage-rows", false, "into:String!", "rows,tables,rowList")]
     [InlineData("reindex", false, "", "")]
     [InlineData("checkpoint", false, "", "summary")]
     [InlineData("swap-file", true, "newFile:String!,lockTimeout:Duration=10s", "keptPath")]
@@ -47,7 +49,7 @@ public class ActionTests
     }
 
     [Fact]
-    public void The_catalogue_holds_these_and_no_other() => Assert.Equal(11, ActionCatalogue.Standard().Descriptors.Count);
+    public void The_catalogue_holds_these_and_no_other() => Assert.Equal(13, ActionCatalogue.Standard().Descriptors.Count);
 
     [Theory]
     [InlineData("newFile", 3L)]

@@ -22,9 +22,12 @@ public sealed class BackupWriteOrderTests : BackupFixture
         Assert.True(session < packs[0].i);
         var index = log.FindIndex(l => l.StartsWith("commit index/", StringComparison.Ordinal));
         Assert.True(packs[^1].i < index && index < manifest);
-        // each pack is looked at once more between the index and the manifest
+        // each pack is looked at once more between the index and the manifest, and once after it
         foreach (var (pack, _) in packs)
-            Assert.InRange(log.FindLastIndex(l => l == pack.Replace("commit", "stat")), index, manifest);
+        {
+            Assert.InRange(log.FindIndex(index, l => l == pack.Replace("commit", "stat")), index, manifest);
+            Assert.True(log.FindLastIndex(l => l == pack.Replace("commit", "stat")) > manifest);
+        }
         Assert.StartsWith("delete sessions/", log[^1]);
         Assert.Equal(manifest, log.FindLastIndex(l => l.StartsWith("commit", StringComparison.Ordinal)));
     }

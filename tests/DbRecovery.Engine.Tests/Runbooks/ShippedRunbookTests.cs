@@ -31,4 +31,22 @@ public sealed class ShippedRunbookTests
             }
         }
     }
+
+    [Theory]
+    [InlineData("data", 0L, "sqlite-corrupt-salvage")]
+    [InlineData("truncated", 0L, "sqlite-corrupt-salvage")]
+    [InlineData("header", 0L, "sqlite-corrupt-salvage")]
+    [InlineData("missing", 0L, "sqlite-corrupt-data")]
+    [InlineData("empty", 0L, "sqlite-corrupt-data")]
+    [InlineData("data", 1L, "sqlite-corrupt-data")]
+    [InlineData("data", null, "sqlite-corrupt-data")]
+    public void Only_where_there_certainly_is_no_proved_backup_is_a_database_salvaged(string damage, long? proved, string expected)
+    {
+        var details = new Dictionary<string, FactValue> { ["damage"] = damage };
+        if (proved is { } count)
+            details["provedBackups"] = count;
+        var library = new RunbookLibrary([Path.Combine(Texts.Root, "runbooks")], Texts.Context);
+
+        Assert.Equal(expected, library.Match(RunbookLibraryTests.Fault("sqlite.corrupt") with { Details = details })[0].Name);
+    }
 }

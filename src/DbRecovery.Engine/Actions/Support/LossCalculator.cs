@@ -9,7 +9,8 @@ internal static class LossCalculator
     /// <param name="provedUnwritten">Whether it is proved that nothing was written since that moment.</param>
     /// <param name="before">Rows that could be read of the damaged database; null where none could.</param>
     /// <param name="after">Rows of the restored one; null where not counted.</param>
-    public static DataLoss ForRestore(DateTimeOffset? dataAsOf, bool provedUnwritten, IReadOnlyList<TableCount>? before, IReadOnlyDictionary<string, long>? after)
+    /// <param name="salvaged">Rows that were added from the damaged database; null where nobody tried.</param>
+    public static DataLoss ForRestore(DateTimeOffset? dataAsOf, bool provedUnwritten, IReadOnlyList<TableCount>? before, IReadOnlyDictionary<string, long>? after, long? salvaged = null)
     {
         var tables = Tables(before, after);
         if (provedUnwritten)
@@ -21,7 +22,7 @@ internal static class LossCalculator
                 Statement = "Nothing is lost: it is proved that the database was not written since this backup was taken.",
             };
         }
-        return new DataLoss { Bytes = null, Since = dataAsOf, Tables = tables, Statement = Statement(dataAsOf, tables) };
+        return new DataLoss { Bytes = null, Since = dataAsOf, RowsSalvaged = salvaged, Tables = tables, Statement = Statement(dataAsOf, salvaged, tables) };
     }
 
     /// <summary>What is known in the end: the later count stands, and what was proved stays proved.</summary>
@@ -33,7 +34,8 @@ internal static class LossCalculator
         if (earlier.Bytes == 0 && earlier.Since is null)
             return earlier with { Tables = tables };
         var since = earlier.Since ?? later.Since;
-        return earlier with { Since = since, Tables = tables, Statement = Statement(since, tables) };
+        var salvaged = later.RowsSalvaged ?? earlier.RowsSalvaged;
+        return earlier with { Since = since, RowsSalvaged = salvaged, Tables = tables, Statement = since is null ? earlier.Statement : Statement(since, salvaged, tables) };
     }
 
     /// <summary>The losses of several steps of one plan: unknown makes the sum unknown, the earliest moment counts.</summary>
@@ -76,12 +78,11 @@ internal static class LossCalculator
         };
     }
 
-    private static string Statement(DateTimeOffset? since, List<TableLoss> tables) => Statement(since, (IReadOnlyList<TableLoss>)tables);
-
-    private static string Statement(DateTimeOffset? since, IReadOnlyList<TableLoss> tables)
+    private static string Statement(DateTimeOffset? since, long? salvaged, IReadOnlyList<TableLoss> tables)
     {
+        var kept = salvaged > 0 ? string.Create(CultureInfo.InvariantCulture, $", except {salvaged} row(s) that were read from the damaged database") : "";
         var first = since is { } moment
-            ? $"Changes committed after {moment.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)} UTC are lost; how many bytes that is cannot be known."
+            ? $"Changes committed after {moment.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)} UTC are lost{kept}; how many bytes that is cannot be known."
             : "What is lost cannot be known.";
         var fewer = tables.Where(t => t.RowsReadable > t.RowsAfter).ToList();
         if (fewer.Count == 0)

@@ -89,6 +89,14 @@ internal sealed record BackupManifest
         }
     }
 
+    /// <summary>The same backup with its blobs in other packs.</summary>
+    /// <param name="packOf">The pack of a blob, from the one in which it is now.</param>
+    public BackupManifest WithPacks(Func<string, BlobId, string> packOf) => WithBlobs((pack, blob) =>
+    {
+        BlobId.TryParse(blob, out var id);
+        return (packOf(pack, id), blob);
+    });
+
     /// <summary>The same backup, with every blob in the pack, and under the id, that a function gives for it.</summary>
     public BackupManifest WithBlobs(Func<string, string, (string Pack, string Blob)> place)
     {

@@ -28,6 +28,7 @@ internal sealed class PlainDocuments : IDocumentSealer
 /// A sealed object, all numbers little-endian: header (32): "DBRSEAL1", u16 version, u16 cipher, u32 epoch, salt (16); the content under
 /// AES-256-GCM and its tag (16); SHA-256 of all before it (32), so that damage shows without a key. Its key is HKDF-SHA256(data key of the
 /// epoch, salt, "dbrecovery document") and serves once, so the nonce is 0; the AAD is the repository's id, the header and the name.
+/// In the clear stay repo.json, keys/, sessions/, and every object's name, size and time: engine, system id, ids and times of backups.
 /// </summary>
 internal sealed class SealedDocuments(IKeyRing keys, Guid repository, IRepositoryStorage storage) : IDocumentSealer
 {

@@ -9,11 +9,11 @@ internal static class ManifestStore
     private const string Name = "/manifest.json";
 
     /// <summary>Writes a manifest and gives its size. From here on the backup exists.</summary>
-    public static async Task<long> WriteAsync(BackupRepository repository, BackupManifest manifest, CancellationToken cancellationToken)
+    public static async Task<long> WriteAsync(BackupRepository repository, BackupManifest manifest, CancellationToken cancellationToken, PutMode mode = PutMode.IfAbsent)
     {
         var key = BackupPaths.Manifest(manifest.Engine, manifest.Source.SystemId, manifest.Id);
         var bytes = repository.Documents.Seal(key, SealedDocument.Write(manifest));
-        if (!await repository.Storage.PutAsync(key, bytes, PutMode.IfAbsent, cancellationToken).ConfigureAwait(false))
+        if (!await repository.Storage.PutAsync(key, bytes, mode, cancellationToken).ConfigureAwait(false))
             throw new DbRecoveryException(ErrorIds.BackupFailed, ErrorKind.Failed, $"a backup with the id {manifest.Id} is there already", "Try again.", manifest.Id);
         return bytes.Length;
     }

@@ -91,7 +91,8 @@ internal sealed class BlobIndex
             await RepairAsync(repository, rebuilt, damagedKeys, cancellationToken).ConfigureAwait(false);
     }
 
-    private static IReadOnlyList<PackContents>? Open(BackupRepository repository, string key, byte[] stored, out bool locked)
+    /// <summary>The packs that an index names; null where it is damaged, or of a key that is not at hand.</summary>
+    public static IReadOnlyList<PackContents>? Open(BackupRepository repository, string key, byte[] stored, out bool locked)
     {
         locked = false;
         if (IndexFormat.Key(stored) != key)

@@ -14,17 +14,21 @@ internal static class PackReader
     public static async Task<PackContents> ReadContentsAsync(BackupRepository repository, string name, CancellationToken cancellationToken)
     {
         var (storage, key) = (repository.Storage, PackFormat.Key(name));
-        var stat = await storage.StatAsync(key, cancellationToken).ConfigureAwait(false) ?? throw RepositoryErrors.Corrupt(storage, key, "the pack is missing");
+        var stat = await storage.StatAsync(key, cancellationToken).ConfigureAwait(false);
+        if (stat is null && (await Trash.PacksAsync(storage, cancellationToken).ConfigureAwait(false)).TryGetValue(name, out var thrown))
+            stat = await storage.StatAsync(thrown, cancellationToken).ConfigureAwait(false);
+        if (stat is null)
+            throw RepositoryErrors.Corrupt(storage, key, "the pack is missing");
         if (stat.Size < PackFormat.HeaderSize + PackFormat.FooterSize + 4)
             throw RepositoryErrors.Corrupt(storage, key, $"the pack is only {stat.Size} bytes long: it was truncated");
-        var header = await ReadExactAsync(storage, key, 0, PackFormat.HeaderSize, cancellationToken).ConfigureAwait(false);
-        var footer = await ReadExactAsync(storage, key, stat.Size - PackFormat.FooterSize, PackFormat.FooterSize, cancellationToken).ConfigureAwait(false);
+        var header = await ReadExactAsync(storage, name, 0, PackFormat.HeaderSize, cancellationToken).ConfigureAwait(false);
+        var footer = await ReadExactAsync(storage, name, stat.Size - PackFormat.FooterSize, PackFormat.FooterSize, cancellationToken).ConfigureAwait(false);
         if (PackFormat.ReadHeader(header) is not { } known || known.CipherId != repository.Sealer.CipherId)
             throw RepositoryErrors.Corrupt(storage, key, "the pack's header is not one");
         await CheckEpochAsync(repository, name, known.Epoch, cancellationToken).ConfigureAwait(false);
         if (PackFormat.ReadFooter(footer, stat.Size) is not { } end)
             throw RepositoryErrors.Corrupt(storage, key, "the pack's end is not one: it was truncated or altered");
-        var stored = await ReadExactAsync(storage, key, stat.Size - PackFormat.FooterSize - end.TrailerLength, end.TrailerLength, cancellationToken).ConfigureAwait(false);
+        var stored = await ReadExactAsync(storage, name, stat.Size - PackFormat.FooterSize - end.TrailerLength, end.TrailerLength, cancellationToken).ConfigureAwait(false);
         var context = new SealContext(repository.Header.RepoId, known.Epoch, known.Salt, end.Count, default, SealedKind.Trailer);
         if (!PackFormat.TrailerMatches(footer, stored) || repository.Sealer.Open(context, stored) is not { } trailer
             || PackFormat.ReadTrailer(trailer.Span, end.Count, stat.Size) is not { } entries)
@@ -46,7 +50,7 @@ internal static class PackReader
         try
         {
             var stored = buffer.AsMemory(0, entry.StoredLength);
-            var read = await repository.Storage.ReadAsync(PackFormat.Key(location.Pack), entry.Offset, stored, cancellationToken).ConfigureAwait(false);
+            var read = await ReadAsync(repository.Storage, location.Pack, entry.Offset, stored, cancellationToken).ConfigureAwait(false);
             if (read != entry.StoredLength)
                 return null;
             if (await HeaderAsync(repository, location.Pack, cancellationToken).ConfigureAwait(false) is not { } header)
@@ -79,7 +83,7 @@ internal static class PackReader
         {
             for (long at = 0; ;)
             {
-                if (await storage.ReadAsync(PackFormat.Key(name), at, buffer, cancellationToken).ConfigureAwait(false) is not { } read)
+                if (await ReadAsync(storage, name, at, buffer, cancellationToken).ConfigureAwait(false) is not { } read)
                     return null;
                 if (read == 0)
                     return Convert.ToHexString(hash.GetHashAndReset()).Equals(name, StringComparison.OrdinalIgnoreCase);
@@ -109,7 +113,7 @@ internal static class PackReader
         if (repository.PackHeaders.TryGetValue(pack, out var known))
             return known;
         var bytes = new byte[PackFormat.HeaderSize];
-        if (await repository.Storage.ReadAsync(PackFormat.Key(pack), 0, bytes, cancellationToken).ConfigureAwait(false) != bytes.Length
+        if (await ReadAsync(repository.Storage, pack, 0, bytes, cancellationToken).ConfigureAwait(false) != bytes.Length
             || PackFormat.ReadHeader(bytes) is not { } header || header.CipherId != repository.Sealer.CipherId)
             return null;
         await CheckEpochAsync(repository, pack, header.Epoch, cancellationToken).ConfigureAwait(false);
@@ -124,10 +128,25 @@ internal static class PackReader
         throw RepositoryErrors.Locked(repository.Storage, PackFormat.Key(pack), epoch);
     }
 
-    private static async Task<byte[]> ReadExactAsync(IRepositoryStorage storage, string key, long offset, int length, CancellationToken cancellationToken)
+    /// <summary>
+    /// Reads from a pack. One that went to the trash while somebody restores from it, or that a removal was killed over, is read there.
+    /// </summary>
+    private static async ValueTask<int?> ReadAsync(IRepositoryStorage storage, string pack, long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        var key = PackFormat.Key(pack);
+        if (await storage.ReadAsync(key, offset, buffer, cancellationToken).ConfigureAwait(false) is { } read)
+            return read;
+        if ((await Trash.PacksAsync(storage, cancellationToken).ConfigureAwait(false)).TryGetValue(pack, out var thrown)
+            && await storage.ReadAsync(thrown, offset, buffer, cancellationToken).ConfigureAwait(false) is { } there)
+            return there;
+        // taken back between the two looks
+        return await storage.ReadAsync(key, offset, buffer, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<byte[]> ReadExactAsync(IRepositoryStorage storage, string pack, long offset, int length, CancellationToken cancellationToken)
     {
         var bytes = new byte[length];
-        var read = await storage.ReadAsync(key, offset, bytes, cancellationToken).ConfigureAwait(false);
-        return read == length ? bytes : throw RepositoryErrors.Corrupt(storage, key, read is null ? "it is missing" : "it is shorter than it was");
+        var read = await ReadAsync(storage, pack, offset, bytes, cancellationToken).ConfigureAwait(false);
+        return read == length ? bytes : throw RepositoryErrors.Corrupt(storage, PackFormat.Key(pack), read is null ? "it is missing" : "it is shorter than it was");
     }
 }

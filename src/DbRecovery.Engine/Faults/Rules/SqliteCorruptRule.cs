@@ -14,6 +14,7 @@ internal sealed class SqliteCorruptRule : NodeRule
         [
             new("damage", FactType.Text, null, "missing, empty, truncated, header, data, index (only indexes: they can be rebuilt), silent (pages changed though nothing was written)"),
             new("objects", FactType.List, null, "the tables and indexes that are known to be damaged"),
+            new("provedBackups", FactType.Int, null, "complete backups whose last test passed, 0 where no backups are configured; unknown where they could not be looked at"),
         ]);
 
     public override IReadOnlyList<string> Explains => ["sqlite.recovery-needed", "data.missing-object", "data.constraint-broken", "perf.latency"];
@@ -24,7 +25,7 @@ internal sealed class SqliteCorruptRule : NodeRule
         if (file.Cause is not null)
             return null;
         if (file.Damage is { } damage)
-            return Make(view, node.Node, file.Confidence, file.Summary, file.Evidence, file.RuledOut, Details(damage, []));
+            return Make(view, node.Node, file.Confidence, file.Summary, file.Evidence, file.RuledOut, Details(node, damage, []));
         // a database half way through a transaction looks broken until its journal is played back
         if (node.Facts.Bool(SqliteFacts.RecoveryNeeded) == true)
             return null;
@@ -39,7 +40,7 @@ internal sealed class SqliteCorruptRule : NodeRule
         return Make(view, node.Node, FaultConfidence.Certain, "the database file was cut short",
             [node.Evidence(SqliteFacts.MissingBytes, "bytes that the header declares are not there", "0"), .. Shown(node)],
             ["sqlite.recovery-needed: no journal or WAL holds the missing pages", "a commit under way: no writer holds the exclusive lock"],
-            Details("truncated", []));
+            Details(node, "truncated", []));
     }
 
     private Fault? Structure(ClusterView view, NodeObservation node)
@@ -66,7 +67,7 @@ internal sealed class SqliteCorruptRule : NodeRule
                     : "index damage alone: a line of the check is about more than an index's entries",
                 "sqlite.recovery-needed: no journal waits to be played back",
             ],
-            Details(indexOnly ? "index" : "data", [.. lines.Objects.Concat(damaged.Select(d => d.Name)).Distinct(StringComparer.Ordinal)]));
+            Details(node, indexOnly ? "index" : "data", [.. lines.Objects.Concat(damaged.Select(d => d.Name)).Distinct(StringComparer.Ordinal)]));
     }
 
     private static bool TablesProvedWhole(NodeObservation node) =>
@@ -80,7 +81,7 @@ internal sealed class SqliteCorruptRule : NodeRule
         return Make(view, node.Node, index ? FaultConfidence.Likely : FaultConfidence.Certain,
             index ? "SQLite found an index that disagrees with its table" : "SQLite refuses the database as damaged", Shown(node),
             ["sqlite.busy: a lock gives another result code", "sqlite.env: the file could be opened and read"],
-            Details(index ? "index" : SqliteCodes.Primary(node) == SqliteCodes.NotADatabase ? "header" : "data", []));
+            Details(node, index ? "index" : SqliteCodes.Primary(node) == SqliteCodes.NotADatabase ? "header" : "data", []));
     }
 
     private Fault? Silent(ClusterView view, NodeObservation node)
@@ -94,7 +95,7 @@ internal sealed class SqliteCorruptRule : NodeRule
                 node.Evidence(SqliteFacts.SilentDamageWhere, "what those pages belong to"),
             ],
             ["an ordinary write: it would have moved the change counter or the WAL"],
-            Details("silent", Objects(node.Facts.List(SqliteFacts.SilentDamageWhere) ?? [])));
+            Details(node, "silent", Objects(node.Facts.List(SqliteFacts.SilentDamageWhere) ?? [])));
     }
 
     private static IReadOnlyList<Evidence> Shown(NodeObservation node) => SqliteCodes.Extended(node) == 0
@@ -117,8 +118,14 @@ internal sealed class SqliteCorruptRule : NodeRule
         .Select(w => Regex.Match(w, @"\((?:table|index) (.+)\)$", RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1)))
         .Where(m => m.Success).Select(m => m.Groups[1].Value).Distinct(StringComparer.Ordinal).ToArray();
 
-    private static Dictionary<string, FactValue> Details(string damage, IReadOnlyList<string> objects) =>
-        new() { ["damage"] = damage, ["objects"] = FactValue.OfList(objects) };
+    private static Dictionary<string, FactValue> Details(NodeObservation node, string damage, IReadOnlyList<string> objects)
+    {
+        var details = new Dictionary<string, FactValue> { ["damage"] = damage, ["objects"] = FactValue.OfList(objects) };
+        // which runbook is right depends on it, and only the fault is known when one is chosen
+        if ((node.Facts.Bool(CommonFacts.BackupConfigured) == false ? 0 : node.Facts.Int(CommonFacts.BackupProvedCount)) is { } proved)
+            details["provedBackups"] = proved;
+        return details;
+    }
 }
 
 /// <summary>

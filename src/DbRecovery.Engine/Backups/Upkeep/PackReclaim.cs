@@ -1,0 +1,38 @@
+namespace DbRecovery.Engine.Backups;
+
+/// <summary>A writer's last looks at the packs that its manifest names: one that went to the trash meanwhile is taken back.</summary>
+internal static class PackReclaim
+{
+    /// <summary>Makes sure that every pack is in its place.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryCorrupt"/>: one is neither there nor in the trash.</exception>
+    public static async Task EnsureAsync(IRepositoryStorage storage, IEnumerable<string> packs, CancellationToken cancellationToken)
+    {
+        Dictionary<string, string>? trash = null;
+        foreach (var pack in packs)
+        {
+            var key = PackFormat.Key(pack);
+            if (await storage.StatAsync(key, cancellationToken).ConfigureAwait(false) is not null)
+                continue;
+            trash ??= await Trash.PacksAsync(storage, cancellationToken).ConfigureAwait(false);
+            if (!trash.TryGetValue(pack, out var thrown) || !await Trash.TryTakeBackAsync(storage, thrown, key, cancellationToken).ConfigureAwait(false))
+                throw RepositoryErrors.Corrupt(storage, key, "the pack went away while the backup was taken");
+        }
+    }
+
+    /// <summary>
+    /// The look after the manifest was written: a removal that moved a pack after the last look, and read the manifests before this one
+    /// was among them, has missed it. A storage that fails now does not unmake the backup: the next removal takes the pack back, and readers find it in the trash.
+    /// </summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryCorrupt"/>: a pack is gone; the manifest must go too.</exception>
+    public static async Task ConfirmAsync(IRepositoryStorage storage, IEnumerable<string> packs, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await EnsureAsync(storage, packs, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DbRecoveryException e) when (e.Id != ErrorIds.RepositoryCorrupt)
+        {
+            // see above
+        }
+    }
+}

@@ -1,0 +1,146 @@
+namespace DbRecovery.Engine.Backups;
+
+/// <summary>
+/// Writes the live blobs of wasteful packs to new ones, in the order in which a restore reads them, and lets the manifests refer to those.
+/// The database is not needed. The old packs are left to the two-phase removal; killed anywhere, a backup refers to packs that are there.
+/// </summary>
+internal sealed class Repack(BackupRepository repository, RepositoryMark mark, ZstdLibrary? zstd, int packSize, WriterSession? session)
+{
+    private const int ManySmall = 8;
+    private readonly IRepositoryStorage _storage = repository.Storage;
+    private readonly Dictionary<BlobId, PackReference> _moved = [];
+    private readonly byte[] _data = GC.AllocateUninitializedArray<byte>(PackFormat.MaxBlobSize);
+    private readonly byte[] _payload = GC.AllocateUninitializedArray<byte>(PackFormat.MaxBlobSize);
+    private readonly byte[] _check = GC.AllocateUninitializedArray<byte>(PackFormat.MaxBlobSize);
+
+    public int RewrittenBackups { get; private set; }
+    public long WrittenBytes { get; private set; }
+
+    /// <summary>The packs worth writing anew: less than half live, or many that are less than a quarter full.</summary>
+    public async Task<IReadOnlySet<string>> ChooseAsync(BlobIndex index, CancellationToken cancellationToken)
+    {
+        var live = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (var (pack, blob) in mark.Manifests.SelectMany(m => m.Manifest.References()).Distinct())
+        {
+            if (index.Find(blob, pack).FirstOrDefault(l => l.Pack == pack) is { Pack: not null } location)
+                live[pack] = live.GetValueOrDefault(pack) + location.Entry.StoredLength + PackFormat.EntrySize;
+        }
+        var present = await RepositoryMark.PresentAsync(_storage, cancellationToken).ConfigureAwait(false);
+        var chosen = live.Where(l => present.TryGetValue(l.Key, out var pack) && l.Value * 2 < pack.Size).Select(l => l.Key).ToHashSet(StringComparer.Ordinal);
+        var small = live.Keys.Where(p => present.TryGetValue(p, out var pack) && pack.Size < packSize / 4).ToList();
+        if (small.Count >= ManySmall)
+            chosen.UnionWith(small);
+        return chosen;
+    }
+
+    /// <summary>The packs that an older data key sealed.</summary>
+    public async Task<IReadOnlySet<string>> OfOldEpochsAsync(CancellationToken cancellationToken)
+    {
+        var old = new HashSet<string>(StringComparer.Ordinal);
+        var header = new byte[PackFormat.HeaderSize];
+        foreach (var pack in mark.Packs)
+        {
+            if (await _storage.ReadAsync(PackFormat.Key(pack), 0, header, cancellationToken).ConfigureAwait(false) == header.Length
+                && PackFormat.ReadHeader(header) is { } known && known.Epoch != repository.Sealer.CurrentEpoch)
+                old.Add(pack);
+        }
+        return old;
+    }
+
+    /// <summary>Seals manifests of an older data key with the current one; they say the same.</summary>
+    public async Task ResealAsync(CancellationToken cancellationToken)
+    {
+        var header = new byte[SealedDocuments.HeaderSize];
+        foreach (var (key, _) in mark.Manifests)
+        {
+            if (await _storage.ReadAsync(key, 0, header, cancellationToken).ConfigureAwait(false) != header.Length
+                || SealedDocuments.EpochOf(header) is not { } epoch || epoch == repository.Sealer.CurrentEpoch)
+                continue;
+            var (manifest, _) = await ManifestStore.ReadAsync(repository, key, cancellationToken).ConfigureAwait(false);
+            await RewriteAsync(key, manifest, manifest, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Moves the live blobs of the chosen packs.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryCorrupt"/>: a blob cannot be read; no manifest was changed for it.</exception>
+    public async Task ExecuteAsync(BlobIndex index, IReadOnlySet<string> chosen, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var packs = new PackWriter(repository, packSize);
+        await using (packs.ConfigureAwait(false))
+        {
+            using var codec = new CodecContext(zstd);
+            long done = 0;
+            // the newest backup is the one that will be restored: its blobs come together
+            foreach (var (_, manifest) in mark.Manifests.OrderByDescending(m => m.Manifest.StartedAt))
+            {
+                foreach (var (pack, blob) in manifest.References())
+                {
+                    if (!chosen.Contains(pack) || _moved.ContainsKey(blob))
+                        continue;
+                    _moved[blob] = await ElsewhereAsync(index, chosen, blob, codec, cancellationToken).ConfigureAwait(false)
+                        ?? await CopyAsync(index, pack, blob, manifest.Id, packs, codec, cancellationToken).ConfigureAwait(false);
+                    progress?.Report(new OperationProgress("Repacking", manifest.Id, ++done, null));
+                }
+            }
+            await packs.FinishAsync(cancellationToken).ConfigureAwait(false);
+            if (packs.Sealed.Count > 0)
+                WrittenBytes = packs.Sealed.Sum(p => p.Size) + await repository.WriteIndexAsync(packs.Sealed, cancellationToken).ConfigureAwait(false);
+        }
+        foreach (var (key, manifest) in mark.Manifests.Where(m => m.Manifest.Packs.Any(chosen.Contains)))
+            await RewriteAsync(key, manifest, Redirect(manifest, chosen), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Puts a manifest in the place of the old one, and reads it back.</summary>
+    public async Task RewriteAsync(string key, BackupManifest old, BackupManifest rewritten, CancellationToken cancellationToken)
+    {
+        if (session is not null)
+            await session.AssertOpenAsync(cancellationToken).ConfigureAwait(false);
+        await PackReclaim.EnsureAsync(_storage, rewritten.Packs, cancellationToken).ConfigureAwait(false);
+        // one that was removed meanwhile stays removed
+        if (await _storage.StatAsync(key, cancellationToken).ConfigureAwait(false) is null)
+            return;
+        await ManifestStore.WriteAsync(repository, rewritten, cancellationToken, PutMode.Replace).ConfigureAwait(false);
+        var (read, _) = await ManifestStore.ReadAsync(repository, key, cancellationToken).ConfigureAwait(false);
+        if (!read.References().SequenceEqual(rewritten.References()))
+        {
+            await ManifestStore.WriteAsync(repository, old, CancellationToken.None, PutMode.Replace).ConfigureAwait(false);
+            throw RepositoryErrors.Corrupt(_storage, key, "what was read back is not what was written; the old manifest was written again");
+        }
+        await PackReclaim.ConfirmAsync(_storage, rewritten.Packs, CancellationToken.None).ConfigureAwait(false);
+        RewrittenBackups++;
+    }
+
+    /// <summary>A good copy in a pack that stays: what a run that was killed has moved already.</summary>
+    private async Task<PackReference?> ElsewhereAsync(BlobIndex index, IReadOnlySet<string> chosen, BlobId blob, CodecContext codec, CancellationToken cancellationToken)
+    {
+        foreach (var location in index.Find(blob))
+        {
+            if (!chosen.Contains(location.Pack) && mark.Packs.Contains(location.Pack)
+                && await PackReader.TryReadBlobAsync(repository, location, codec, _data.AsMemory(0, location.Entry.RawLength), cancellationToken).ConfigureAwait(false))
+                return new PackReference(location.Pack);
+        }
+        return null;
+    }
+
+    private async Task<PackReference> CopyAsync(BlobIndex index, string pack, BlobId blob, string backup, PackWriter packs, CodecContext codec, CancellationToken cancellationToken)
+    {
+        foreach (var location in index.Find(blob, pack))
+        {
+            var entry = location.Entry;
+            var data = _data.AsMemory(0, entry.RawLength);
+            if (!await PackReader.TryReadBlobAsync(repository, location, codec, data, cancellationToken).ConfigureAwait(false))
+                continue;
+            // its own codec: a backup that was made to be read by standard tools stays so
+            var length = entry.Codec == BlobCodec.Raw ? null : codec.Compress(entry.Codec, data.Span, _payload);
+            if (length is { } compressed && (!codec.Decompress(entry.Codec, _payload.AsSpan(0, compressed), _check.AsSpan(0, data.Length)) || !_check.AsSpan(0, data.Length).SequenceEqual(data.Span)))
+                length = null;
+            return length is { } good
+                ? await packs.AppendAsync(blob, _payload.AsMemory(0, good), data.Length, entry.PageSize, entry.Codec, cancellationToken).ConfigureAwait(false)
+                : await packs.AppendAsync(blob, data, data.Length, entry.PageSize, BlobCodec.Raw, cancellationToken).ConfigureAwait(false);
+        }
+        throw RepositoryErrors.Corrupt(_storage, PackFormat.Key(pack), $"the blob {blob} of backup {backup} cannot be read; nothing was changed");
+    }
+
+    private BackupManifest Redirect(BackupManifest manifest, IReadOnlySet<string> chosen) =>
+        manifest.WithPacks((pack, blob) => chosen.Contains(pack) ? _moved[blob].Name! : pack);
+}

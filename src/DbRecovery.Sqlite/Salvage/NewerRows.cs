@@ -1,0 +1,114 @@
+using DbRecovery.Sqlite.Format;
+using DbRecovery.Sqlite.Native;
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
+
+namespace DbRecovery.Sqlite.Salvage;
+
+/// <summary>
+/// Adds the rows of a damaged database that a restored one has not: in one transaction, without triggers, and only what leaves every
+/// constraint whole. Pages that are the same in both are passed over.
+/// </summary>
+internal sealed class NewerRows(string damagedPath, string restoredPath, string? rowList, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+{
+    private const int EnableTriggers = 1003; // SQLITE_DBCONFIG_ENABLE_TRIGGER
+    private const int MostListed = 20;
+    private static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(30);
+
+    private readonly List<string> _problems = [];
+    private readonly List<NewerTable> _tables = [];
+
+    /// <summary>Adds them.</summary>
+    /// <param name="settled">Asked before the end: false takes everything back.</param>
+    internal SalvageReport Run(Func<bool> settled)
+    {
+        using var connection = SqliteConnections.OpenReadWrite(restoredPath, LockTimeout);
+        // pages that spilled into the file would no longer be the backup's
+        foreach (var pragma in new[] { "foreign_keys = OFF", "trusted_schema = OFF", "cache_spill = OFF", "temp_store = MEMORY" })
+            Run(connection, "PRAGMA " + pragma);
+        raw.sqlite3_db_config(connection.Handle, EnableTriggers, 0, out _);
+        Run(connection, "BEGIN IMMEDIATE");
+        var schema = ObjectCatalog.ReadSchema(connection);
+        using (var restored = PageStore.Open(restoredPath, cancellationToken))
+        using (var damaged = DamagedDatabase.Open(damagedPath, schema, cancellationToken))
+        {
+            _problems.AddRange(damaged.Problems);
+            Func<uint, bool> same = damaged.Pages.Header.PageSize == restored.Header.PageSize
+                ? page => damaged.Pages.TryReadBytes(page) is { } a && restored.TryReadBytes(page) is { } b && a.AsSpan().SequenceEqual(b)
+                : _ => false;
+            Add(connection, damaged, schema, same);
+        }
+        NewerTable.RemoveChildren(connection, _tables, cancellationToken);
+        var added = _tables.SelectMany(t => t.Added).ToList();
+        cancellationToken.ThrowIfCancellationRequested();
+        var write = rowList is not null && settled();
+        if (write && added.Count > 0)
+            SalvagedRowList.Write(rowList!, added);
+        Run(connection, write ? "COMMIT" : "ROLLBACK");
+        // nothing may stay beside a file that is about to take another's place
+        Run(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+        foreach (var table in _tables)
+            table.Dispose();
+        return new SalvageReport
+        {
+            Source = damagedPath,
+            Destination = restoredPath,
+            Tables = [.. _tables.Select(t => t.Report()).Where(t => t.Rows + t.RowsFromIndexes + t.RowsRefused + t.RowsChanged > 0 || !t.Complete)],
+            RowsWritten = added.Count,
+            RowsRefused = _tables.Sum(t => t.Refused),
+            RowList = write && added.Count > 0 ? rowList : null,
+            Problems = [.. _problems, .. _tables.SelectMany(t => t.Problems.Take(MostListed))],
+            Duration = default,
+        };
+    }
+
+    private void Add(SqliteConnection connection, DamagedDatabase damaged, IReadOnlyList<SchemaRow> schema, Func<uint, bool> same)
+    {
+        IReadOnlyDictionary<string, TableShape> shapes;
+        using (var reader = new ShapeReader())
+            shapes = reader.Read(schema, []);
+        var virtuals = schema.Concat(damaged.Schema).Where(ObjectCatalog.IsVirtual).Select(r => r.Name + "_").ToHashSet(StringComparer.OrdinalIgnoreCase);
+        if (virtuals.Count > 0)
+            _problems.Add("virtual tables get no newer rows: their content is one whole");
+        foreach (var table in damaged.Tables.Where(t => !t.Row.Name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase)))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (virtuals.Any(v => table.Row.Name.StartsWith(v, StringComparison.OrdinalIgnoreCase)))
+                continue;
+            if (!shapes.TryGetValue(table.Row.Name, out var shape))
+                _problems.Add($"table {table.Row.Name} is not in the backup: it is not added");
+            else if (table.Shape is null || !SameShape(shape, table.Shape))
+                _problems.Add($"table {table.Row.Name} has another definition than in the backup: its newer rows are not added");
+            else
+                Add(connection, damaged, table, shape, same);
+        }
+    }
+
+    private void Add(SqliteConnection connection, DamagedDatabase damaged, DamagedTable table, TableShape shape, Func<uint, bool> same)
+    {
+        progress?.Report(new OperationProgress("Looking for newer rows", table.Row.Name, _tables.Sum(t => t.Added.Count), null));
+        var target = new NewerTable(connection, shape);
+        _tables.Add(target);
+        var rows = new TableRows(damaged, table, cancellationToken);
+        Run(connection, "SAVEPOINT one_table");
+        foreach (var row in rows.Read(same))
+            target.Take(row);
+        if (target.IsUndecidable)
+        {
+            target.RefuseAll();
+            Run(connection, "ROLLBACK TO one_table");
+        }
+        Run(connection, "RELEASE one_table");
+        target.Readable = rows.Report();
+    }
+
+    private static bool SameShape(TableShape a, TableShape b) =>
+        a.WithoutRowId == b.WithoutRowId && a.RowIdColumn == b.RowIdColumn && a.Columns.SequenceEqual(b.Columns) && a.Stored.SequenceEqual(b.Stored) && a.PrimaryKey.SequenceEqual(b.PrimaryKey);
+
+    private static void Run(SqliteConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+}
