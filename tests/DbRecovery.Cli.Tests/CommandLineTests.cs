@@ -24,7 +24,7 @@ public sealed class CommandLineTests
     [InlineData("health"), InlineData("faults"), InlineData("recover"), InlineData("pause"), InlineData("resume"), InlineData("inventory lint")]
     [InlineData("runbook list"), InlineData("runbook show"), InlineData("runbook lint"), InlineData("runbook run")]
     [InlineData("incident list"), InlineData("incident show"), InlineData("incident resume"), InlineData("incident approve"), InlineData("incident acknowledge")]
-    [InlineData("backup new"), InlineData("backup list"), InlineData("backup test"), InlineData("backup restore"), InlineData("report")]
+    [InlineData("backup new"), InlineData("backup list"), InlineData("backup test"), InlineData("backup restore"), InlineData("backup copy"), InlineData("repository test"), InlineData("repository repair"), InlineData("report")]
     public void Every_operation_is_a_verb(string path) => Assert.Contains(path, VerbPaths());
 
     [Theory]

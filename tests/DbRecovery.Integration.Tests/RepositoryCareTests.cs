@@ -62,7 +62,8 @@ public sealed class RepositoryCareTests
             Assert.True(File.ReadAllBytes(Path.Combine(folder, "database")).AsSpan().SequenceEqual(File.ReadAllBytes(expected)), $"{id} differs");
             Assert.NotEqual(0, Sh(lab, script, lab.Repository, manifest, folder).Code);
         }
-        Flip(Packs(lab)[0], 0.5);
+        foreach (var pack in Packs(lab))
+            Flip(pack, 0.5);
         var first = Directory.GetFiles(lab.Repository, "manifest.json", SearchOption.AllDirectories).Order().First();
         var damaged = Sh(lab, script, lab.Repository, first, Path.Combine(lab.Folder, "damaged"));
         Assert.True(damaged.Code != 0 && damaged.Said.Contains("is damaged"), damaged.Said);

@@ -60,7 +60,7 @@ internal sealed class BackupRepository
     public ConcurrentDictionary<string, PackHeader> PackHeaders { get; } = new(StringComparer.Ordinal);
 
     /// <summary>The folders whose objects are sealed where there is a cipher.</summary>
-    public static IEnumerable<string> ContentFolders => OwnNames.Where(n => !n.Contains('.') && n is not ("keys" or "sessions" or "tmp" or "lost+found")).Select(n => n + "/");
+    public static IEnumerable<string> ContentFolders => OwnNames.Where(n => !n.Contains('.') && n is not ("keys" or "sessions" or "tmp" or "quarantine" or "lost+found")).Select(n => n + "/");
 
     /// <summary>What new blobs are compressed with on this machine.</summary>
     public BlobCodec Codec(ZstdLibrary? zstd) => Header.Codec switch

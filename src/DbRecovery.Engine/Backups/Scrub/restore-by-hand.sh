@@ -26,7 +26,7 @@ jq -r '.packs[]' "$manifest" | while read -r pack; do
     echo "checking $file"
     [ "$(sha256sum <"$file" | cut -c 1-64)" = "$pack" ] || fail "'$file' is damaged"
     length=$(tail -c 16 "$file" | od -An -v -tu1 -N 4 | awk '{ print $1 + 256 * $2 + 65536 * $3 + 16777216 * $4 }')
-    tail -c $((48 + length)) "$file" | head -c "$length" | tail -c +5 | od -An -v -tu1 | awk -v pack="$pack" '
+    tail -c $((48 + length)) "$file" 2>/dev/null | head -c "$length" | tail -c +5 | od -An -v -tu1 | awk -v pack="$pack" '
         function number(at) { return b[at] + 256 * b[at + 1] + 65536 * b[at + 2] + 16777216 * b[at + 3] }
         { for (i = 1; i <= NF; i++) { b[n++] = $i; if (n == 56) {
             id = ""; for (j = 0; j < 32; j++) id = id sprintf("%02x", b[j])
@@ -56,7 +56,7 @@ last=
 while read -r pack id file unit first pages from offset stored length codec; do
     [ -n "${codec:-}" ] || fail "the pack $pack does not hold the blob $id"
     if [ "$pack $id" != "$last" ]; then
-        tail -c +$((offset + 1)) "$repository/packs/$(printf %.2s "$pack")/$pack.pack" | head -c "$stored" >"$work/stored"
+        tail -c +$((offset + 1)) "$repository/packs/$(printf %.2s "$pack")/$pack.pack" 2>/dev/null | head -c "$stored" >"$work/stored"
         case $codec in
             0) cp "$work/stored" "$work/blob" ;;
             1) gzip -dc <"$work/stored" >"$work/blob" || fail "the blob $id cannot be unpacked" ;;

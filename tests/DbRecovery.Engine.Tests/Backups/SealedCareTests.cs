@@ -1,0 +1,75 @@
+using DbRecovery.Engine.Backups;
+
+namespace DbRecovery.Engine.Tests.Backups;
+
+/// <summary>The same where a repository is encrypted, and between one that is and one that is not.</summary>
+public sealed class SealedCareTests : CareFixture
+{
+    private RepositoryDefinition Encrypted(string name)
+    {
+        var keyFile = Path.Combine(Root, name + ".key");
+        File.WriteAllBytes(keyFile, Noise(64, name.Length));
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(keyFile, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        return new RepositoryDefinition { Name = name, Path = Path.Combine(Root, name), Encryption = new RepositoryEncryption(null, keyFile) };
+    }
+
+    [Theory]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public async Task A_copy_is_sealed_as_its_new_repository_is(bool from, bool to)
+    {
+        if (from)
+            Repository = Encrypted("vault");
+        var destination = to ? Encrypted("second-vault") : Other;
+        Database.Files["data.db"] = Rows(1_500_000, 1);
+        var backup = await BackUpAsync();
+
+        var copy = await Care.CopyAsync(backup, destination, null, CancellationToken.None);
+
+        Assert.True((await Service.TestAsync(copy.Backup, null, CancellationToken.None)).Passed);
+        var report = await Care.TestAsync(destination, true, null, CancellationToken.None);
+        Assert.True(report.Passed, string.Join("; ", report.Damage));
+        Assert.Equal(to, report.Encrypted);
+        Assert.True((await Care.CopyAsync(backup, destination, null, CancellationToken.None)).Skipped);
+    }
+
+    [Theory]
+    [InlineData("packs", 0.5)]
+    [InlineData("packs", 0.01)]
+    [InlineData("packs", -2)]
+    [InlineData("index", 0.5)]
+    [InlineData("manifest", 0.5)]
+    [InlineData("repo.json", 0.5)]
+    [InlineData("repo.json", -2)]
+    public async Task Damage_to_a_sealed_repository_is_found_and_mended_from_a_plain_one(string kind, double where)
+    {
+        Repository = Encrypted("vault");
+        Database.Files["data.db"] = Noise(2_300_000, 1);
+        var backup = await BackUpAsync();
+        await CopyAsync(backup);
+        Assert.True((await TestAsync(full: true)).Passed);
+        Damage(FileOf(kind), where);
+
+        Assert.False((await TestAsync()).Passed);
+        var result = await RepairAsync(fromOther: true);
+
+        Assert.Equal(0, result.BlobsLost);
+        Assert.True(result.Passed, string.Join("; ", result.Damage));
+        await RestoreAsync(backup);
+        AssertRestored();
+    }
+
+    [Fact]
+    public async Task A_damaged_key_is_named()
+    {
+        Repository = Encrypted("vault");
+        Database.Files["data.db"] = Rows(10_000, 1);
+        await BackUpAsync();
+        File.WriteAllText(Path.Combine(Repository.Path, "keys", $"{Guid.NewGuid():N}.json"), "{}");
+
+        var damage = Assert.Single((await TestAsync()).Damage);
+        Assert.Equal(RepositoryObjectKind.Key, damage.Kind);
+    }
+}
