@@ -14,7 +14,7 @@ internal static class InventoryTexts
             auth: { user: me, password: { env: APP_PASSWORD } }
             policy: { autoRecover: true, maxDataLoss: 1MB, cooldown: 2h }
             expects: { tables: { customers: { minRows: 1 } }, maxLatency: 50ms, minFree: 1GB }
-            backups: { repository: main, maxAge: 12h, maxProofAge: 3d }
+            backups: { repository: main, maxAge: 12h, maxProofAge: 3d, every: 5s, files: [ app.conf ] }
             checks:
               - { name: paid, query: select 1, fault: custom.paid, severity: notice, atLeast: 1, atMost: 2.5, timeout: 3s }
               - { name: state, query: select 1, fault: custom.state, is: ready }
