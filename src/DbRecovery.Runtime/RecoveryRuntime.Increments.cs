@@ -47,6 +47,13 @@ public sealed partial class RecoveryRuntime
         }, progress, cancellationToken);
     }
 
-    // what a cluster's 'keep' says is carried out by the removal of backups: this is where it is tied to the protection
-    private static Func<ClusterDefinition, RepositoryDefinition, CancellationToken, Task>? ThinningOf(ClusterDefinition cluster) => null;
+    // 'keep' is applied while backups go on, by the same decision and removal as by hand; without it everything stays
+    private Func<ClusterDefinition, RepositoryDefinition, CancellationToken, Task>? ThinningOf(ClusterDefinition protectedCluster) => protectedCluster.Backups?.Keep is null ? null
+        : async (cluster, repository, cancellationToken) =>
+        {
+            var options = new UpkeepOptions();
+            var decisions = await DecideRetentionAsync(cluster.Name, repository, null, options, cancellationToken).ConfigureAwait(false);
+            if (decisions.Any(d => !d.Keep))
+                await RemoveBackupsAsync(repository, decisions, options, null, cancellationToken).ConfigureAwait(false);
+        };
 }

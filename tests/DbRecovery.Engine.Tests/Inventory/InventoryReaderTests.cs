@@ -17,7 +17,8 @@ public sealed class InventoryReaderTests
         Assert.Equal(new PolicySettings { AutoRecover = true, MaxDataLossBytes = 1_000_000, Cooldown = TimeSpan.FromHours(2) }, app.Policy);
         Assert.Equal(1, app.Expects.Tables["customers"].MinRows);
         Assert.Equal((TimeSpan.FromMilliseconds(50), 1_000_000_000L), (app.Expects.MaxLatency, app.Expects.MinFreeBytes));
-        Assert.Equal(new BackupSettings { Repository = "main", MaxAge = TimeSpan.FromHours(12), MaxProofAge = TimeSpan.FromDays(3) }, app.Backups);
+        Assert.Equal(new BackupSettings { Repository = "main", MaxAge = TimeSpan.FromHours(12), MaxProofAge = TimeSpan.FromDays(3), Every = TimeSpan.FromSeconds(5), Files = app.Backups!.Files, Keep = app.Backups.Keep }, app.Backups);
+        Assert.Equal([Path.Combine(folder, "app.conf")], app.Backups.Files);
         Assert.Equal(new CustomCheck { Name = "paid", Query = "select 1", Fault = "custom.paid", Severity = FaultSeverity.Notice, AtLeast = 1, AtMost = 2.5, Timeout = TimeSpan.FromSeconds(3) }, app.Checks[0]);
         Assert.Equal("ready", app.Checks[1].Is);
         Assert.Equal(("10.0.0.1", 5432, null), (inventory.Clusters[1].Nodes[0].Host, inventory.Clusters[1].Nodes[0].Port, inventory.Clusters[1].Nodes[0].Path));

@@ -14,7 +14,7 @@ internal static class InventoryTexts
             auth: { user: me, password: { env: APP_PASSWORD } }
             policy: { autoRecover: true, maxDataLoss: 1MB, cooldown: 2h }
             expects: { tables: { customers: { minRows: 1 } }, maxLatency: 50ms, minFree: 1GB }
-            backups: { repository: main, maxAge: 12h, maxProofAge: 3d }
+            backups: { repository: main, maxAge: 12h, maxProofAge: 3d, every: 5s, files: [ app.conf ], keep: { last: 7, full: 2, days: 30, daily: 7, weekly: 4, monthly: 12, yearly: 3 } }
             checks:
               - { name: paid, query: select 1, fault: custom.paid, severity: notice, atLeast: 1, atMost: 2.5, timeout: 3s }
               - { name: state, query: select 1, fault: custom.state, is: ready }
@@ -23,6 +23,9 @@ internal static class InventoryTexts
             nodes:
               - { name: orders-1, host: 10.0.0.1, port: 5432 }
             auth: { user: me, password: { file: secret.txt } }
+            backups:
+              repository: offsite
+              keep: { hours: 12 }
         repositories:
           main: { path: backups }
           offsite: { path: offsite, encryption: { passphrase: { env: BACKUP_KEY } } }

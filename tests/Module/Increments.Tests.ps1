@@ -1,0 +1,60 @@
+#Requires -Version 7.4
+# Increments, files that go along and continuous protection through the cmdlets. Needs the built module; the application is tests/Workload.
+BeforeAll {
+    $root = (Resolve-Path "$PSScriptRoot/../..").Path
+    Import-Module "$root/DbRecovery.psd1" -Force
+    $workload = "$root/artifacts/workload/workload$($IsWindows ? '.exe' : '')"
+    if (-not (Test-Path -LiteralPath $workload)) {
+        dotnet build "$root/tests/Workload" -c Release -o "$root/artifacts/workload" -v quiet | Out-Null
+        if ($LASTEXITCODE) { throw 'tests/Workload does not build' }
+    }
+    $place = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery-increments-$([guid]::NewGuid())"
+    New-Item -ItemType Directory $place | Out-Null
+    & $workload create "$place/app.db" --megabytes 2 --journal delete
+    Set-Content "$place/app.conf" 'listen = 80'
+    Set-Content "$place/dbrecovery.yml" @'
+clusters:
+  app:
+    engine: sqlite
+    nodes: [ { name: app-db, path: app.db } ]
+    backups: { repository: main, files: [ app.conf ] }
+repositories:
+  main: { path: backup }
+state: state
+'@
+    $inventory = @{ Inventory = "$place/dbrecovery.yml" }
+}
+
+AfterAll { Remove-Item -LiteralPath $place -Recurse -Force }
+
+Describe 'Increments' {
+    It 'takes an increment over a full, and says so where there is none to compare with' {
+        $first = New-DbBackup -Cluster app -Kind Incremental @inventory -WarningVariable notes -WarningAction SilentlyContinue
+        $first.Kind | Should -Be 'Full'
+        $notes.Count | Should -Be 1
+        & $workload churn "$place/app.db" --rows 50
+        $second = New-DbBackup -Cluster app -Kind Incremental @inventory
+        $second.Kind | Should -Be 'Incremental'
+        $second.Parent | Should -Be $first.Id
+        $second.StoredBytes | Should -BeLessThan $first.StoredBytes
+        ($second | Test-DbBackup @inventory).Passed | Should -BeTrue
+    }
+
+    It 'brings files back on request and keeps what was there' {
+        Set-Content "$place/app.conf" 'changed'
+        $result = Get-DbBackup -Cluster app -Latest @inventory | Restore-DbBackup -Destination "$place/copy.db" -IncludeFiles -Confirm:$false @inventory
+        Get-Content "$place/app.conf" | Should -Be 'listen = 80'
+        Get-Content $result.Files[0].PreviousPath | Should -Be 'changed'
+    }
+
+    It 'emits each backup of a continuous protection and ends by itself when asked' {
+        $taken = @(New-DbBackup -Cluster app -Continuous -Every 200ms -Count 1 @inventory)
+        $taken.Count | Should -Be 1
+        $taken[0].Cluster | Should -Be 'app'
+    }
+
+    It 'refuses what does not go together' {
+        { New-DbBackup -Cluster app -Every 5s @inventory } | Should -Throw -ErrorId 'ParameterInvalid*'
+        { New-DbBackup -Cluster app -Continuous -Kind Full @inventory } | Should -Throw -ErrorId 'ParameterInvalid*'
+    }
+}
