@@ -65,22 +65,8 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
         await PackReclaim.EnsureAsync(_storage, manifest.Packs, cancellationToken).ConfigureAwait(false);
         manifest = manifest with { StoredBytes = stored, FinishedAt = clock.GetUtcNow() };
         var bytes = await ManifestStore.WriteAsync(repository, manifest, cancellationToken).ConfigureAwait(false);
-        await ConfirmAsync(manifest).ConfigureAwait(false);
+        await PackReclaim.ConfirmManifestAsync(_storage, manifest).ConfigureAwait(false);
         return manifest.ToInfo(definition, bytes);
-    }
-
-    /// <summary>The look after the backup began to exist: where a pack is gone after all, it ends to exist, and says so.</summary>
-    private async Task ConfirmAsync(BackupManifest manifest)
-    {
-        try
-        {
-            await PackReclaim.ConfirmAsync(_storage, manifest.Packs, CancellationToken.None).ConfigureAwait(false);
-        }
-        catch (DbRecoveryException)
-        {
-            await TryDeleteAsync(BackupPaths.Manifest(manifest.Engine, manifest.Source.SystemId, manifest.Id)).ConfigureAwait(false);
-            throw;
-        }
     }
 
     private BackupManifest Describe(BackupRequest request, NodeDefinition node, string id, DateTimeOffset started, BackupSourceInfo info, BackupWriter writer, List<string> notes)

@@ -24,7 +24,7 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
             throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"'{definition.Path}' is the repository that backup {source.Info.Id} is in", "Name another repository.", definition.Path);
         if (await FindAsync(cancellationToken).ConfigureAwait(false) is { } there)
             return Result(there, at) with { Skipped = true, Notes = ["It was there already."] };
-        var session = await WriterMark.PutAsync(destination.Storage, $"copy of {source.Info.Id}", clock, cancellationToken).ConfigureAwait(false);
+        var session = await WriterSession.BeginAsync(destination.Storage, $"copy of {source.Info.Id}", clock, cancellationToken).ConfigureAwait(false);
         await using (session.ConfigureAwait(false))
         {
             var packs = await CopyBlobsAsync(progress, cancellationToken).ConfigureAwait(false);
@@ -33,12 +33,10 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
                 stored += await destination.WriteIndexAsync(packs, cancellationToken).ConfigureAwait(false);
             var manifest = source.Manifest.WithBlobs((_, blob) => Place(blob)) with { RepoId = destination.Header.RepoId, StoredBytes = stored };
             await VerifyAsync(manifest, progress, cancellationToken).ConfigureAwait(false);
-            foreach (var pack in manifest.Packs)
-            {
-                if (await destination.Storage.StatAsync(PackFormat.Key(pack), cancellationToken).ConfigureAwait(false) is null)
-                    throw RepositoryErrors.Corrupt(destination.Storage, PackFormat.Key(pack), "the pack went away while the backup was copied");
-            }
+            await session.AssertOpenAsync(cancellationToken).ConfigureAwait(false);
+            await PackReclaim.EnsureAsync(destination.Storage, manifest.Packs, cancellationToken).ConfigureAwait(false);
             var bytes = await ManifestStore.WriteAsync(destination, manifest, cancellationToken).ConfigureAwait(false);
+            await PackReclaim.ConfirmManifestAsync(destination.Storage, manifest).ConfigureAwait(false);
             return Result(manifest.ToInfo(definition, bytes), at) with { StoredBytes = stored + bytes, BlobsCopied = _copied, BlobsShared = _shared, Notes = [ProofNote] };
         }
     }
@@ -180,38 +178,5 @@ internal sealed class PackTrust(IRepositoryStorage storage)
                 return location.Pack;
         }
         return null;
-    }
-}
-
-/// <summary>The mark under sessions/ that a writer is at work: whoever removes packs waits for it.</summary>
-internal sealed class WriterMark : IAsyncDisposable
-{
-    private readonly IRepositoryStorage _storage;
-    private readonly string _key;
-
-    private WriterMark(IRepositoryStorage storage, string key) => (_storage, _key) = (storage, key);
-
-    private sealed record Session(Guid Id, string Purpose, string Machine, int ProcessId, DateTimeOffset StartedAt);
-
-    /// <summary>Sets the mark.</summary>
-    public static async Task<WriterMark> PutAsync(IRepositoryStorage storage, string purpose, TimeProvider clock, CancellationToken cancellationToken)
-    {
-        var session = new Session(Guid.NewGuid(), purpose, Environment.MachineName, Environment.ProcessId, clock.GetUtcNow());
-        var mark = new WriterMark(storage, $"sessions/{session.Id:N}");
-        await storage.PutAsync(mark._key, SealedDocument.Write(session), PutMode.IfAbsent, cancellationToken).ConfigureAwait(false);
-        return mark;
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        try
-        {
-            // also when the work was cancelled
-            await _storage.DeleteAsync(_key, CancellationToken.None).ConfigureAwait(false);
-        }
-        catch (DbRecoveryException)
-        {
-            // a mark left behind only makes a removal wait; the error that led here is the one to report
-        }
     }
 }

@@ -22,8 +22,8 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
     {
         var (started, at) = (clock.GetUtcNow(), Stopwatch.GetTimestamp());
         IReadOnlyList<RepositoryDamage> left;
-        var mark = await WriterMark.PutAsync(_storage, "repair", clock, cancellationToken).ConfigureAwait(false);
-        await using (mark.ConfigureAwait(false))
+        var session = await WriterSession.BeginAsync(_storage, "repair", clock, cancellationToken).ConfigureAwait(false);
+        await using (session.ConfigureAwait(false))
         {
             var found = await new RepositoryScrub(repository, definition, providers, zstd, clock).ExecuteAsync(false, header?.Damage, progress, cancellationToken).ConfigureAwait(false);
             await RepairHeaderAsync(cancellationToken).ConfigureAwait(false);
@@ -169,7 +169,7 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
             }
             await QuarantineAsync(damage, cancellationToken).ConfigureAwait(false);
             await DoAsync(RepositoryRepairKind.CopyBackup, damage.Key, $"backup {content.Info.Id} copied from '{other.Storage.Location}'",
-                () => new BackupCopy(content, repository, definition, zstd, clock).ExecuteAsync(progress, cancellationToken)).ConfigureAwait(false);
+                () => plan ? Task.CompletedTask : new BackupCopy(content, repository, definition, zstd, clock).ExecuteAsync(progress, cancellationToken)).ConfigureAwait(false);
         }
     }
 

@@ -20,19 +20,26 @@ internal static class PackReclaim
     }
 
     /// <summary>
-    /// The look after the manifest was written: a removal that moved a pack after the last look, and read the manifests before this one
-    /// was among them, has missed it. A storage that fails now does not unmake the backup: the next removal takes the pack back, and readers find it in the trash.
+    /// The look after a manifest was written: a removal that moved a pack after the last look, and read the manifests before this one
+    /// was among them, has missed it. Where a pack is gone after all, the backup ends to exist, and that is said. A storage that fails
+    /// now does not unmake the backup: the next removal takes the pack back, and readers find it in the trash.
     /// </summary>
-    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryCorrupt"/>: a pack is gone; the manifest must go too.</exception>
-    public static async Task ConfirmAsync(IRepositoryStorage storage, IEnumerable<string> packs, CancellationToken cancellationToken)
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryCorrupt"/>: a pack is gone, and the manifest too.</exception>
+    public static async Task ConfirmManifestAsync(IRepositoryStorage storage, BackupManifest manifest)
     {
         try
         {
-            await EnsureAsync(storage, packs, cancellationToken).ConfigureAwait(false);
+            // also when the writer was cancelled: the backup exists by now
+            await EnsureAsync(storage, manifest.Packs, CancellationToken.None).ConfigureAwait(false);
         }
         catch (DbRecoveryException e) when (e.Id != ErrorIds.RepositoryCorrupt)
         {
             // see above
+        }
+        catch (DbRecoveryException)
+        {
+            await storage.DeleteAsync(BackupPaths.Manifest(manifest.Engine, manifest.Source.SystemId, manifest.Id), CancellationToken.None).ConfigureAwait(false);
+            throw;
         }
     }
 }

@@ -92,7 +92,7 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
             await ManifestStore.WriteAsync(repository, old, CancellationToken.None, PutMode.Replace).ConfigureAwait(false);
             throw RepositoryErrors.Corrupt(_storage, key, "what was read back is not what was written; the old manifest was written again");
         }
-        await PackReclaim.ConfirmAsync(_storage, rewritten.Packs, CancellationToken.None).ConfigureAwait(false);
+        await PackReclaim.EnsureAsync(_storage, rewritten.Packs, CancellationToken.None).ConfigureAwait(false);
         RewrittenBackups++;
     }
 
