@@ -5,7 +5,12 @@ BeforeAll {
     Import-Module "$root/DbRecovery.psd1" -Force
     $lab = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery-care-$([guid]::NewGuid())"
     New-Item -ItemType Directory $lab | Out-Null
-    & dotnet exec (Get-ChildItem "$root/tests/Workload/bin" -Recurse -Filter workload.dll | Sort-Object LastWriteTime | Select-Object -Last 1).FullName create "$lab/shop.db" --megabytes 3 --journal delete
+    $workload = "$root/artifacts/workload/workload$($IsWindows ? '.exe' : '')"
+    if (-not (Test-Path -LiteralPath $workload)) {
+        dotnet build "$root/tests/Workload" -c Release -o "$root/artifacts/workload" -v quiet | Out-Null
+        if ($LASTEXITCODE) { throw 'tests/Workload does not build' }
+    }
+    & $workload create "$lab/shop.db" --megabytes 3 --journal delete
     $target = @{ Path = "$lab/shop.db"; Repository = "$lab/repository" }
     $backup = New-DbBackup @target
 
@@ -55,6 +60,7 @@ Describe 'Repositories' {
         $result = Repair-DbRepository "$lab/repository" -From "$lab/other" -Confirm:$false
         $result.Passed | Should -BeTrue
         (Test-DbRepository "$lab/repository" -Full).Passed | Should -BeTrue
+        (Test-DbRepository "$lab/repository" -Decode).Decoded | Should -BeTrue
         ($backup | Test-DbBackup).Passed | Should -BeTrue
     }
     It 'says what is wrong with a repository that is not there' {

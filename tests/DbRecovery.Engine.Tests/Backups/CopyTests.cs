@@ -22,7 +22,7 @@ public sealed class CopyTests : CareFixture
         Assert.True((await ProveAsync(there)).Passed);
         await RestoreAsync(there);
         AssertRestored();
-        Assert.True((await Care.TestAsync(Other, true, null, CancellationToken.None)).Passed);
+        Assert.True((await Care.TestAsync(Other, ScrubDepth.Decode, null, CancellationToken.None)).Passed);
     }
 
     [Fact]

@@ -27,7 +27,7 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
         var session = await WriterSession.BeginAsync(_storage, "repair", clock, cancellationToken).ConfigureAwait(false);
         await using (session.ConfigureAwait(false))
         {
-            var found = await new RepositoryScrub(repository, definition, providers, zstd, clock).ExecuteAsync(false, header?.Damage, progress, cancellationToken).ConfigureAwait(false);
+            var found = await new RepositoryScrub(repository, definition, providers, zstd, clock).ExecuteAsync(ScrubDepth.New, header?.Damage, progress, cancellationToken).ConfigureAwait(false);
             await RepairHeaderAsync(cancellationToken).ConfigureAwait(false);
             await RepairPacksAsync(found, progress, cancellationToken).ConfigureAwait(false);
             await RepairManifestsAsync(found, progress, cancellationToken).ConfigureAwait(false);
@@ -36,7 +36,7 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
             left = found.Report.Damage;
         }
         if (!plan)
-            left = (await new RepositoryScrub(repository, definition, providers, zstd, clock).ExecuteAsync(false, null, progress, cancellationToken).ConfigureAwait(false)).Report.Damage;
+            left = (await new RepositoryScrub(repository, definition, providers, zstd, clock).ExecuteAsync(ScrubDepth.New, null, progress, cancellationToken).ConfigureAwait(false)).Report.Damage;
         return new RepositoryRepairResult
         {
             Repository = definition.Name, Location = _storage.Location, Planned = plan, RepairedAt = started, Duration = Stopwatch.GetElapsedTime(at),
