@@ -73,6 +73,7 @@ Describe 'Repositories' {
         $result = Repair-DbRepository "$lab/repository" -From "$lab/other" -Confirm:$false
         $result.Passed | Should -BeTrue
         (Test-DbRepository "$lab/repository" -Full).Passed | Should -BeTrue
+        (Test-DbRepository "$lab/repository" -Decode).Decoded | Should -BeTrue
         ($backup | Test-DbBackup).Passed | Should -BeTrue
     }
     It 'says what is wrong with a repository that is not there' {

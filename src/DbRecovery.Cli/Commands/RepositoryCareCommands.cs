@@ -11,14 +11,17 @@ internal static class RepositoryCareCommands
     public static Verb Test(Binder bind)
     {
         var verb = new Verb("test", "Reads a repository and says what is damaged, and which backups and tables that hits. Exit code 1 where something is.",
-            "dbrecovery repository test main", "dbrecovery repository test /backup/dbrecovery --full");
+            "dbrecovery repository test main", "dbrecovery repository test /backup/dbrecovery --full", "dbrecovery repository test main --decode");
         var repository = Binder.One("repository", "The repository: its name in the inventory, or its path.");
-        var full = Binder.Flag("--full", "Reads every pack and decodes every blob, also what an earlier check has read.");
+        var full = Binder.Flag("--full", "Reads every byte of every pack, also what an earlier check has read.");
+        var decode = Binder.Flag("--decode", "As --full, and decodes every blob: slower, and finds what was wrong before it was written.");
         verb.Add(repository);
         verb.Add(full);
+        verb.Add(decode);
         bind.To(verb, async (session, parsed, token) =>
         {
-            var report = await session.Runtime.TestRepositoryAsync(Find(session, parsed.GetValue(repository)!), parsed.GetValue(full), session.Progress, token);
+            var depth = parsed.GetValue(decode) ? ScrubDepth.Decode : parsed.GetValue(full) ? ScrubDepth.Full : ScrubDepth.New;
+            var report = await session.Runtime.TestRepositoryAsync(Find(session, parsed.GetValue(repository)!), depth, session.Progress, token);
             session.Progress.Clear();
             session.Output.WriteAll([report], "");
             session.Output.WriteBelow(width => Text(report.Damage, width));
