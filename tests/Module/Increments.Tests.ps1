@@ -47,6 +47,20 @@ Describe 'Increments' {
         Get-Content $result.Files[0].PreviousPath | Should -Be 'changed'
     }
 
+    It 'names what stands in the way of a restore even with -WhatIf' {
+        { Get-DbBackup -Cluster app -Latest @inventory | Restore-DbBackup -WhatIf -ErrorAction Stop @inventory } | Should -Throw -ErrorId 'TargetExists*'
+        Get-DbBackup -Cluster app -Latest @inventory | Restore-DbBackup -Force -WhatIf @inventory | Should -BeNullOrEmpty
+    }
+
+    It 'does not leave files out in silence where rows are restored' {
+        { Get-DbBackup -Cluster app -Latest @inventory | Restore-DbBackup -Table customers -IncludeFiles -ErrorAction Stop @inventory } | Should -Throw -ErrorId 'ParameterInvalid*'
+    }
+
+    It 'completes repositories' {
+        $line = "Get-DbBackup -Inventory '$place/dbrecovery.yml' -Repository "
+        (TabExpansion2 $line $line.Length).CompletionMatches.CompletionText | Should -Contain 'main'
+    }
+
     It 'emits each backup of a continuous protection and ends by itself when asked' {
         $taken = @(New-DbBackup -Cluster app -Continuous -Every 200ms -Count 1 @inventory)
         $taken.Count | Should -Be 1
