@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using DbRecovery.PowerShell.Completers;
 
 namespace DbRecovery.PowerShell.Commands;
 
@@ -12,7 +13,8 @@ namespace DbRecovery.PowerShell.Commands;
 public sealed class TestDbRepositoryCommand : DbCmdlet
 {
     /// <summary>The repositories: names in the inventory, or paths.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
     [ValidateNotNullOrEmpty]
     public string[]? Repository { get; set; }
 
@@ -46,12 +48,14 @@ public sealed class TestDbRepositoryCommand : DbCmdlet
 public sealed class RepairDbRepositoryCommand : DbCmdlet
 {
     /// <summary>The repositories: names in the inventory, or paths.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
     [ValidateNotNullOrEmpty]
     public string[]? Repository { get; set; }
 
     /// <summary>Another repository that may hold what this one lost: its name in the inventory, or its path. It is only read.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
     [ValidateNotNullOrEmpty]
     public string? From { get; set; }
 
@@ -68,7 +72,7 @@ public sealed class RepairDbRepositoryCommand : DbCmdlet
                     WriteObject(plan);
                 else if (ShouldProcess(Text(plan), Text(plan) + Environment.NewLine + "Repair?", "DbRecovery"))
                     WriteObject(Repair(repository, from, plan: false));
-                else if (MyInvocation.BoundParameters.ContainsKey("WhatIf"))
+                else if (IsWhatIf)
                     WriteObject(plan);
             });
     }
@@ -91,6 +95,7 @@ public sealed class CopyDbBackupCommand : BackupSelectionCmdlet
 {
     /// <summary>The repository that gets the backups: its name in the inventory, or its path. It is made where there is none.</summary>
     [Parameter(Mandatory = true)]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
     [ValidateNotNullOrEmpty]
     public string? Destination { get; set; }
 

@@ -44,6 +44,18 @@ public sealed class CopyTests : CareFixture
     }
 
     [Fact]
+    public async Task What_standard_tools_can_read_stays_so_where_the_destination_has_it_in_another_way()
+    {
+        Database.Files["data.db"] = Rows(900_000, 1);
+        await CopyAsync(await BackUpAsync());
+        var portable = await Service.CreateAsync(RequestOf() with { Portable = true }, null, CancellationToken.None);
+
+        var copy = await CopyAsync(portable);
+
+        await AssertPortableAsync(copy.Backup!);
+    }
+
+    [Fact]
     public async Task A_damaged_source_is_not_copied_and_leaves_no_backup()
     {
         Database.Files["data.db"] = Noise(900_000, 1);
