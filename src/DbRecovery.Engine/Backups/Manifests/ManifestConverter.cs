@@ -61,7 +61,6 @@ internal sealed record HashesDocument
     public required string Sha256 { get; init; }
     public required IReadOnlyList<int> Base { get; init; }
     public required IReadOnlyList<int> Deltas { get; init; }
-    public IReadOnlyList<string> Rebuilt { get; init; } = [];
 }
 
 /// <summary>The manifest as its JSON has it.</summary>
@@ -137,7 +136,7 @@ internal sealed record ManifestDocument
             PageHashes = entry.PageHashes is not { } hashes ? null : new HashesDocument
             {
                 PageSize = hashes.PageSize, Count = hashes.Count, Sha256 = hashes.Sha256,
-                Base = [.. hashes.Base.SelectMany(Pair)], Deltas = [.. hashes.Deltas.SelectMany(Pair)], Rebuilt = hashes.Rebuilt,
+                Base = [.. hashes.Base.SelectMany(Pair)], Deltas = [.. hashes.Deltas.SelectMany(Pair)],
             },
         };
 
@@ -163,7 +162,7 @@ internal sealed record ManifestDocument
         {
             Entry = entry.Entry, Size = entry.Size, HashUnit = entry.HashUnit, Digest = entry.Digest, Runs = runs,
             PageHashes = entry.PageHashes is not { } hashes ? null
-                : new PageHashSection(hashes.PageSize, hashes.Count, hashes.Sha256, ToBlobs(hashes.Base), ToBlobs(hashes.Deltas), hashes.Rebuilt),
+                : new PageHashSection(hashes.PageSize, hashes.Count, hashes.Sha256, ToBlobs(hashes.Base), ToBlobs(hashes.Deltas)),
         };
     }
 

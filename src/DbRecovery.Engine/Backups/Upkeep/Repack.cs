@@ -9,6 +9,7 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
     private const int ManySmall = 8;
     private readonly IRepositoryStorage _storage = repository.Storage;
     private readonly Dictionary<BlobId, PackReference> _moved = [];
+    private readonly HashSet<BlobId> _lost = [];
     private readonly byte[] _data = GC.AllocateUninitializedArray<byte>(PackFormat.MaxBlobSize);
     private readonly byte[] _payload = GC.AllocateUninitializedArray<byte>(PackFormat.MaxBlobSize);
     private readonly byte[] _check = GC.AllocateUninitializedArray<byte>(PackFormat.MaxBlobSize);
@@ -59,12 +60,19 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
             // the newest backup is the one that will be restored: its blobs come together
             foreach (var (_, manifest) in mark.Manifests.OrderByDescending(m => m.Manifest.StartedAt))
             {
+                var data = manifest.References(data: true).ToHashSet();
                 foreach (var (pack, blob) in manifest.References())
                 {
                     if (!chosen.Contains(pack) || _moved.ContainsKey(blob))
                         continue;
-                    _moved[blob] = await ElsewhereAsync(index, chosen, blob, codec, cancellationToken).ConfigureAwait(false)
-                        ?? await CopyAsync(index, pack, blob, manifest.Id, packs, codec, cancellationToken).ConfigureAwait(false);
+                    var to = await ElsewhereAsync(index, chosen, blob, codec, cancellationToken).ConfigureAwait(false)
+                        ?? await CopyAsync(index, pack, blob, packs, codec, cancellationToken).ConfigureAwait(false);
+                    if (to is not null)
+                        _moved[blob] = to;
+                    else if (data.Contains((pack, blob)))
+                        throw RepositoryErrors.Corrupt(_storage, PackFormat.Key(pack), $"the blob {blob} of backup {manifest.Id} cannot be read; nothing was changed");
+                    else
+                        _lost.Add(blob);
                     progress?.Report(new OperationProgress("Repacking", manifest.Id, ++done, null));
                 }
             }
@@ -81,7 +89,7 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
     {
         if (session is not null)
             await session.AssertOpenAsync(cancellationToken).ConfigureAwait(false);
-        await PackReclaim.EnsureAsync(_storage, rewritten.Packs, cancellationToken).ConfigureAwait(false);
+        await PackReclaim.EnsureAsync(_storage, rewritten, cancellationToken).ConfigureAwait(false);
         // one that was removed meanwhile stays removed
         if (await _storage.StatAsync(key, cancellationToken).ConfigureAwait(false) is null)
             return;
@@ -92,7 +100,7 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
             await ManifestStore.WriteAsync(repository, old, CancellationToken.None, PutMode.Replace).ConfigureAwait(false);
             throw RepositoryErrors.Corrupt(_storage, key, "what was read back is not what was written; the old manifest was written again");
         }
-        await PackReclaim.EnsureAsync(_storage, rewritten.Packs, CancellationToken.None).ConfigureAwait(false);
+        await PackReclaim.EnsureAsync(_storage, rewritten, CancellationToken.None).ConfigureAwait(false);
         RewrittenBackups++;
     }
 
@@ -108,7 +116,7 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
         return null;
     }
 
-    private async Task<PackReference> CopyAsync(BlobIndex index, string pack, BlobId blob, string backup, PackWriter packs, CodecContext codec, CancellationToken cancellationToken)
+    private async Task<PackReference?> CopyAsync(BlobIndex index, string pack, BlobId blob, PackWriter packs, CodecContext codec, CancellationToken cancellationToken)
     {
         foreach (var location in index.Find(blob, pack))
         {
@@ -124,9 +132,9 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
                 ? await packs.AppendAsync(blob, _payload.AsMemory(0, good), data.Length, entry.PageSize, entry.Codec, cancellationToken).ConfigureAwait(false)
                 : await packs.AppendAsync(blob, data, data.Length, entry.PageSize, BlobCodec.Raw, cancellationToken).ConfigureAwait(false);
         }
-        throw RepositoryErrors.Corrupt(_storage, PackFormat.Key(pack), $"the blob {blob} of backup {backup} cannot be read; nothing was changed");
+        return null;
     }
 
     private BackupManifest Redirect(BackupManifest manifest, IReadOnlySet<string> chosen) =>
-        manifest.WithPacks((pack, blob) => chosen.Contains(pack) ? _moved[blob].Name! : pack);
+        manifest.WithoutHashes(_lost).WithPacks((pack, blob) => chosen.Contains(pack) ? _moved[blob].Name! : pack);
 }
