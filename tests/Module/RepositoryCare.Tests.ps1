@@ -5,7 +5,12 @@ BeforeAll {
     Import-Module "$root/DbRecovery.psd1" -Force
     $lab = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery-care-$([guid]::NewGuid())"
     New-Item -ItemType Directory $lab | Out-Null
-    & dotnet exec (Get-ChildItem "$root/tests/Workload/bin" -Recurse -Filter workload.dll | Sort-Object LastWriteTime | Select-Object -Last 1).FullName create "$lab/shop.db" --megabytes 3 --journal delete
+    $workload = "$root/artifacts/workload/workload$($IsWindows ? '.exe' : '')"
+    if (-not (Test-Path -LiteralPath $workload)) {
+        dotnet build "$root/tests/Workload" -c Release -o "$root/artifacts/workload" -v quiet | Out-Null
+        if ($LASTEXITCODE) { throw 'tests/Workload does not build' }
+    }
+    & $workload create "$lab/shop.db" --megabytes 3 --journal delete
     $target = @{ Path = "$lab/shop.db"; Repository = "$lab/repository" }
     $backup = New-DbBackup @target
 
@@ -55,11 +60,12 @@ Describe 'Repositories' {
         $result = Repair-DbRepository "$lab/repository" -From "$lab/other" -Confirm:$false
         $result.Passed | Should -BeTrue
         (Test-DbRepository "$lab/repository" -Full).Passed | Should -BeTrue
+        (Test-DbRepository "$lab/repository" -Decode).Decoded | Should -BeTrue
         ($backup | Test-DbBackup).Passed | Should -BeTrue
     }
     It 'ends a backup whose manifest cannot be mended only where that is asked for' {
         $path = "$lab/given-up"
-        $lost = New-DbBackup -Engine sqlite -Path "$lab/app.db" -Repository $path
+        $lost = New-DbBackup -Path "$lab/shop.db" -Repository $path
         $manifest = (Get-ChildItem "$path/backups" -Recurse -Filter manifest.json).FullName
         Set-Content -LiteralPath $manifest -Value 'none'
         (Repair-DbRepository $path -Confirm:$false).Passed | Should -BeFalse

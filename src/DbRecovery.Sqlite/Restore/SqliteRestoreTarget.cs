@@ -19,7 +19,7 @@ internal sealed class SqliteRestoreTarget(TimeProvider clock) : IRestoreTarget
             throw new DbRecoveryException(ErrorIds.TargetExists, ErrorKind.Refused, $"{destination} is a folder", "Give the path of the file that shall hold the database.", destination);
         var there = SwapPlan.JournalSuffixes.Prepend("").Select(s => path + s).Where(File.Exists).ToList();
         if (there.Count > 0 && !replace)
-            throw new DbRecoveryException(ErrorIds.TargetExists, ErrorKind.Refused, $"{there[0]} exists", "Choose another destination, or ask for it to be replaced: it is kept beside the new one.", path);
+            throw new DbRecoveryException(ErrorIds.TargetExists, ErrorKind.Refused, $"{there[0]} exists", "Choose another destination, or use --replace (-Force): what is there is kept beside the new one.", path);
         CheckSpace(backup.Info.SizeBytes, folder);
         return Task.FromResult<IRestoreSession>(new SqliteRestoreSession(path, CreateStaging(path, folder), replace, clock));
     }

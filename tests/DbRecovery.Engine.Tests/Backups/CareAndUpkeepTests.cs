@@ -37,7 +37,7 @@ public sealed class CareAndUpkeepTests : CareFixture
         Assert.Equal(kept.Id, Assert.Single(await ListAsync()).Id);
         Assert.Single(Keys("packs"));
         Assert.Single(Keys("quarantine"));
-        Assert.True((await TestAsync(full: true)).Passed);
+        Assert.True((await TestAsync(ScrubDepth.Decode)).Passed);
         await RestoreAsync(kept);
         AssertRestored();
     }
@@ -161,7 +161,7 @@ public sealed class CareAndUpkeepTests : CareFixture
         Assert.NotNull(await (await OpenedAsync(backup)).ReadPageHashesAsync("data.db", CancellationToken.None));
         ChangePages(7);
         Assert.Equal(Page, (await IncrementAsync()).ChangedBytes);
-        Assert.True((await TestAsync(full: true)).Passed);
+        Assert.True((await TestAsync(ScrubDepth.Decode)).Passed);
     }
 
     [Fact]
@@ -242,7 +242,7 @@ public sealed class CareAndUpkeepTests : CareFixture
                 await AssertRestoresAsync(backup);
             }
         }
-        Assert.True((await TestAsync(full: true)).Passed);
+        Assert.True((await TestAsync(ScrubDepth.Decode)).Passed);
         Assert.True((await ProveAsync(chain[0].Backup)).Passed);
         Assert.Empty(Keys("trash"));
     }
@@ -296,9 +296,9 @@ public sealed class CareAndUpkeepTests : CareFixture
 
     private async Task AssertCheckedAsync(string after)
     {
-        foreach (var full in new[] { false, true })
+        foreach (var depth in new[] { ScrubDepth.New, ScrubDepth.Decode })
         {
-            var report = await TestAsync(full);
+            var report = await TestAsync(depth);
             Assert.True(report.Passed, $"{after}: {string.Join("; ", report.Damage)}");
         }
     }

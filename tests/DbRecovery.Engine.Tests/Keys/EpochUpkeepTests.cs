@@ -43,7 +43,7 @@ public sealed class EpochUpkeepTests : KeyFixture
         await RestoreAsync(last);
         AssertRestored();
         Assert.NotNull((await ListAsync()).Single(b => b.Id == increment.Id).Proof);
-        Assert.True((await TestAsync(full: true)).Passed);
+        Assert.True((await TestAsync(ScrubDepth.Decode)).Passed);
         // the key's file as its holder kept it: it opens its epoch, and there is nothing of that
         File.WriteAllBytes(stolen.Item1, stolen.Item2);
         var unread = new List<DbRecoveryException>();
@@ -67,13 +67,13 @@ public sealed class EpochUpkeepTests : KeyFixture
 
         await Upkeep.UndoAsync(Repository, old.Id, new UpkeepOptions(), CancellationToken.None);
 
-        Assert.True((await TestAsync(full: true)).Passed);
+        Assert.True((await TestAsync(ScrubDepth.Decode)).Passed);
         Assert.True((await ProveAsync(old)).Passed);
         Assert.True((await ProveAsync(kept)).Passed);
         await RemoveAsync(old, AtOnce);
         Assert.Equal(1, (await PruneAsync(AtOnce with { RotateEpochs = true })).DroppedEpochs);
         Assert.True((await ProveAsync(kept)).Passed);
-        Assert.True((await TestAsync(full: true)).Passed);
+        Assert.True((await TestAsync(ScrubDepth.Decode)).Passed);
     }
 
     [Fact]
@@ -93,7 +93,7 @@ public sealed class EpochUpkeepTests : KeyFixture
         Assert.True(result.RewrittenBackups > 0);
         foreach (var backup in await ListAsync())
             Assert.True((await ProveAsync(backup)).Passed);
-        var report = await TestAsync(full: true);
+        var report = await TestAsync(ScrubDepth.Decode);
         Assert.True(report.Passed, string.Join("; ", report.Damage));
     }
 
@@ -118,7 +118,7 @@ public sealed class EpochUpkeepTests : KeyFixture
         Database.Files["data.db"] = content;
     }
 
-    private Task<RepositoryReport> TestAsync(bool full = false) => Care.TestAsync(Repository, full, null, CancellationToken.None);
+    private Task<RepositoryReport> TestAsync(ScrubDepth depth = ScrubDepth.New) => Care.TestAsync(Repository, depth, null, CancellationToken.None);
 
     private Task<PruneResult> PruneAsync(UpkeepOptions options) => Upkeep.PruneAsync(Repository, options, null, CancellationToken.None);
 

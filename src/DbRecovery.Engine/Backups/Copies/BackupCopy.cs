@@ -78,11 +78,11 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
         var wanted = new List<BlobLocation>();
         foreach (var (pack, blob) in source.Manifest.References().DistinctBy(r => r.Blob))
         {
-            if (_sameIds && await trust.FindAsync(to, blob, cancellationToken).ConfigureAwait(false) is { } held)
+            if (_sameIds && await trust.FindAsync(to, blob, source.Manifest.Portable, cancellationToken).ConfigureAwait(false) is { } held)
                 Share(blob, held, blob);
             else
             {
-                if ((First(from.Find(blob, pack)) ?? First((await _all.LoadAsync(cancellationToken).ConfigureAwait(false)).Find(blob))) is { } place)
+                if ((First(from.Find(blob, pack)) ?? First(await EverywhereAsync(blob, cancellationToken).ConfigureAwait(false))) is { } place)
                     wanted.Add(place);
                 else
                     Lose(pack, blob);
@@ -114,7 +114,7 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
         {
             using var codec = new CodecContext(zstd);
             id = PackReader.IdOf(destination.Identity, codec, blob.Data, blob.Entry.PageSize);
-            if (await trust.FindAsync(to, id, cancellationToken).ConfigureAwait(false) is { } held)
+            if (await trust.FindAsync(to, id, source.Manifest.Portable, cancellationToken).ConfigureAwait(false) is { } held)
             {
                 Share(sourceId, held, id);
                 return;
@@ -128,6 +128,10 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
         _places[sourceId] = (pack, id);
     }
 
+    /// <summary>The places of a blob in all packs; of a backup that standard tools read, those where they can.</summary>
+    private async Task<IEnumerable<BlobLocation>> EverywhereAsync(BlobId blob, CancellationToken cancellationToken) =>
+        (await _all.LoadAsync(cancellationToken).ConfigureAwait(false)).Find(blob).Where(l => !source.Manifest.Portable || l.Entry.IsPortable);
+
     private static BlobLocation? First(IEnumerable<BlobLocation> places) => places.Select(l => (BlobLocation?)l).FirstOrDefault();
 
     private void Share(BlobId sourceId, string pack, BlobId id)
@@ -140,8 +144,7 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
     private async Task<CheckedBlob?> OtherCopyAsync(BlobLocation damaged, CancellationToken cancellationToken)
     {
         using var codecs = new CodecPool(zstd);
-        var all = await _all.LoadAsync(cancellationToken).ConfigureAwait(false);
-        foreach (var other in all.Find(damaged.Entry.Id).Where(l => l.Pack != damaged.Pack))
+        foreach (var other in (await EverywhereAsync(damaged.Entry.Id, cancellationToken).ConfigureAwait(false)).Where(l => l.Pack != damaged.Pack))
         {
             if (await BlobReader.ReadAsync(source.Repository, other, codecs, cancellationToken).ConfigureAwait(false) is { } blob)
                 return blob;
@@ -190,9 +193,13 @@ internal sealed class PackTrust(IRepositoryStorage storage)
     private readonly Dictionary<string, bool> _known = [];
 
     /// <summary>A pack that holds a blob and can be relied on; null where there is none.</summary>
-    public async Task<string?> FindAsync(BlobIndex index, BlobId blob, CancellationToken cancellationToken)
+    /// <param name="index">Where blobs are.</param>
+    /// <param name="blob">The blob.</param>
+    /// <param name="portable">Whether standard tools must be able to read it there.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    public async Task<string?> FindAsync(BlobIndex index, BlobId blob, bool portable, CancellationToken cancellationToken)
     {
-        foreach (var location in index.Find(blob))
+        foreach (var location in index.Find(blob).Where(l => !portable || l.Entry.IsPortable))
         {
             if (!_known.TryGetValue(location.Pack, out var good))
                 _known[location.Pack] = good = await PackReader.VerifyNameAsync(storage, location.Pack, cancellationToken).ConfigureAwait(false) == true;

@@ -25,13 +25,13 @@ public sealed class RepositoryCare
         _repositories = new RepositoryOpener(storages, secrets, _clock);
     }
 
-    /// <summary>Checks a repository: what no earlier check has read, or every byte.</summary>
+    /// <summary>Checks a repository: what no earlier check has read, every byte, or every blob, too.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryInvalid"/>: there is none; <see cref="ErrorIds.RepositoryCorrupt"/>: its header is lost and cannot be known.</exception>
-    public Task<RepositoryReport> TestAsync(RepositoryDefinition repository, bool full, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
+    public Task<RepositoryReport> TestAsync(RepositoryDefinition repository, ScrubDepth depth, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
         Guarded(repository, async () =>
         {
             var (opened, header) = await HeaderRecovery.OpenAsync(ReadOnly("scrub/"), repository, cancellationToken).ConfigureAwait(false);
-            return (await new RepositoryScrub(opened, repository, _providers, _zstd, _clock).ExecuteAsync(full, header?.Damage, progress, cancellationToken).ConfigureAwait(false)).Report;
+            return (await new RepositoryScrub(opened, repository, _providers, _zstd, _clock).ExecuteAsync(depth, header?.Damage, progress, cancellationToken).ConfigureAwait(false)).Report;
         });
 
     /// <summary>Repairs a repository, or says what a repair would do.</summary>
