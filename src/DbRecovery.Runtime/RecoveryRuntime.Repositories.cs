@@ -11,9 +11,9 @@ public sealed partial class RecoveryRuntime
     public Task<RepositoryReport> TestRepositoryAsync(RepositoryDefinition repository, ScrubDepth depth, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
         => Care.TestAsync(repository, depth, progress, cancellationToken);
 
-    /// <summary>Repairs a repository, from another one where that is given; or says what a repair would do.</summary>
-    public Task<RepositoryRepairResult> RepairRepositoryAsync(RepositoryDefinition repository, RepositoryDefinition? other, bool plan, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
-        => Care.RepairAsync(repository, other, plan, progress, cancellationToken);
+    /// <summary>Repairs a repository, from another one where that is given; or says what a repair would do. Where giving up is asked for, backups whose manifests cannot be mended end.</summary>
+    public Task<RepositoryRepairResult> RepairRepositoryAsync(RepositoryDefinition repository, RepositoryDefinition? other, bool plan, bool giveUp, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+        => Care.RepairAsync(repository, other, plan, giveUp, progress, cancellationToken);
 
     /// <summary>Copies a backup to another repository.</summary>
     public Task<BackupCopyResult> CopyBackupAsync(BackupInfo backup, RepositoryDefinition destination, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)

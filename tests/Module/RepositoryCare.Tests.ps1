@@ -76,6 +76,19 @@ Describe 'Repositories' {
         (Test-DbRepository "$lab/repository" -Decode).Decoded | Should -BeTrue
         ($backup | Test-DbBackup).Passed | Should -BeTrue
     }
+    It 'ends a backup whose manifest cannot be mended only where that is asked for' {
+        $path = "$lab/given-up"
+        $lost = New-DbBackup -Path "$lab/shop.db" -Repository $path
+        $manifest = (Get-ChildItem "$path/backups" -Recurse -Filter manifest.json).FullName
+        Set-Content -LiteralPath $manifest -Value 'none'
+        (Repair-DbRepository $path -Confirm:$false).Passed | Should -BeFalse
+        $plan = Repair-DbRepository $path -GiveUp -WhatIf
+        ($plan.Actions | Where-Object Kind -EQ GiveUpBackup).Text | Should -Match $lost.Id
+        $manifest | Should -Exist
+        (Repair-DbRepository $path -GiveUp -Confirm:$false).Passed | Should -BeTrue
+        $manifest | Should -Not -Exist
+        @(Get-ChildItem "$path/quarantine").Count | Should -Be 1
+    }
     It 'says what is wrong with a repository that is not there' {
         Test-DbRepository "$lab/nowhere" -ErrorVariable problem -ErrorAction SilentlyContinue | Should -BeNullOrEmpty
         $problem[0].FullyQualifiedErrorId | Should -Match '^RepositoryInvalid'

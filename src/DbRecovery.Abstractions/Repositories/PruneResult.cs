@@ -33,6 +33,8 @@ public sealed record PruneResult
     public long WrittenBytes { get; init; }
     /// <summary>Manifests that now refer to new packs.</summary>
     public int RewrittenBackups { get; init; }
+    /// <summary>Old data keys that were forgotten because nothing is sealed with them any more.</summary>
+    public int DroppedEpochs { get; init; }
     /// <summary>Sessions of processes that died, which were removed.</summary>
     public int DeadSessions { get; init; }
     /// <summary>How long it took.</summary>

@@ -19,6 +19,8 @@ public enum RepositoryRepairKind
     RebuildIndex,
     /// <summary>A text or list that the tool can make again is written.</summary>
     Rewrite,
+    /// <summary>A backup whose manifest cannot be mended is ended: its manifest is moved to quarantine/.</summary>
+    GiveUpBackup,
 }
 
 /// <summary>One thing that a repair does.</summary>

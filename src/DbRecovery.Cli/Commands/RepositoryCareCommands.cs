@@ -32,23 +32,24 @@ internal static class RepositoryCareCommands
 
     public static Verb Repair(Binder bind)
     {
-        var verb = new Verb("repair", "Mends a repository: stores what is unharmed anew, fills in what is lost, points backups there, moves what is damaged to quarantine/. Exit code 1 where damage is left.",
-            "dbrecovery repository repair main --plan", "dbrecovery repository repair main --from /mnt/other --yes");
+        var verb = new Verb("repair", "Mends a repository: stores what is unharmed anew, fills in what is lost, points backups there, moves what is damaged to quarantine/, where it stays until you delete it. Exit code 1 where damage is left.",
+            "dbrecovery repository repair main --plan", "dbrecovery repository repair main --from /mnt/other --yes", "dbrecovery repository repair main --give-up --plan");
         var repository = Binder.One("repository", "The repository: its name in the inventory, or its path.");
         var from = Binder.Text("--from", "name|path", "Another repository that may hold what this one lost. It is only read.");
+        var giveUp = Binder.Flag("--give-up", "Ends the backups whose manifests cannot be mended, so that removals can go on: the manifests move to quarantine/, and what only those backups need goes with the next removal.");
         var plan = Binder.Flag("--plan", "Says what would be done and changes nothing.");
         var yes = Binder.Flag("--yes", "Repairs without asking. Needed where nobody can be asked.", "-y");
         verb.Add(repository);
-        foreach (var option in new Option[] { from, plan, yes })
+        foreach (var option in new Option[] { from, giveUp, plan, yes })
             verb.Add(option);
         bind.To(verb, async (session, parsed, token) =>
         {
             var definition = Find(session, parsed.GetValue(repository)!);
             var other = parsed.GetValue(from) is { } name ? Find(session, name) : null;
-            var planned = parsed.GetValue(plan);
-            if (!planned && !await session.AgreedAsync(parsed.GetValue(yes), $"Repair the repository '{definition.Path}': damaged objects are moved to its folder quarantine/.", token))
+            var (planned, given) = (parsed.GetValue(plan), parsed.GetValue(giveUp));
+            if (!planned && !await session.AgreedAsync(parsed.GetValue(yes), await QuestionAsync(session, definition, other, given, token), token))
                 return ExitCodes.Refused;
-            var result = await session.Runtime.RepairRepositoryAsync(definition, other, planned, session.Progress, token);
+            var result = await session.Runtime.RepairRepositoryAsync(definition, other, planned, given, session.Progress, token);
             session.Progress.Clear();
             session.Output.WriteAll([result], "");
             session.Output.WriteBelow(width => Text(result.Actions, width));
@@ -56,6 +57,17 @@ internal static class RepositoryCareCommands
             return result.Passed ? ExitCodes.Done : ExitCodes.FaultFound;
         });
         return verb;
+    }
+
+    private static async Task<string> QuestionAsync(Session session, RepositoryDefinition repository, RepositoryDefinition? other, bool giveUp, CancellationToken token)
+    {
+        var text = $"Repair the repository '{repository.Path}': damaged objects are moved to its folder quarantine/.";
+        if (!giveUp)
+            return text;
+        var result = await session.Runtime.RepairRepositoryAsync(repository, other, true, true, session.Progress, token);
+        session.Progress.Clear();
+        var ended = result.Actions.Where(a => a.Kind == RepositoryRepairKind.GiveUpBackup).Select(a => a.Text).ToList();
+        return ended.Count == 0 ? text : $"{text} For good: {string.Join("; ", ended)}.";
     }
 
     public static Verb Copy(Binder bind)

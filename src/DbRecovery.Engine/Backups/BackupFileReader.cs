@@ -10,13 +10,14 @@ internal sealed class BackupFileReader : IBackupFileReader
     private readonly BackupContent _backup;
     private readonly ManifestEntry _entry;
     private readonly BlobIndex _index;
+    private readonly WholeIndex _all;
     private readonly CodecPool _codecs;
     private readonly object _gate = new();
     private readonly Dictionary<BlobId, LinkedListNode<(BlobId Id, Lazy<byte[]> Data)>> _cached = [];
     private readonly LinkedList<(BlobId Id, Lazy<byte[]> Data)> _recent = new();
 
     private BackupFileReader(BackupContent backup, ManifestEntry entry, BlobIndex index, ZstdLibrary? zstd) =>
-        (_backup, _entry, _index, _codecs) = (backup, entry, index, new CodecPool(zstd));
+        (_backup, _entry, _index, _all, _codecs) = (backup, entry, index, new WholeIndex(backup.Repository), new CodecPool(zstd));
 
     public static async Task<BackupFileReader> OpenAsync(BackupContent backup, string path, ZstdLibrary? zstd, CancellationToken cancellationToken)
     {
@@ -107,24 +108,29 @@ internal sealed class BackupFileReader : IBackupFileReader
         }
     }
 
-    private byte[] Decode(ManifestRun run, BlobId id)
+    private byte[] Decode(ManifestRun run, BlobId id) =>
+        // engines read synchronously; a directory answers at once
+        TryDecode(_index.Find(id, _backup.Manifest.Packs[run.Pack]))
+        ?? TryDecode(_all.LoadAsync(CancellationToken.None).GetAwaiter().GetResult().Find(id))
+        ?? throw Damaged(run);
+
+    private byte[]? TryDecode(IEnumerable<BlobLocation> places)
     {
         var codec = _codecs.Rent();
         try
         {
-            foreach (var location in _index.Find(id, _backup.Manifest.Packs[run.Pack]))
+            foreach (var location in places)
             {
                 var data = new byte[location.Entry.RawLength];
-                // engines read synchronously; a directory answers at once
                 if (PackReader.TryReadBlobAsync(_backup.Repository, location, codec, data, CancellationToken.None).GetAwaiter().GetResult())
                     return data;
             }
+            return null;
         }
         finally
         {
             _codecs.Return(codec);
         }
-        throw Damaged(run);
     }
 
     private DbRecoveryException Damaged(ManifestRun run)

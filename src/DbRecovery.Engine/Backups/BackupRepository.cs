@@ -7,8 +7,8 @@ namespace DbRecovery.Engine.Backups;
 /// <summary>repo.json: what a reader must know before it touches anything else.</summary>
 internal sealed record RepositoryHeader
 {
-    /// <summary>The format that this version writes.</summary>
-    public const int CurrentFormat = 1;
+    /// <summary>The format that this version writes. The builds before the first release wrote 1, which nothing reads.</summary>
+    public const int CurrentFormat = 2;
 
     public required int Format { get; init; }
     /// <summary>The lowest format number that a reader must know.</summary>
@@ -119,6 +119,9 @@ internal sealed class BackupRepository
     {
         var header = SealedDocument.Read<RepositoryHeader>(bytes)
             ?? throw RepositoryErrors.Corrupt(storage, HeaderKey, "its bytes are not those that were written");
+        if (header.Format < RepositoryHeader.CurrentFormat)
+            throw RepositoryErrors.Invalid(storage, $"it has format {header.Format}, made by an early build; this version reads format {RepositoryHeader.CurrentFormat}",
+                "Back up anew into an empty folder.");
         if (header.MinReader > RepositoryHeader.CurrentFormat)
             throw RepositoryErrors.Invalid(storage, $"it needs a reader of format {header.MinReader}; this version reads up to {RepositoryHeader.CurrentFormat}",
                 "Use a newer version of DbRecovery.");

@@ -13,7 +13,7 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
         var started = clock.GetUtcNow();
         var id = BackupPaths.NewId(started);
         // from here on whoever removes packs waits for us
-        var session = await WriterSession.BeginAsync(_storage, $"backup {id}", clock, cancellationToken).ConfigureAwait(false);
+        var session = await WriterSession.BeginAsync(repository, $"backup {id}", clock, cancellationToken).ConfigureAwait(false);
         await using (session.ConfigureAwait(false))
         {
             await RemoveAbandonedAsync(session.Key, cancellationToken).ConfigureAwait(false);
@@ -62,7 +62,7 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
             stored += await repository.WriteIndexAsync(pipeline.Packs, cancellationToken).ConfigureAwait(false);
         // the last look before the backup exists: a pack that went away meanwhile would make it a lie
         await session.AssertOpenAsync(cancellationToken).ConfigureAwait(false);
-        await PackReclaim.EnsureAsync(_storage, manifest.Packs, cancellationToken).ConfigureAwait(false);
+        await PackReclaim.EnsureAsync(_storage, manifest, cancellationToken).ConfigureAwait(false);
         manifest = manifest with { StoredBytes = stored, FinishedAt = clock.GetUtcNow() };
         var bytes = await ManifestStore.WriteAsync(repository, manifest, cancellationToken).ConfigureAwait(false);
         await PackReclaim.ConfirmManifestAsync(_storage, manifest).ConfigureAwait(false);

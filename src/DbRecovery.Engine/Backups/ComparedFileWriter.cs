@@ -62,7 +62,7 @@ internal sealed class ComparedFileWriter(BackupWriter owner, FileRecord file, Pa
         if (!pages.KeepsLists)
             return await StoreBaseAsync(cancellationToken).ConfigureAwait(false);
         if (IsParents)
-            return new HashSectionDraft(File.Unit, before.Count, before.Sha256, [.. before.Base.Select(b => new HashPiece(null, b))], [.. before.Deltas.Select(d => new HashPiece(null, d))], before.Rebuilt);
+            return new HashSectionDraft(File.Unit, before.Count, before.Sha256, [.. before.Base.Select(b => new HashPiece(null, b))], [.. before.Deltas.Select(d => new HashPiece(null, d))]);
         var count = Hashes.WrittenCount / PageHashList.HashSize;
         IReadOnlyList<HashPiece> kept = [.. before.Deltas.Select(d => new HashPiece(null, d))];
         var delta = _delta.WrittenMemory;
@@ -80,8 +80,7 @@ internal sealed class ComparedFileWriter(BackupWriter owner, FileRecord file, Pa
         IReadOnlyList<HashPiece> deltas = [.. kept, .. added];
         if (deltas.Count == 0)
             return await StoreBaseAsync(cancellationToken).ConfigureAwait(false);
-        var rebuilt = PageHashStore.Pieces(Hashes.WrittenMemory).Select(p => PageHashStore.IdOf(parent.Repository.Identity, p.Span).ToString()).ToList();
-        return new HashSectionDraft(File.Unit, count, HashesSha256(), [.. before.Base.Select(b => new HashPiece(null, b))], deltas, rebuilt);
+        return new HashSectionDraft(File.Unit, count, HashesSha256(), [.. before.Base.Select(b => new HashPiece(null, b))], deltas);
     }
 
     public override async ValueTask DisposeAsync()

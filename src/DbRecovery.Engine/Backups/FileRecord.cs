@@ -10,7 +10,7 @@ internal sealed class BlobSlot(PendingBlob? blob = null)
 internal readonly record struct HashPiece(PendingBlob? New, HashBlob? Old);
 
 /// <summary>Page hashes on their way into the manifest.</summary>
-internal sealed record HashSectionDraft(int PageSize, int Count, string Sha256, IReadOnlyList<HashPiece> Base, IReadOnlyList<HashPiece> Deltas, IReadOnlyList<string> Rebuilt);
+internal sealed record HashSectionDraft(int PageSize, int Count, string Sha256, IReadOnlyList<HashPiece> Base, IReadOnlyList<HashPiece> Deltas);
 
 /// <summary>What is known of a file so far.</summary>
 internal sealed class FileRecord(BackupEntry entry, int unit, int order)
@@ -53,7 +53,7 @@ internal sealed class FileRecord(BackupEntry entry, int unit, int order)
     private static PageHashSection? Describe(HashSectionDraft? draft, Func<string, int> numberOf, Func<int, int> numberOfParent)
     {
         return draft is null ? null
-            : new PageHashSection(draft.PageSize, draft.Count, draft.Sha256, [.. draft.Base.Select(Blob)], [.. draft.Deltas.Select(Blob)], draft.Rebuilt);
+            : new PageHashSection(draft.PageSize, draft.Count, draft.Sha256, [.. draft.Base.Select(Blob)], [.. draft.Deltas.Select(Blob)]);
 
         HashBlob Blob(HashPiece piece) => piece.New is { } made
             ? new HashBlob(numberOf(made.Pack!.Name!), made.Id.ToString(), made.Length)

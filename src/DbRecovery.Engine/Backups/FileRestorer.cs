@@ -13,13 +13,14 @@ internal sealed class FileRestorer
     private const long WritebackStep = 8 << 20;
     private readonly BackupContent _backup;
     private readonly BlobIndex _index;
+    private readonly WholeIndex _all;
     private readonly CodecPool _codecs;
     private readonly bool _durable;
     private readonly IProgress<OperationProgress>? _progress;
     private long _done;
 
     private FileRestorer(BackupContent backup, BlobIndex index, CodecPool codecs, bool durable, IProgress<OperationProgress>? progress) =>
-        (_backup, _index, _codecs, _durable, _progress) = (backup, index, codecs, durable, progress);
+        (_backup, _index, _all, _codecs, _durable, _progress) = (backup, index, new WholeIndex(backup.Repository), codecs, durable, progress);
 
     /// <summary>Writes paths of a backup to where <paramref name="placeOf"/> says.</summary>
     /// <param name="backup">The backup.</param>
@@ -128,11 +129,23 @@ internal sealed class FileRestorer
     private async Task<(byte[] Buffer, int Length, byte[] Digests, int Unit)> ReadBlobAsync(ManifestEntry entry, ManifestRun run, BlobId id, CancellationToken cancellationToken)
     {
         var pack = _backup.Manifest.Packs[run.Pack];
+        if (await TryReadBlobAsync(_index.Find(id, pack), cancellationToken).ConfigureAwait(false) is { } found)
+            return found;
+        var all = await _all.LoadAsync(cancellationToken).ConfigureAwait(false);
+        if (await TryReadBlobAsync(all.Find(id), cancellationToken).ConfigureAwait(false) is { } elsewhere)
+            return elsewhere;
+        throw new DbRecoveryException(ErrorIds.RepositoryCorrupt, ErrorKind.CorruptData,
+            $"'{PackFormat.Key(pack)}' in the repository '{_backup.Repository.Storage.Location}' is damaged or missing: backup {_backup.Info.Id} cannot restore '{entry.Entry.Path}' at {run.FileOffset} (blob {run.Blob})",
+            "Restore another backup; take a new one, which stores again what is damaged.", PackFormat.Key(pack));
+    }
+
+    /// <summary>Any copy will do: what the id names is checked, not where it came from.</summary>
+    private async Task<(byte[] Buffer, int Length, byte[] Digests, int Unit)?> TryReadBlobAsync(IEnumerable<BlobLocation> places, CancellationToken cancellationToken)
+    {
         var codec = _codecs.Rent();
         try
         {
-            // any copy will do: what the id names is checked, not where it came from
-            foreach (var location in _index.Find(id, pack))
+            foreach (var location in places)
             {
                 var buffer = ArrayPool<byte>.Shared.Rent(location.Entry.RawLength);
                 if (await PackReader.TryReadBlobAsync(_backup.Repository, location, codec, buffer.AsMemory(0, location.Entry.RawLength), cancellationToken).ConfigureAwait(false))
@@ -145,14 +158,12 @@ internal sealed class FileRestorer
                 }
                 ArrayPool<byte>.Shared.Return(buffer);
             }
+            return null;
         }
         finally
         {
             _codecs.Return(codec);
         }
-        throw new DbRecoveryException(ErrorIds.RepositoryCorrupt, ErrorKind.CorruptData,
-            $"'{PackFormat.Key(pack)}' in the repository '{_backup.Repository.Storage.Location}' is damaged or missing: backup {_backup.Info.Id} cannot restore '{entry.Entry.Path}' at {run.FileOffset} (blob {run.Blob})",
-            "Restore another backup; take a new one, which stores again what is damaged.", PackFormat.Key(pack));
     }
 
     private async Task FinishAsync(OpenFile file, CancellationToken cancellationToken)

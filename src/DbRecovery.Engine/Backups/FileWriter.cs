@@ -95,7 +95,7 @@ internal abstract class FileWriter(BackupWriter owner, FileRecord file) : IBacku
     protected async ValueTask<HashSectionDraft> StoreBaseAsync(CancellationToken cancellationToken)
     {
         var pieces = await StoreAsync(PageHashStore.Pieces(Hashes.WrittenMemory), cancellationToken).ConfigureAwait(false);
-        return new HashSectionDraft(File.Unit, Hashes.WrittenCount / PageHashList.HashSize, HashesSha256(), pieces, [], []);
+        return new HashSectionDraft(File.Unit, Hashes.WrittenCount / PageHashList.HashSize, HashesSha256(), pieces, []);
     }
 
     protected async ValueTask<List<HashPiece>> StoreAsync(IEnumerable<ReadOnlyMemory<byte>> parts, CancellationToken cancellationToken)

@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 
 namespace DbRecovery.Engine.Backups;
 
-/// <summary>Reads page hashes out of packs, and builds them again where they are lost.</summary>
+/// <summary>Reads page hashes out of packs.</summary>
 internal static class PageHashStore
 {
     /// <summary>Bytes of a change: u32 little-endian page number from 0, then the hash.</summary>
@@ -16,15 +16,18 @@ internal static class PageHashStore
         return (await ReadAsync(repository, index, section, zstd, cancellationToken).ConfigureAwait(false)).Hashes;
     }
 
-    /// <summary>A file's page hashes by an index that is loaded already, and whether they had to be taken from where a test built them again.</summary>
-    public static async Task<(PageHashList? Hashes, bool Rebuilt)> ReadAsync(BackupRepository repository, BlobIndex index, PageHashSection section, ZstdLibrary? zstd, CancellationToken cancellationToken)
+    /// <summary>A file's page hashes by an index that is loaded already, and whether they had to be looked for in all packs.</summary>
+    public static async Task<(PageHashList? Hashes, bool Elsewhere)> ReadAsync(BackupRepository repository, BlobIndex index, PageHashSection section, ZstdLibrary? zstd, CancellationToken cancellationToken)
     {
         using var codec = new CodecContext(zstd);
         var list = await ReadLayersAsync(repository, index, section, codec, cancellationToken).ConfigureAwait(false);
-        var rebuilt = list is null || !IsList(section, list);
-        if (rebuilt)
-            list = await ReadRebuiltAsync(repository, section, codec, cancellationToken).ConfigureAwait(false);
-        return (list is not null && IsList(section, list) ? new PageHashList(section.PageSize, list) : null, rebuilt);
+        var elsewhere = list is null || !IsList(section, list);
+        if (elsewhere)
+        {
+            var all = await BlobIndex.LoadAsync(repository, cancellationToken, repair: false).ConfigureAwait(false);
+            list = await ReadLayersAsync(repository, all, section, codec, cancellationToken).ConfigureAwait(false);
+        }
+        return (list is not null && IsList(section, list) ? new PageHashList(section.PageSize, list) : null, elsewhere);
     }
 
     /// <summary>The base list alone; null where a part of it is gone or damaged.</summary>
@@ -52,23 +55,8 @@ internal static class PageHashStore
         return identity.Identify(digests, BackupWriter.DefaultUnit, piece.Length);
     }
 
-    /// <summary>
-    /// Stores lists again that were lost. The manifest stays as it is: it names the blobs that a list has in one piece, and readers that
-    /// miss a part look for those in every pack.
-    /// </summary>
-    public static async Task RebuildAsync(BackupRepository repository, IEnumerable<byte[]> lists, CancellationToken cancellationToken)
-    {
-        var packs = new PackWriter(repository, PackFormat.TargetSize);
-        await using (packs.ConfigureAwait(false))
-        {
-            foreach (var piece in lists.SelectMany(list => Pieces(list)))
-                await packs.AppendAsync(IdOf(repository.Identity, piece.Span), piece, piece.Length, BackupWriter.DefaultUnit, BlobCodec.Raw, cancellationToken).ConfigureAwait(false);
-            await packs.FinishAsync(cancellationToken).ConfigureAwait(false);
-            await repository.WriteIndexAsync(packs.Sealed, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    private static bool IsList(PageHashSection section, byte[] list) =>
+    /// <summary>Whether a whole list is what a section says.</summary>
+    public static bool IsList(PageHashSection section, byte[] list) =>
         list.Length == (long)section.Count * PageHashList.HashSize && Convert.ToHexString(SHA256.HashData(list)).Equals(section.Sha256, StringComparison.OrdinalIgnoreCase);
 
     private static async Task<byte[]?> ReadLayersAsync(BackupRepository repository, BlobIndex index, PageHashSection section, CodecContext codec, CancellationToken cancellationToken)
@@ -89,13 +77,6 @@ internal static class PageHashStore
                 changes.AsSpan(at + 4, PageHashList.HashSize).CopyTo(list.AsSpan((int)page * PageHashList.HashSize));
         }
         return list;
-    }
-
-    private static async Task<byte[]?> ReadRebuiltAsync(BackupRepository repository, PageHashSection section, CodecContext codec, CancellationToken cancellationToken)
-    {
-        var index = await BlobIndex.LoadAsync(repository, cancellationToken).ConfigureAwait(false);
-        var ids = section.Deltas.Count == 0 ? section.Base.Select(b => b.Blob) : section.Rebuilt;
-        return await ReadBlobsAsync(repository, index, ids.Select(id => (id, (int?)null)), codec, cancellationToken).ConfigureAwait(false);
     }
 
     private static async Task<byte[]?> ReadBlobsAsync(BackupRepository repository, BlobIndex index, IEnumerable<(string Blob, int? Length)> blobs, CodecContext codec, CancellationToken cancellationToken)

@@ -8,8 +8,8 @@ internal sealed record ParentPages(ManifestEntry Entry, PageHashList Hashes, boo
 
 /// <summary>
 /// The backup with which an increment is compared. Its packs must be there with the size that the index says; their content is read by
-/// tests and scrubs, not by every increment; only where the last test of it failed are they read here, too. What lies in a pack that is
-/// missing, cut or altered is stored anew.
+/// tests and scrubs, not by every increment; only where the last test of it failed, or the last check of the repository found a pack
+/// damaged, are they read here, too. What lies in a pack that is missing, cut or altered is stored anew.
 /// </summary>
 internal sealed class ParentBackup
 {
@@ -40,8 +40,8 @@ internal sealed class ParentBackup
     {
         if (EntryOf(path) is not { PageHashes: { } section } entry || section.PageSize != pageSize || entry.HashUnit != pageSize)
             return null;
-        var (hashes, rebuilt) = await PageHashStore.ReadAsync(Repository, _index, section, Zstd, cancellationToken).ConfigureAwait(false);
-        return hashes is null ? null : new ParentPages(entry, hashes, !rebuilt && section.Blobs.All(b => IsUsable(b.Pack)));
+        var (hashes, elsewhere) = await PageHashStore.ReadAsync(Repository, _index, section, Zstd, cancellationToken).ConfigureAwait(false);
+        return hashes is null ? null : new ParentPages(entry, hashes, !elsewhere && section.Blobs.All(b => IsUsable(b.Pack)));
     }
 
     /// <summary>Finds what to compare with: the newest backup of the same cluster, node and origin; for a differential the newest full.</summary>
@@ -94,13 +94,14 @@ internal sealed class ParentBackup
     private static async Task<HashSet<int>> MissingAsync(BackupRepository repository, BlobIndex index, BackupManifest manifest, CancellationToken cancellationToken)
     {
         var missing = new HashSet<int>();
-        // a failed test says that something is damaged: then the packs are read
+        // a failed test says that something is damaged: then the packs are read; so are those that a check of the repository found damaged
+        var known = await KnownDamage.LoadAsync(repository, cancellationToken).ConfigureAwait(false);
         var doubted = await ProofStore.LatestAsync(repository, manifest.Id, null, cancellationToken).ConfigureAwait(false) is { Passed: false };
         for (var i = 0; i < manifest.Packs.Count; i++)
         {
             var there = await repository.Storage.StatAsync(PackFormat.Key(manifest.Packs[i]), cancellationToken).ConfigureAwait(false);
             if (there is null || index.SizeOf(manifest.Packs[i]) != there.Size
-                || (doubted && await PackReader.VerifyNameAsync(repository.Storage, manifest.Packs[i], cancellationToken).ConfigureAwait(false) != true))
+                || ((doubted || known.Contains(manifest.Packs[i])) && await PackReader.VerifyNameAsync(repository.Storage, manifest.Packs[i], cancellationToken).ConfigureAwait(false) != true))
                 missing.Add(i);
         }
         return missing;

@@ -40,9 +40,10 @@ public sealed class TestDbRepositoryCommand : DbCmdlet
 }
 
 /// <summary>Repairs backup repositories.</summary>
-/// <remarks>Stores unharmed blobs of damaged packs in new ones, fills in what is lost from another repository or from other backups, points the backups there, builds indexes and header again, and moves what is damaged to the folder quarantine/. Nothing is deleted. -WhatIf says what would be done. What could not be mended is in the result.</remarks>
+/// <remarks>Stores unharmed blobs of damaged packs in new ones, fills in what is lost from another repository or from other backups, points the backups there, builds indexes and header again, and moves what is damaged to the folder quarantine/, where it stays until you delete it. Nothing is deleted. A backup whose manifest is damaged and that no other repository has cannot be mended, and stops every removal, for nobody knows what it needs: -GiveUp ends it. -WhatIf says what would be done. What could not be mended is in the result.</remarks>
 /// <example><code>Repair-DbRepository main -WhatIf</code><para>Says what a repair would do, and changes nothing.</para></example>
 /// <example><code>Repair-DbRepository main -From /mnt/other -Confirm:$false</code><para>Repairs with what another repository still has, without asking.</para></example>
+/// <example><code>Repair-DbRepository main -GiveUp -WhatIf</code><para>Names the backups that would end because their manifests cannot be mended.</para></example>
 [Cmdlet(VerbsDiagnostic.Repair, "DbRepository", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(RepositoryRepairResult))]
 public sealed class RepairDbRepositoryCommand : DbCmdlet
@@ -58,6 +59,10 @@ public sealed class RepairDbRepositoryCommand : DbCmdlet
     [ArgumentCompleter(typeof(RepositoryCompleter))]
     [ValidateNotNullOrEmpty]
     public string? From { get; set; }
+
+    /// <summary>Ends the backups whose manifests cannot be mended, so that removals can go on: the manifests move to quarantine/, and what only those backups need goes with the next removal.</summary>
+    [Parameter]
+    public SwitchParameter GiveUp { get; set; }
 
     /// <inheritdoc/>
     protected override void ProcessRecord()
@@ -79,7 +84,7 @@ public sealed class RepairDbRepositoryCommand : DbCmdlet
 
     private RepositoryRepairResult Repair(string repository, string? from, bool plan) =>
         Work($"{(plan ? "Checking" : "Repairing")} {repository}", (operation, token) => operation.Runtime.RepairRepositoryAsync(
-            operation.Runtime.GetRepository(repository), from is null ? null : operation.Runtime.GetRepository(from), plan, operation.Progress, token));
+            operation.Runtime.GetRepository(repository), from is null ? null : operation.Runtime.GetRepository(from), plan, GiveUp, operation.Progress, token));
 
     private static string Text(RepositoryRepairResult plan) => string.Join(Environment.NewLine,
         plan.Actions.Select(a => $"{a.Kind}: {a.Key}: {a.Text}").Prepend($"Repair the repository '{plan.Location}' ({plan.BlobsRescued} blobs rescued, {plan.BlobsRefilled} refilled, {plan.BlobsLost} lost):"));

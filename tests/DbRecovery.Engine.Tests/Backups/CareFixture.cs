@@ -18,8 +18,8 @@ public abstract class CareFixture : BackupFixture
 
     protected async Task<RepositoryReport> TestAsync(ScrubDepth depth = ScrubDepth.New) => await Care.TestAsync(Repository, depth, null, CancellationToken.None);
 
-    protected async Task<RepositoryRepairResult> RepairAsync(bool fromOther = false, bool plan = false) =>
-        await Care.RepairAsync(Repository, fromOther ? Other : null, plan, null, CancellationToken.None);
+    protected async Task<RepositoryRepairResult> RepairAsync(bool fromOther = false, bool plan = false, bool giveUp = false) =>
+        await Care.RepairAsync(Repository, fromOther ? Other : null, plan, giveUp, null, CancellationToken.None);
 
     protected async Task<BackupCopyResult> CopyAsync(BackupInfo backup) => await Care.CopyAsync(backup, Other, null, CancellationToken.None);
 

@@ -166,6 +166,7 @@ public sealed class IncrementTests : BackupFixture
         Assert.Null(await content.ReadPageHashesAsync("data.db", CancellationToken.None));
         var test = await ProveAsync(increment);
         Assert.Contains(test.Proof.Checks, c => c is { Name: "page-hashes", Passed: true });
+        content = await Service.OpenAsync(increment, CancellationToken.None);
         Assert.Equal(good, (await content.ReadPageHashesAsync("data.db", CancellationToken.None))!.Bytes.ToArray());
         Assert.Equal(BackupKind.Incremental, (await IncrementAsync()).Kind);
     }

@@ -192,6 +192,6 @@ public sealed class RepairTests : CareFixture
     {
         Database.Files["data.db"] = Noise(100_000, 1);
         await BackUpAsync();
-        Assert.Equal(ErrorIds.ParameterInvalid, (await Assert.ThrowsAsync<DbRecoveryException>(() => Care.RepairAsync(Repository, Repository, false, null, CancellationToken.None))).Id);
+        Assert.Equal(ErrorIds.ParameterInvalid, (await Assert.ThrowsAsync<DbRecoveryException>(() => Care.RepairAsync(Repository, Repository, false, false, null, CancellationToken.None))).Id);
     }
 }

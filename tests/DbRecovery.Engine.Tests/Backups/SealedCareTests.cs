@@ -36,6 +36,32 @@ public sealed class SealedCareTests : CareFixture
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task An_increment_is_copied_between_vaults_and_the_next_one_there_rests_on_it(bool hashesLost)
+    {
+        Repository = Encrypted("vault");
+        var destination = Encrypted("second-vault");
+        Database.Files["data.db"] = Noise(1 << 20, 1);
+        await BackUpAsync();
+        Database.Files["data.db"] = [.. Database.Files["data.db"]];
+        Database.Files["data.db"][50_000]++;
+        var increment = await IncrementAsync();
+        if (hashesLost)
+        {
+            var manifest = ((BackupContent)await Service.OpenAsync(increment, CancellationToken.None)).Manifest;
+            Damage(Path.Combine(Repository.Path, PackFormat.Key(manifest.Packs[manifest.Entries[0].PageHashes!.Base[0].Pack])), -2);
+        }
+
+        var copy = await Care.CopyAsync(increment, destination, null, CancellationToken.None);
+
+        Assert.True((await Service.TestAsync(copy.Backup, null, CancellationToken.None)).Passed);
+        var next = await Service.CreateAsync(RequestOf(BackupKind.Incremental) with { Repository = destination }, null, CancellationToken.None);
+        Assert.Equal((hashesLost ? null : increment.Id, hashesLost ? (long?)null : 0), (next.Parent, next.ChangedBytes));
+        Assert.True((await Care.TestAsync(destination, ScrubDepth.Decode, null, CancellationToken.None)).Passed);
+    }
+
+    [Theory]
     [InlineData("packs", 0.5)]
     [InlineData("packs", 0.01)]
     [InlineData("packs", -2)]

@@ -110,7 +110,7 @@ public sealed class EncryptedRepositoryTests : KeyFixture
         var good = File.ReadAllBytes(Path.Combine(Repository.Path, "repo.json"));
         var changes = new Func<RepositoryHeader, RepositoryHeader>[]
         {
-            h => h with { Codec = "raw" }, h => h with { Format = 0 }, h => h with { MinReader = 0 }, h => h with { CreatedAt = h.CreatedAt.AddTicks(1) }, h => h with { Seal = null },
+            h => h with { Codec = "raw" }, h => h with { Format = 3 }, h => h with { MinReader = 0 }, h => h with { CreatedAt = h.CreatedAt.AddTicks(1) }, h => h with { Seal = null },
             h => h with { Seal = new string('0', 64) },
         };
         foreach (var change in changes)

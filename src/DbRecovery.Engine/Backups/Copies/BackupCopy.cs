@@ -7,12 +7,15 @@ namespace DbRecovery.Engine.Backups;
 /// and compared with the digest in the manifest; only then the manifest is written. Killed anywhere, there is no backup but packs that a
 /// removal clears, or the next copy uses.
 /// </summary>
-/// <remarks>Between two repositories without a cipher ids and compressed bytes stay as they are. Else blobs get the ids and the seal of the destination.</remarks>
-internal sealed class BackupCopy(BackupContent source, BackupRepository destination, RepositoryDefinition definition, ZstdLibrary? zstd, TimeProvider clock)
+/// <remarks>A repair lets the copy take the place of a damaged manifest. Between two repositories without a cipher ids and compressed bytes stay as they are. Else blobs get the ids and the seal of the destination.</remarks>
+internal sealed class BackupCopy(BackupContent source, BackupRepository destination, RepositoryDefinition definition, ZstdLibrary? zstd, TimeProvider clock, bool replace = false)
 {
     private const string ProofNote = "The proofs of the backup stay where they are: they are of the bytes in that repository. Test the copy.";
     private readonly bool _sameIds = source.Repository.Sealer.CipherId == 0 && destination.Sealer.CipherId == 0;
     private readonly Dictionary<BlobId, (PackReference Pack, BlobId Id)> _places = [];
+    private readonly WholeIndex _all = new(source.Repository);
+    private readonly HashSet<BlobId> _data = source.Manifest.References(data: true).Select(r => r.Blob).ToHashSet();
+    private readonly HashSet<BlobId> _lost = [];
     private int _copied;
     private int _shared;
 
@@ -22,20 +25,20 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
         var at = Stopwatch.GetTimestamp();
         if (source.Repository.Storage.Location == destination.Storage.Location)
             throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"'{definition.Path}' is the repository that backup {source.Info.Id} is in", "Name another repository.", definition.Path);
-        if (await FindAsync(cancellationToken).ConfigureAwait(false) is { } there)
+        if (!replace && await FindAsync(cancellationToken).ConfigureAwait(false) is { } there)
             return Result(there, at) with { Skipped = true, Notes = ["It was there already."] };
-        var session = await WriterSession.BeginAsync(destination.Storage, $"copy of {source.Info.Id}", clock, cancellationToken).ConfigureAwait(false);
+        var session = await WriterSession.BeginAsync(destination, $"copy of {source.Info.Id}", clock, cancellationToken).ConfigureAwait(false);
         await using (session.ConfigureAwait(false))
         {
             var packs = await CopyBlobsAsync(progress, cancellationToken).ConfigureAwait(false);
             var stored = packs.Sum(p => p.Size);
             if (packs.Count > 0)
                 stored += await destination.WriteIndexAsync(packs, cancellationToken).ConfigureAwait(false);
-            var manifest = source.Manifest.WithBlobs((_, blob) => Place(blob)) with { RepoId = destination.Header.RepoId, StoredBytes = stored };
+            var manifest = source.Manifest.WithoutHashes(_lost).WithBlobs((_, blob) => Place(blob)) with { RepoId = destination.Header.RepoId, StoredBytes = stored };
             await VerifyAsync(manifest, progress, cancellationToken).ConfigureAwait(false);
             await session.AssertOpenAsync(cancellationToken).ConfigureAwait(false);
-            await PackReclaim.EnsureAsync(destination.Storage, manifest.Packs, cancellationToken).ConfigureAwait(false);
-            var bytes = await ManifestStore.WriteAsync(destination, manifest, cancellationToken).ConfigureAwait(false);
+            await PackReclaim.EnsureAsync(destination.Storage, manifest, cancellationToken).ConfigureAwait(false);
+            var bytes = await ManifestStore.WriteAsync(destination, manifest, cancellationToken, replace ? PutMode.Replace : PutMode.IfAbsent).ConfigureAwait(false);
             await PackReclaim.ConfirmManifestAsync(destination.Storage, manifest).ConfigureAwait(false);
             return Result(manifest.ToInfo(definition, bytes), at) with { StoredBytes = stored + bytes, BlobsCopied = _copied, BlobsShared = _shared, Notes = [ProofNote] };
         }
@@ -78,7 +81,12 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
             if (_sameIds && await trust.FindAsync(to, blob, source.Manifest.Portable, cancellationToken).ConfigureAwait(false) is { } held)
                 Share(blob, held, blob);
             else
-                wanted.Add(from.Find(blob, pack).Select(l => (BlobLocation?)l).FirstOrDefault() ?? throw Missing(pack, blob));
+            {
+                if ((First(from.Find(blob, pack)) ?? First(await EverywhereAsync(blob, cancellationToken).ConfigureAwait(false))) is { } place)
+                    wanted.Add(place);
+                else
+                    Lose(pack, blob);
+            }
         }
         var writer = new PackWriter(destination, PackFormat.TargetSize);
         await using (writer.ConfigureAwait(false))
@@ -87,8 +95,11 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
             long done = 0, total = wanted.Sum(w => (long)w.Entry.RawLength);
             await foreach (var (location, found) in BlobReader.ReadAsync(source.Repository, wanted, zstd, cancellationToken).ConfigureAwait(false))
             {
-                var blob = found ?? await OtherCopyAsync(from, location, cancellationToken).ConfigureAwait(false);
-                await StoreAsync(blob, location.Entry.Id, to, trust, writer, written, cancellationToken).ConfigureAwait(false);
+                var blob = found ?? await OtherCopyAsync(location, cancellationToken).ConfigureAwait(false);
+                if (blob is null)
+                    Lose(location.Pack, location.Entry.Id);
+                else
+                    await StoreAsync(blob, location.Entry.Id, to, trust, writer, written, cancellationToken).ConfigureAwait(false);
                 progress?.Report(new OperationProgress($"Copying {source.Info.Id}", "blobs", done += location.Entry.RawLength, total));
             }
             await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
@@ -117,6 +128,12 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
         _places[sourceId] = (pack, id);
     }
 
+    /// <summary>The places of a blob in all packs; of a backup that standard tools read, those where they can.</summary>
+    private async Task<IEnumerable<BlobLocation>> EverywhereAsync(BlobId blob, CancellationToken cancellationToken) =>
+        (await _all.LoadAsync(cancellationToken).ConfigureAwait(false)).Find(blob).Where(l => !source.Manifest.Portable || l.Entry.IsPortable);
+
+    private static BlobLocation? First(IEnumerable<BlobLocation> places) => places.Select(l => (BlobLocation?)l).FirstOrDefault();
+
     private void Share(BlobId sourceId, string pack, BlobId id)
     {
         _places[sourceId] = (new PackReference(pack), id);
@@ -124,15 +141,23 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
     }
 
     /// <summary>The blob from another pack that holds it.</summary>
-    private async Task<CheckedBlob> OtherCopyAsync(BlobIndex from, BlobLocation damaged, CancellationToken cancellationToken)
+    private async Task<CheckedBlob?> OtherCopyAsync(BlobLocation damaged, CancellationToken cancellationToken)
     {
         using var codecs = new CodecPool(zstd);
-        foreach (var other in from.Find(damaged.Entry.Id).Where(l => l.Pack != damaged.Pack))
+        foreach (var other in (await EverywhereAsync(damaged.Entry.Id, cancellationToken).ConfigureAwait(false)).Where(l => l.Pack != damaged.Pack))
         {
             if (await BlobReader.ReadAsync(source.Repository, other, codecs, cancellationToken).ConfigureAwait(false) is { } blob)
                 return blob;
         }
-        throw Missing(damaged.Pack, damaged.Entry.Id);
+        return null;
+    }
+
+    /// <summary>Hashes of pages that are lost do not come along: the next increment there reads all pages.</summary>
+    private void Lose(string pack, BlobId blob)
+    {
+        if (_data.Contains(blob))
+            throw Missing(pack, blob);
+        _lost.Add(blob);
     }
 
     private DbRecoveryException Missing(string pack, BlobId blob) => new(ErrorIds.RepositoryCorrupt, ErrorKind.CorruptData,

@@ -3,11 +3,13 @@ namespace DbRecovery.Engine.Backups;
 /// <summary>What upkeep needs of an encrypted repository's keys: which epochs are in use, and how to be rid of old ones.</summary>
 internal sealed class RepositoryKeys(BackupRepository repository, KeyStore store, KeyRing ring)
 {
+    private KeyRing _ring = ring;
+
     /// <summary>The epoch of what is written now.</summary>
-    public uint CurrentEpoch => ring.CurrentEpoch;
+    public uint CurrentEpoch => _ring.CurrentEpoch;
 
     /// <summary>The epochs whose data keys are there, oldest first.</summary>
-    public IReadOnlyCollection<uint> Epochs => ring.Epochs;
+    public IReadOnlyCollection<uint> Epochs => _ring.Epochs;
 
     /// <summary>How many objects each epoch seals: packs, and sealed documents, those in the trash too.</summary>
     public async Task<IReadOnlyDictionary<uint, int>> CountObjectsAsync(CancellationToken cancellationToken)
@@ -48,14 +50,46 @@ internal sealed class RepositoryKeys(BackupRepository repository, KeyStore store
         return done;
     }
 
+    /// <summary>
+    /// Makes sure that the keys at hand are the newest. A writer looks when its session is open: from then on no epoch of its is dropped,
+    /// and before it may have been.
+    /// </summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryBusy"/>: they were changed since the repository was opened.</exception>
+    public async Task AssertCurrentAsync(CancellationToken cancellationToken)
+    {
+        if ((await store.LoadAsync(cancellationToken).ConfigureAwait(false)).GenerationOf(_ring) > _ring.Generation)
+            throw new DbRecoveryException(ErrorIds.RepositoryBusy, ErrorKind.Busy, $"the keys of the repository '{repository.Storage.Location}' are newer than the one at hand: they were just changed, or it was left out", "Try again, or with another of its keys.", repository.Storage.Location);
+    }
+
+    /// <summary>Forgets the data keys of the old epochs with which nothing is sealed any more; gives how many. What is still in use stays for a later run.</summary>
+    public async Task<int> DropUnusedEpochsAsync(CancellationToken cancellationToken)
+    {
+        var dropped = 0;
+        foreach (var epoch in Epochs.Where(e => e != CurrentEpoch).ToList())
+        {
+            try
+            {
+                await DropEpochAsync(epoch, cancellationToken).ConfigureAwait(false);
+                dropped++;
+            }
+            catch (DbRecoveryException e) when (e.Id == ErrorIds.RepositoryBusy)
+            {
+                // the trash holds some of it, or somebody writes
+            }
+        }
+        return dropped;
+    }
+
     /// <summary>Forgets an epoch's data key for good.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryBusy"/>: something is still sealed with it, or a backup is being written. <see cref="ErrorIds.ParameterInvalid"/>: it is the current one, or there is none.</exception>
     public async Task DropEpochAsync(uint epoch, CancellationToken cancellationToken)
     {
-        if (epoch == CurrentEpoch || ring.DataKey(epoch) is null)
+        if (epoch == CurrentEpoch || _ring.DataKey(epoch) is null)
             throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"epoch {epoch} is {(epoch == CurrentEpoch ? "the current one" : "not one of this repository")}", $"Its epochs are {string.Join(", ", Epochs)}; begin a new one first.");
+        // whoever keeps the repository up holds a lock there, and writes nothing
         await foreach (var session in repository.Storage.ListAsync("sessions/", cancellationToken).ConfigureAwait(false))
-            throw new DbRecoveryException(ErrorIds.RepositoryBusy, ErrorKind.Busy, $"epoch {epoch} cannot be dropped while '{session.Key}' is open: its writer may use it", "Wait until the backup is done.", session.Key);
+            if (session.Key != UpkeepLock.Key)
+                throw new DbRecoveryException(ErrorIds.RepositoryBusy, ErrorKind.Busy, $"epoch {epoch} cannot be dropped while '{session.Key}' is open: its writer may use it", "Wait until the backup is done.", session.Key);
         await foreach (var (key, used) in ObjectsAsync(cancellationToken).ConfigureAwait(false))
         {
             if (used is null && PackFormat.NameOf(key) is not null)
@@ -63,7 +97,7 @@ internal sealed class RepositoryKeys(BackupRepository repository, KeyStore store
             if (used == epoch)
                 throw new DbRecoveryException(ErrorIds.RepositoryBusy, ErrorKind.Refused, $"epoch {epoch} cannot be dropped: '{key}' is sealed with it", "Repack what is of that epoch, and empty the trash, first.", key);
         }
-        await store.DropEpochAsync(ring, epoch, cancellationToken).ConfigureAwait(false);
+        _ring = await store.DropEpochAsync(_ring, epoch, cancellationToken).ConfigureAwait(false);
     }
 
     private async IAsyncEnumerable<(string Key, uint? Epoch)> ObjectsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)

@@ -23,8 +23,7 @@ internal sealed record HashBlob(int Pack, string Blob, int Length);
 /// <param name="Sha256">The SHA-256 of the whole list, 16 bytes a page.</param>
 /// <param name="Base">The base list in order.</param>
 /// <param name="Deltas">The changes since in order.</param>
-/// <param name="Rebuilt">The ids that the whole list's blobs have where a test had to build it again; empty without deltas, where they are those of the base list.</param>
-internal sealed record PageHashSection(int PageSize, int Count, string Sha256, IReadOnlyList<HashBlob> Base, IReadOnlyList<HashBlob> Deltas, IReadOnlyList<string> Rebuilt)
+internal sealed record PageHashSection(int PageSize, int Count, string Sha256, IReadOnlyList<HashBlob> Base, IReadOnlyList<HashBlob> Deltas)
 {
     public IEnumerable<HashBlob> Blobs => Base.Concat(Deltas);
 }
@@ -72,12 +71,13 @@ internal sealed record BackupManifest
     public required IReadOnlyList<ManifestEntry> Entries { get; init; }
 
     /// <summary>Every blob that the backup needs, with the pack in which it was when the manifest was written. What is not named here may be removed.</summary>
-    public IEnumerable<(string Pack, BlobId Blob)> References()
+    /// <param name="data">Whether only those that a restore needs: not those that hold hashes of pages.</param>
+    public IEnumerable<(string Pack, BlobId Blob)> References(bool data = false)
     {
         var seen = new HashSet<(int, string)>();
         foreach (var entry in Entries)
         {
-            var blobs = entry.Runs.Select(r => (r.Pack, r.Blob)).Concat(entry.PageHashes?.Blobs.Select(h => (h.Pack, h.Blob)) ?? []);
+            var blobs = entry.Runs.Select(r => (r.Pack, r.Blob)).Concat(data ? [] : entry.PageHashes?.Blobs.Select(h => (h.Pack, h.Blob)) ?? []);
             foreach (var (pack, blob) in blobs.Where(seen.Add))
             {
                 BlobId.TryParse(blob, out var id);
@@ -85,6 +85,12 @@ internal sealed record BackupManifest
             }
         }
     }
+
+    /// <summary>The same backup without the page hashes of which a part is lost: the next increment after it reads all pages.</summary>
+    public BackupManifest WithoutHashes(IReadOnlySet<BlobId> lost) => lost.Count == 0 ? this : this with
+    {
+        Entries = [.. Entries.Select(e => e.PageHashes?.Blobs.Any(h => BlobId.TryParse(h.Blob, out var id) && lost.Contains(id)) == true ? e with { PageHashes = null } : e)],
+    };
 
     /// <summary>The same backup with its blobs in other packs.</summary>
     /// <param name="packOf">The pack of a blob, from the one in which it is now.</param>

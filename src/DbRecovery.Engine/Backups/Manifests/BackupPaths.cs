@@ -28,6 +28,15 @@ internal static class BackupPaths
     public static IEnumerable<IGrouping<string, string>> NewestFirst(IEnumerable<string> manifests) =>
         manifests.GroupBy(k => IdOf(k)[..Math.Min(IdSeconds, IdOf(k).Length)]).OrderByDescending(g => g.Key, StringComparer.Ordinal);
 
+    /// <summary>The id of the backup of a manifest's key, with its time for people where the id tells it.</summary>
+    public static string Named(string manifest)
+    {
+        var id = IdOf(manifest);
+        return DateTime.TryParseExact(id.Split('-')[0], "yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var taken)
+            ? string.Create(CultureInfo.InvariantCulture, $"{id} of {taken:yyyy-MM-dd HH:mm:ss}Z")
+            : id;
+    }
+
     /// <summary>Any text as one segment of a key: what is not a letter, digit, dot, hyphen or underscore becomes %XX of its UTF-8.</summary>
     public static string Escape(string text)
     {

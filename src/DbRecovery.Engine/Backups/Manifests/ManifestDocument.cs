@@ -24,7 +24,6 @@ internal sealed record HashesDocument
     public required string Sha256 { get; init; }
     public required IReadOnlyList<int> Base { get; init; }
     public required IReadOnlyList<int> Deltas { get; init; }
-    public IReadOnlyList<string> Rebuilt { get; init; } = [];
 }
 
 /// <summary>
@@ -106,7 +105,7 @@ internal sealed record ManifestDocument
             PageHashes = entry.PageHashes is not { } hashes ? null : new HashesDocument
             {
                 PageSize = hashes.PageSize, Count = hashes.Count, Sha256 = hashes.Sha256,
-                Base = [.. hashes.Base.SelectMany(Pair)], Deltas = [.. hashes.Deltas.SelectMany(Pair)], Rebuilt = hashes.Rebuilt,
+                Base = [.. hashes.Base.SelectMany(Pair)], Deltas = [.. hashes.Deltas.SelectMany(Pair)],
             },
         };
 
@@ -132,7 +131,7 @@ internal sealed record ManifestDocument
         {
             Entry = entry.Entry, Size = entry.Size, HashUnit = entry.HashUnit, Digest = entry.Digest, Runs = runs,
             PageHashes = entry.PageHashes is not { } hashes ? null
-                : new PageHashSection(hashes.PageSize, hashes.Count, hashes.Sha256, ToBlobs(hashes.Base), ToBlobs(hashes.Deltas), hashes.Rebuilt),
+                : new PageHashSection(hashes.PageSize, hashes.Count, hashes.Sha256, ToBlobs(hashes.Base), ToBlobs(hashes.Deltas)),
         };
     }
 

@@ -18,7 +18,10 @@ internal sealed class BlobIndex
     public IReadOnlyList<PackContents> Unindexed { get; private set; } = [];
 
     /// <summary>Every pack in the repository: for a backup, which looks for blobs that it need not store again.</summary>
-    public static async Task<BlobIndex> LoadAsync(BackupRepository repository, CancellationToken cancellationToken)
+    /// <param name="repository">The repository.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <param name="repair">Whether what is missing or damaged in index/ is written anew; not by those who only look.</param>
+    public static async Task<BlobIndex> LoadAsync(BackupRepository repository, CancellationToken cancellationToken, bool repair = true)
     {
         var index = new BlobIndex();
         var present = new HashSet<string>();
@@ -27,7 +30,7 @@ internal sealed class BlobIndex
             if (PackFormat.NameOf(found.Key) is { } name)
                 present.Add(name);
         }
-        await index.LoadAsync(repository, present, cancellationToken).ConfigureAwait(false);
+        await index.LoadAsync(repository, present, cancellationToken, repair).ConfigureAwait(false);
         return index;
     }
 
@@ -142,7 +145,8 @@ internal sealed class BlobIndex
         }
     }
 
-    private void Add(PackContents pack)
+    /// <summary>Adds a pack that is in it not yet.</summary>
+    public void Add(PackContents pack)
     {
         if (!_packs.TryAdd(pack.Name, pack.Size))
             return;

@@ -12,8 +12,32 @@ internal enum BlobState
 }
 
 /// <summary>Where blobs can still be read, once packs were checked and the blobs of damaged ones decoded one by one.</summary>
-internal sealed class BlobStates(BlobIndex index, IReadOnlySet<string> whole, IReadOnlyDictionary<string, HashSet<BlobId>> unreadable)
+internal sealed class BlobStates(BackupRepository repository, BlobIndex index, HashSet<string> whole, IReadOnlyDictionary<string, HashSet<BlobId>> unreadable)
 {
+    private readonly HashSet<string> _looked = [];
+
+    /// <summary>
+    /// Looks at packs that were not listed: a removal that is under way or was killed has them in the trash, from where readers take them;
+    /// or they were written since.
+    /// </summary>
+    public async Task LookAsync(IEnumerable<string> packs, CancellationToken cancellationToken)
+    {
+        foreach (var pack in packs.Where(p => !whole.Contains(p) && !unreadable.ContainsKey(p) && _looked.Add(p)))
+        {
+            if (await PackReader.VerifyNameAsync(repository.Storage, pack, cancellationToken).ConfigureAwait(false) != true)
+                continue;
+            try
+            {
+                index.Add(await PackReader.ReadContentsAsync(repository, pack, cancellationToken).ConfigureAwait(false));
+                whole.Add(pack);
+            }
+            catch (DbRecoveryException e) when (e.Id == ErrorIds.RepositoryCorrupt)
+            {
+                // gone again: as missing as it was
+            }
+        }
+    }
+
     /// <summary>The best place of a blob: in a whole pack, the present one before others, else unharmed in a damaged one; null where there is none.</summary>
     /// <param name="id">The blob.</param>
     /// <param name="present">The pack in which a backup looks for it.</param>

@@ -22,38 +22,39 @@ internal sealed class PackCheck(BackupRepository repository, ZstdLibrary? zstd, 
     private const int BufferSize = 4 << 20;
     private readonly ConcurrentBag<byte[]> _buffers = [];
 
-    /// <summary>Checks packs; those that the ledger knows unchanged only where all shall be read.</summary>
+    /// <summary>Checks packs; those that the ledger knows unchanged only where all shall be read. One that went away since it was listed is left out.</summary>
     public async Task<IReadOnlyList<PackState>> ExecuteAsync(IReadOnlyList<StorageObject> packs, ScrubLedger ledger, ScrubDepth depth, CancellationToken cancellationToken)
     {
         var known = ledger.Packs.ToDictionary(p => p.Name);
         var bad = ledger.Damaged.Select(d => d.Name).ToHashSet();
-        var states = new PackState[packs.Count];
+        var states = new PackState?[packs.Count];
         var options = new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancellationToken };
         using var codecs = new CodecPool(zstd);
         await Parallel.ForEachAsync(Enumerable.Range(0, packs.Count), options, async (i, token) =>
         {
             var name = PackFormat.NameOf(packs[i].Key)!;
             var trusted = depth == ScrubDepth.New && !bad.Contains(name) && known.GetValueOrDefault(name) is { } k && k.Size == packs[i].Size && k.ModifiedTicks == packs[i].ModifiedAt.UtcTicks;
-            states[i] = trusted
-                ? new PackState(name, packs[i].Size, packs[i].ModifiedAt, known[name].CheckedAt, true, null)
-                : new PackState(name, packs[i].Size, packs[i].ModifiedAt, clock.GetUtcNow(), false, await ReadAsync(name, packs[i].Size, depth == ScrubDepth.Decode, codecs, token).ConfigureAwait(false));
+            if (trusted)
+                states[i] = new PackState(name, packs[i].Size, packs[i].ModifiedAt, known[name].CheckedAt, true, null);
+            else if (await ReadAsync(name, packs[i].Size, depth == ScrubDepth.Decode, codecs, token).ConfigureAwait(false) is var (there, problem) && there)
+                states[i] = new PackState(name, packs[i].Size, packs[i].ModifiedAt, clock.GetUtcNow(), false, problem);
         }).ConfigureAwait(false);
-        return states;
+        return [.. states.OfType<PackState>()];
     }
 
-    private async Task<string?> ReadAsync(string name, long size, bool decode, CodecPool codecs, CancellationToken cancellationToken)
+    private async Task<(bool There, string? Problem)> ReadAsync(string name, long size, bool decode, CodecPool codecs, CancellationToken cancellationToken)
     {
         try
         {
             if (await HashAsync(name, cancellationToken).ConfigureAwait(false) is not { } hash)
-                return "the pack is missing";
+                return (false, null);
             if (hash != name)
-                return size < PackFormat.HeaderSize + PackFormat.FooterSize ? $"the pack is only {size} bytes long: it was truncated" : "the pack's bytes are not those that its name promises: it was altered or truncated";
-            return decode ? await DecodeAsync(name, codecs, cancellationToken).ConfigureAwait(false) : null;
+                return (true, size < PackFormat.HeaderSize + PackFormat.FooterSize ? $"the pack is only {size} bytes long: it was truncated" : "the pack's bytes are not those that its name promises: it was altered or truncated");
+            return (true, decode ? await DecodeAsync(name, codecs, cancellationToken).ConfigureAwait(false) : null);
         }
         catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryCorrupt or ErrorIds.RepositoryInvalid or ErrorIds.AccessDenied)
         {
-            return $"the pack cannot be read: {e.Message}";
+            return (true, $"the pack cannot be read: {e.Message}");
         }
     }
 

@@ -44,17 +44,18 @@ public sealed class RepositoryCare
     /// <param name="repository">The repository.</param>
     /// <param name="other">Another repository that may hold what this one lost; null for none. It is only read.</param>
     /// <param name="plan">Whether nothing is changed.</param>
+    /// <param name="giveUp">Whether backups whose manifests cannot be mended are ended, so that removal can go on.</param>
     /// <param name="progress">Progress.</param>
     /// <param name="cancellationToken">Cancels.</param>
-    /// <exception cref="DbRecoveryException">As <see cref="TestAsync"/>.</exception>
-    public Task<RepositoryRepairResult> RepairAsync(RepositoryDefinition repository, RepositoryDefinition? other, bool plan, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
+    /// <exception cref="DbRecoveryException">As <see cref="TestAsync"/>; and <see cref="ErrorIds.RepositoryBusy"/>: a removal is at work.</exception>
+    public Task<RepositoryRepairResult> RepairAsync(RepositoryDefinition repository, RepositoryDefinition? other, bool plan, bool giveUp, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
         Guarded(repository, async () =>
         {
             var from = other is null ? null : await _repositories.OpenExistingAsync(other, cancellationToken).ConfigureAwait(false);
             var (opened, header) = await HeaderRecovery.OpenAsync(plan ? ReadOnly(null) : _repositories, repository, cancellationToken).ConfigureAwait(false);
             if (from?.Storage.Location == opened.Storage.Location)
                 throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"'{repository.Path}' cannot be repaired from itself", "Name another repository that holds the same backups.", repository.Path);
-            return await new RepositoryRepair(opened, repository, from, header, _providers, _zstd, _clock, plan).ExecuteAsync(progress, cancellationToken).ConfigureAwait(false);
+            return await new RepositoryRepair(opened, repository, from, header, _providers, _zstd, _clock, plan, giveUp).ExecuteAsync(progress, cancellationToken).ConfigureAwait(false);
         });
 
     /// <summary>Copies a backup to another repository, which is made where there is none.</summary>

@@ -7,12 +7,13 @@ namespace DbRecovery.Engine.Backups;
 /// pointed there, and only then what is damaged goes away, to quarantine/. A plan goes the same way over a storage that drops what is written.
 /// </summary>
 internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDefinition definition, BackupRepository? other, RecoveredHeader? header,
-    Func<string, IDatabaseProvider> providers, ZstdLibrary? zstd, TimeProvider clock, bool plan)
+    Func<string, IDatabaseProvider> providers, ZstdLibrary? zstd, TimeProvider clock, bool plan, bool giveUp)
 {
     private const string Quarantine = "quarantine/";
     private readonly IRepositoryStorage _storage = repository.Storage is HeaderStorage wrapped ? wrapped.Inner : repository.Storage;
     private readonly List<RepositoryRepairAction> _actions = [];
     private readonly Dictionary<BlobId, PackReference> _new = [];
+    private readonly HashSet<string> _mended = [];
     /// <summary>Of those, what standard tools cannot read.</summary>
     private readonly HashSet<BlobId> _unportable = [];
     private int _rescued;
@@ -24,13 +25,18 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
     {
         var (started, at) = (clock.GetUtcNow(), Stopwatch.GetTimestamp());
         IReadOnlyList<RepositoryDamage> left;
-        var session = await WriterSession.BeginAsync(_storage, "repair", clock, cancellationToken).ConfigureAwait(false);
-        await using (session.ConfigureAwait(false))
+        // a removal must not take away what is just being mended, nor a repair bring back what was just removed
+        var hold = await UpkeepLock.TakeAsync(_storage, "a repair", new UpkeepOptions().SessionLimit, clock, cancellationToken).ConfigureAwait(false);
+        await using (hold.ConfigureAwait(false))
         {
+            var session = await WriterSession.BeginAsync(repository, "repair", clock, cancellationToken).ConfigureAwait(false);
+            await using var _ = session.ConfigureAwait(false);
             var found = await new RepositoryScrub(repository, definition, providers, zstd, clock).ExecuteAsync(ScrubDepth.New, header?.Damage, progress, cancellationToken).ConfigureAwait(false);
             await RepairHeaderAsync(cancellationToken).ConfigureAwait(false);
             await RepairPacksAsync(found, progress, cancellationToken).ConfigureAwait(false);
             await RepairManifestsAsync(found, progress, cancellationToken).ConfigureAwait(false);
+            if (giveUp)
+                await GiveUpAsync(found, cancellationToken).ConfigureAwait(false);
             await RepairIndexesAsync(found, cancellationToken).ConfigureAwait(false);
             await RepairDocumentsAsync(found, cancellationToken).ConfigureAwait(false);
             left = found.Report.Damage;
@@ -139,7 +145,7 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
     {
         var (manifest, _) = await ManifestStore.ReadAsync(repository, key, cancellationToken).ConfigureAwait(false);
         var text = $"backup {manifest.Id} points to the packs in which its blobs are now; page hashes that are lost are left out, so that the next increment after it reads all pages";
-        var kept = manifest with { Entries = [.. manifest.Entries.Select(e => e.PageHashes is { } h && h.Blobs.Any(b => IsLost(b.Blob, blobs)) ? e with { PageHashes = null } : e)] };
+        var kept = manifest.WithoutHashes(manifest.References().Select(r => r.Blob).Where(b => !_new.ContainsKey(b) && blobs.Find(b, null, false) is null).ToHashSet());
         var portable = true;
         var moved = kept.WithBlobs((pack, blob) =>
         {
@@ -160,8 +166,6 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
             await DoAsync(RepositoryRepairKind.RepointBackup, key, text, () => ManifestStore.ReplaceAsync(repository, moved, cancellationToken)).ConfigureAwait(false);
     }
 
-    private bool IsLost(string blob, BlobStates blobs) => BlobId.TryParse(blob, out var id) && !_new.ContainsKey(id) && blobs.Find(id, null, false) is null;
-
     private async Task RepairManifestsAsync(ScrubOutcome found, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         if (other is null)
@@ -178,9 +182,48 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
             {
                 continue; // the other one does not have it either; the damage stays named
             }
-            await QuarantineAsync(damage, cancellationToken).ConfigureAwait(false);
-            await DoAsync(RepositoryRepairKind.CopyBackup, damage.Key, $"backup {content.Info.Id} copied from '{other.Storage.Location}'",
-                () => plan ? Task.CompletedTask : new BackupCopy(content, repository, definition, zstd, clock).ExecuteAsync(progress, cancellationToken)).ConfigureAwait(false);
+            // the damaged one stays until the copy takes its place: what is not there would not be named as damaged
+            await QuarantineAsync(damage, k => CopyAsync(damage.Key, k, cancellationToken)).ConfigureAwait(false);
+            try
+            {
+                await DoAsync(RepositoryRepairKind.CopyBackup, damage.Key, $"backup {content.Info.Id} copied from '{other.Storage.Location}'",
+                    () => plan ? Task.CompletedTask : new BackupCopy(content, repository, definition, zstd, clock, replace: true).ExecuteAsync(progress, cancellationToken)).ConfigureAwait(false);
+                _mended.Add(damage.Key);
+            }
+            catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryCorrupt or ErrorIds.BackupVerifyFailed)
+            {
+                // damaged there, too
+            }
+        }
+    }
+
+    /// <summary>
+    /// Moves away the manifests that are still damaged. What only they refer to is from then on what nobody needs, and goes with the next
+    /// removal: nobody can know any more what that is, so this is done only where it is asked for.
+    /// </summary>
+    private async Task GiveUpAsync(ScrubOutcome found, CancellationToken cancellationToken)
+    {
+        foreach (var damage in found.Report.Damage.Where(d => d.Kind == RepositoryObjectKind.Manifest && !_mended.Contains(d.Key)))
+        {
+            // one of a newer version is no damage
+            if (!await IsDamagedAsync(damage.Key, cancellationToken).ConfigureAwait(false))
+                continue;
+            var to = QuarantineKey(damage.Key);
+            var ended = $"backup {BackupPaths.Named(damage.Key)} ends: its manifest cannot be read, and is moved to '{to}'. What only it needs goes with the next removal";
+            await DoAsync(RepositoryRepairKind.GiveUpBackup, damage.Key, ended, () => _storage.MoveAsync(damage.Key, to, cancellationToken)).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<bool> IsDamagedAsync(string key, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await ManifestStore.ReadAsync(repository, key, cancellationToken).ConfigureAwait(false);
+            return false;
+        }
+        catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryCorrupt or ErrorIds.RepositoryInvalid or ErrorIds.BackupNotFound)
+        {
+            return e.Id == ErrorIds.RepositoryCorrupt;
         }
     }
 
@@ -210,17 +253,19 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
                     break;
                 default:
                     if (damage.Kind == RepositoryObjectKind.Proof)
-                        await QuarantineAsync(damage, cancellationToken).ConfigureAwait(false);
+                        await QuarantineAsync(damage, to => _storage.MoveAsync(damage.Key, to, cancellationToken)).ConfigureAwait(false);
                     break;
             }
         }
     }
 
-    private Task QuarantineAsync(RepositoryDamage damage, CancellationToken cancellationToken)
+    private Task QuarantineAsync(RepositoryDamage damage, Func<string, Task> bring)
     {
-        var to = Quarantine + damage.Key.Replace('/', '_');
-        return DoAsync(RepositoryRepairKind.Quarantine, damage.Key, $"moved to '{to}': {damage.Problem}", () => _storage.MoveAsync(damage.Key, to, cancellationToken));
+        var to = QuarantineKey(damage.Key);
+        return DoAsync(RepositoryRepairKind.Quarantine, damage.Key, $"moved to '{to}': {damage.Problem}", () => bring(to));
     }
+
+    private static string QuarantineKey(string key) => Quarantine + key.Replace('/', '_');
 
     /// <summary>Copies an object; what the disk cannot give is left out at the place where it stops.</summary>
     private async Task CopyAsync(string from, string to, CancellationToken cancellationToken)

@@ -15,7 +15,8 @@ internal sealed record ScrubOutcome
 
 /// <summary>
 /// Reads a repository and says what is damaged: packs against their names, manifests and what they refer to, indexes, proofs, keys,
-/// header, and what does not belong there. Nothing is changed but the ledger and the report of the last check.
+/// header, and what does not belong there. Nothing is changed but the ledger and the report of the last check. What is in trash/, tmp/
+/// and quarantine/ is left out, but for packs in the trash that a backup still needs.
 /// </summary>
 internal sealed partial class RepositoryScrub(BackupRepository repository, RepositoryDefinition definition, Func<string, IDatabaseProvider> providers, ZstdLibrary? zstd, TimeProvider clock)
 {
@@ -105,7 +106,7 @@ internal sealed partial class RepositoryScrub(BackupRepository repository, Repos
         using var codecs = new CodecPool(zstd);
         foreach (var bad in states.Where(s => s.Problem is not null))
             unreadable[bad.Name] = await PackCheck.UnreadableAsync(repository, index.In(bad.Name), codecs, cancellationToken).ConfigureAwait(false);
-        return (index, new BlobStates(index, states.Where(s => s.Problem is null).Select(s => s.Name).ToHashSet(), unreadable));
+        return (index, new BlobStates(repository, index, states.Where(s => s.Problem is null).Select(s => s.Name).ToHashSet(), unreadable));
     }
 
     private async Task CheckManifestsAsync(List<StorageObject> objects, BlobStates blobs, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
@@ -120,6 +121,7 @@ internal sealed partial class RepositoryScrub(BackupRepository repository, Repos
                 var (manifest, bytes) = await ManifestStore.ReadAsync(repository, keys[i].Key, cancellationToken).ConfigureAwait(false);
                 _manifests.Add(keys[i].Key);
                 _referenced.UnionWith(manifest.Packs);
+                await blobs.LookAsync(manifest.Packs, cancellationToken).ConfigureAwait(false);
                 await NameAsync(ManifestDamage.Of(manifest, blobs), bytes, cancellationToken).ConfigureAwait(false);
             }
             catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryCorrupt or ErrorIds.RepositoryInvalid)
@@ -127,7 +129,7 @@ internal sealed partial class RepositoryScrub(BackupRepository repository, Repos
                 _damage.Add(new RepositoryDamage
                 {
                     Key = keys[i].Key, Kind = RepositoryObjectKind.Manifest, Problem = e.Message, Backups = [keys[i].Key.Split('/')[^2]],
-                    Remedy = "Repair it from another repository that holds the backup; else the backup is lost: take a new one, then remove this one.",
+                    Remedy = "Repair it from another repository that holds the backup; else the backup is lost: take a new one, then repair with give-up, so that removals can go on.",
                 });
             }
             catch (DbRecoveryException e) when (e.Id == ErrorIds.BackupNotFound)

@@ -38,7 +38,7 @@ internal sealed class BackupRemoval(BackupRepository repository, PruneRun run)
         try
         {
             var (restored, _) = await ManifestStore.ReadAsync(repository, key, cancellationToken).ConfigureAwait(false);
-            await PackReclaim.EnsureAsync(_storage, restored.Packs, cancellationToken).ConfigureAwait(false);
+            await PackReclaim.EnsureAsync(_storage, restored, cancellationToken).ConfigureAwait(false);
         }
         catch (DbRecoveryException)
         {

@@ -5,7 +5,7 @@ internal sealed class Leftovers(BackupRepository repository, PruneRun run, TimeS
 {
     private const int ManyIndexes = 16;
     private const long MaxIndexSize = 1L << 30;
-    // a test that mends page hashes writes packs without a session
+    // who only reads writes an index, a proof or a list without a session
     private static readonly TimeSpan LeastAge = TimeSpan.FromHours(1);
     private readonly IRepositoryStorage _storage = repository.Storage;
 

@@ -9,6 +9,7 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
     private const int ManySmall = 8;
     private readonly IRepositoryStorage _storage = repository.Storage;
     private readonly Dictionary<BlobId, PackReference> _moved = [];
+    private readonly HashSet<BlobId> _lost = [];
     /// <summary>Blobs that standard tools must be able to read, for a backup was made so.</summary>
     private readonly HashSet<BlobId> _portable = [.. mark.Manifests.Where(m => m.Manifest.Portable).SelectMany(m => m.Manifest.References()).Select(r => r.Blob)];
     private readonly byte[] _data = GC.AllocateUninitializedArray<byte>(PackFormat.MaxBlobSize);
@@ -61,12 +62,19 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
             // the newest backup is the one that will be restored: its blobs come together
             foreach (var (_, manifest) in mark.Manifests.OrderByDescending(m => m.Manifest.StartedAt))
             {
+                var data = manifest.References(data: true).ToHashSet();
                 foreach (var (pack, blob) in manifest.References())
                 {
                     if (!chosen.Contains(pack) || _moved.ContainsKey(blob))
                         continue;
-                    _moved[blob] = await ElsewhereAsync(index, chosen, blob, codec, cancellationToken).ConfigureAwait(false)
-                        ?? await CopyAsync(index, pack, blob, manifest.Id, packs, codec, cancellationToken).ConfigureAwait(false);
+                    var to = await ElsewhereAsync(index, chosen, blob, codec, cancellationToken).ConfigureAwait(false)
+                        ?? await CopyAsync(index, pack, blob, packs, codec, cancellationToken).ConfigureAwait(false);
+                    if (to is not null)
+                        _moved[blob] = to;
+                    else if (data.Contains((pack, blob)))
+                        throw RepositoryErrors.Corrupt(_storage, PackFormat.Key(pack), $"the blob {blob} of backup {manifest.Id} cannot be read; nothing was changed");
+                    else
+                        _lost.Add(blob);
                     progress?.Report(new OperationProgress("Repacking", manifest.Id, ++done, null));
                 }
             }
@@ -83,7 +91,7 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
     {
         if (session is not null)
             await session.AssertOpenAsync(cancellationToken).ConfigureAwait(false);
-        await PackReclaim.EnsureAsync(_storage, rewritten.Packs, cancellationToken).ConfigureAwait(false);
+        await PackReclaim.EnsureAsync(_storage, rewritten, cancellationToken).ConfigureAwait(false);
         // one that was removed meanwhile stays removed
         if (await _storage.StatAsync(key, cancellationToken).ConfigureAwait(false) is null)
             return;
@@ -94,7 +102,7 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
             await ManifestStore.WriteAsync(repository, old, CancellationToken.None, PutMode.Replace).ConfigureAwait(false);
             throw RepositoryErrors.Corrupt(_storage, key, "what was read back is not what was written; the old manifest was written again");
         }
-        await PackReclaim.EnsureAsync(_storage, rewritten.Packs, CancellationToken.None).ConfigureAwait(false);
+        await PackReclaim.EnsureAsync(_storage, rewritten, CancellationToken.None).ConfigureAwait(false);
         RewrittenBackups++;
     }
 
@@ -110,7 +118,7 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
         return null;
     }
 
-    private async Task<PackReference> CopyAsync(BlobIndex index, string pack, BlobId blob, string backup, PackWriter packs, CodecContext codec, CancellationToken cancellationToken)
+    private async Task<PackReference?> CopyAsync(BlobIndex index, string pack, BlobId blob, PackWriter packs, CodecContext codec, CancellationToken cancellationToken)
     {
         foreach (var location in index.Find(blob, pack))
         {
@@ -126,9 +134,9 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
                 ? await packs.AppendAsync(blob, _payload.AsMemory(0, good), data.Length, entry.PageSize, kind, cancellationToken).ConfigureAwait(false)
                 : await packs.AppendAsync(blob, data, data.Length, entry.PageSize, BlobCodec.Raw, cancellationToken).ConfigureAwait(false);
         }
-        throw RepositoryErrors.Corrupt(_storage, PackFormat.Key(pack), $"the blob {blob} of backup {backup} cannot be read; nothing was changed");
+        return null;
     }
 
     private BackupManifest Redirect(BackupManifest manifest, IReadOnlySet<string> chosen) =>
-        manifest.WithPacks((pack, blob) => chosen.Contains(pack) ? _moved[blob].Name! : pack);
+        manifest.WithoutHashes(_lost).WithPacks((pack, blob) => chosen.Contains(pack) ? _moved[blob].Name! : pack);
 }

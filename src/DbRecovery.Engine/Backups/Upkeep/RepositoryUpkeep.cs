@@ -122,6 +122,8 @@ public sealed class RepositoryUpkeep
             result = await RewriteAsync(repository, options, result, progress, cancellationToken).ConfigureAwait(false);
         await run.TrashAsync(cancellationToken).ConfigureAwait(false);
         await run.SweepAsync(cancellationToken).ConfigureAwait(false);
+        if (options.RotateEpochs && repository.Keys is { } keys)
+            result = result with { DroppedEpochs = await keys.DropUnusedEpochsAsync(cancellationToken).ConfigureAwait(false) };
         var leftovers = new Leftovers(repository, run, options.Grace);
         await leftovers.RemoveAsync(cancellationToken).ConfigureAwait(false);
         await leftovers.MergeIndexesAsync(cancellationToken).ConfigureAwait(false);
@@ -130,7 +132,7 @@ public sealed class RepositoryUpkeep
 
     private async Task<PruneResult> RewriteAsync(BackupRepository repository, UpkeepOptions options, PruneResult result, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        var session = await WriterSession.BeginAsync(repository.Storage, "repack", _clock, cancellationToken).ConfigureAwait(false);
+        var session = await WriterSession.BeginAsync(repository, "repack", _clock, cancellationToken).ConfigureAwait(false);
         await using (session.ConfigureAwait(false))
         {
             var mark = await RepositoryMark.ReadAsync(repository, null, cancellationToken).ConfigureAwait(false);

@@ -42,6 +42,24 @@ internal sealed class WriterSession : IAsyncDisposable
         return session;
     }
 
+    /// <summary>Begins a session, and makes sure that what it seals can be opened afterwards.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryBusy"/>: the keys were changed since the repository was opened.</exception>
+    public static async Task<WriterSession> BeginAsync(BackupRepository repository, string purpose, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var session = await BeginAsync(repository.Storage, purpose, clock, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (repository.Keys is { } keys)
+                await keys.AssertCurrentAsync(cancellationToken).ConfigureAwait(false);
+            return session;
+        }
+        catch
+        {
+            await session.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
     /// <summary>Begins a session that only one process at a time may have; null where another has it.</summary>
     public static async Task<WriterSession?> BeginExclusiveAsync(IRepositoryStorage storage, string name, ReadOnlyMemory<byte>? content, SessionOwner owner, CancellationToken cancellationToken)
     {
