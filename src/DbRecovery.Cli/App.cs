@@ -74,7 +74,7 @@ internal static class App
         }
         catch (DbRecoveryException e)
         {
-            ErrorText.Write(e, environment.Error);
+            ErrorText.Write(e, environment);
             return ExitCodes.Of(e);
         }
         catch (IOException e) when (environment is { OutIsTerminal: false } && IsBrokenPipe(e))

@@ -49,7 +49,7 @@ public static class ReportFile
     }
 
     private static DbRecoveryException Exists(string path, Exception? inner = null) =>
-        new(ErrorIds.TargetExists, ErrorKind.Refused, $"'{path}' exists", "Name another file, or allow replacing it with force.", path, inner);
+        new(ErrorIds.TargetExists, ErrorKind.Refused, $"'{path}' exists", "Name another file, or use --force (-Force) to replace it.", path, inner);
 
     private static DbRecoveryException Translate(Exception error, string path) => error switch
     {

@@ -7,9 +7,9 @@ public sealed partial class RecoveryRuntime
 {
     private RepositoryCare Care => new(Provider, _options.Clock, new SecretResolver(_options));
 
-    /// <summary>Checks a repository: what no earlier check has read, or every byte.</summary>
-    public Task<RepositoryReport> TestRepositoryAsync(RepositoryDefinition repository, bool full, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
-        => Care.TestAsync(repository, full, progress, cancellationToken);
+    /// <summary>Checks a repository: what no earlier check has read, every byte, or every blob, too.</summary>
+    public Task<RepositoryReport> TestRepositoryAsync(RepositoryDefinition repository, ScrubDepth depth, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+        => Care.TestAsync(repository, depth, progress, cancellationToken);
 
     /// <summary>Repairs a repository, from another one where that is given; or says what a repair would do.</summary>
     public Task<RepositoryRepairResult> RepairRepositoryAsync(RepositoryDefinition repository, RepositoryDefinition? other, bool plan, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)

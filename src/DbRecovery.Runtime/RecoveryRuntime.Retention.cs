@@ -38,7 +38,7 @@ public sealed partial class RecoveryRuntime
                 var reasons = RetentionPolicy.Protection(backup, all);
                 if (reasons.Count > 0 && !force)
                     throw new DbRecoveryException(ErrorIds.DataLossNotAllowed, ErrorKind.Refused, $"backup {backup.Id} of '{backup.Cluster}' must stay: {string.Join(", ", reasons)}",
-                        "Take and prove a newer backup first, or force its removal.", backup.Id);
+                        "Take and prove a newer backup first, or remove it with --force (-Force).", backup.Id);
                 decisions.Add(new RetentionDecision { Backup = backup, Keep = false, Reasons = [.. reasons.Select(r => $"forced: {r}")] });
             }
         }

@@ -85,6 +85,9 @@ public sealed partial class RecoveryRuntime
             $"{NearNames.Suggest(nameOrPath, [.. Model?.Repositories.Keys ?? []])} A path has a slash in it, such as ./{nameOrPath}.", nameOrPath);
     }
 
+    /// <summary>The repositories of the inventory.</summary>
+    public IReadOnlyList<RepositoryDefinition> GetRepositories() => [.. Model?.Repositories.Values ?? []];
+
     /// <summary>The repository that a cluster backs up to.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryInvalid"/>: none is configured.</exception>
     public RepositoryDefinition GetRepository(ClusterDefinition cluster) => RepositoryOf(cluster)

@@ -121,8 +121,7 @@ public abstract class DbCmdlet : PSCmdlet, IDisposable
     /// </summary>
     internal bool ShouldProcessAt(ConfirmImpact impact, string description, string question)
     {
-        var whatIf = MyInvocation.BoundParameters.ContainsKey("WhatIf") || GetVariableValue("WhatIfPreference") is true or SwitchParameter { IsPresent: true };
-        if (!whatIf && impact < ConfirmImpact.High && !MyInvocation.BoundParameters.ContainsKey("Confirm")
+        if (!IsWhatIf && impact < ConfirmImpact.High && !MyInvocation.BoundParameters.ContainsKey("Confirm")
             && GetVariableValue("ConfirmPreference") is ConfirmImpact preference && preference > impact)
             return true;
         return ShouldProcess(description, question, "DbRecovery");

@@ -67,7 +67,7 @@ internal static class KillSeries
     /// <summary>Nothing of a repository is hurt: it checks well to the last byte, its backups restore to what the database once was, and the sweep leaves nothing.</summary>
     public static void AssertWhole(Lab lab, Contents contents)
     {
-        var test = lab.DbRecovery(0, "repository", "test", "main", "--full").Object;
+        var test = lab.DbRecovery(0, "repository", "test", "main", "--decode").Object;
         Assert.True(test.GetProperty("passed").GetBoolean(), test.ToString());
         var ids = lab.DbRecovery(0, "backup", "list", "shop").Objects.Select(b => b.GetProperty("id").GetString()!).ToArray();
         Assert.NotEmpty(ids);

@@ -29,7 +29,7 @@ public sealed class RepositoryCareTests
         lab.DbRecovery(1, "repository", "repair", "main", "--from", other, "--plan");
         var repaired = lab.DbRecovery(0, "repository", "repair", "main", "--from", other, "--yes").Object;
         Assert.Equal((1, 0), (repaired.GetProperty("blobsRefilled").GetInt32(), repaired.GetProperty("blobsLost").GetInt32()));
-        lab.DbRecovery(0, "repository", "test", "main", "--full");
+        lab.DbRecovery(0, "repository", "test", "main", "--decode");
         Assert.True(lab.DbRecovery(0, "backup", "test", "shop", backup).Object.GetProperty("passed").GetBoolean());
     }
 

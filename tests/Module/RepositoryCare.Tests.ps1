@@ -5,7 +5,12 @@ BeforeAll {
     Import-Module "$root/DbRecovery.psd1" -Force
     $lab = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery-care-$([guid]::NewGuid())"
     New-Item -ItemType Directory $lab | Out-Null
-    & dotnet exec (Get-ChildItem "$root/tests/Workload/bin" -Recurse -Filter workload.dll | Sort-Object LastWriteTime | Select-Object -Last 1).FullName create "$lab/shop.db" --megabytes 3 --journal delete
+    $workload = "$root/artifacts/workload/workload$($IsWindows ? '.exe' : '')"
+    if (-not (Test-Path -LiteralPath $workload)) {
+        dotnet build "$root/tests/Workload" -c Release -o "$root/artifacts/workload" -v quiet | Out-Null
+        if ($LASTEXITCODE) { throw 'tests/Workload does not build' }
+    }
+    & $workload create "$lab/shop.db" --megabytes 3 --journal delete
     $target = @{ Path = "$lab/shop.db"; Repository = "$lab/repository" }
     $backup = New-DbBackup @target
 
@@ -30,6 +35,15 @@ Describe 'Repositories' {
         (Get-DbBackup -Repository "$lab/other" | Test-DbBackup).Passed | Should -BeTrue
         ($backup | Copy-DbBackup -Destination "$lab/other").Skipped | Should -BeTrue
     }
+    It 'hands copies and proofs on' {
+        $test = $backup | Copy-DbBackup -Destination "$lab/third" | Test-DbBackup
+        $test.Passed | Should -BeTrue
+        $test.Backup.Repository | Should -Be "$lab/third"
+        ($test | Restore-DbBackup -Destination "$lab/from-third.db").Path | Should -Be "$lab/from-third.db"
+        ($backup | Test-DbRepository).Repository | Should -Be "$lab/repository"
+        (Test-DbRepository "$lab/third" | Repair-DbRepository -WhatIf).Planned | Should -BeTrue
+        (Test-DbRepository "$lab/third" | Optimize-DbRepository).Location | Should -Be "$lab/third"
+    }
     It 'copies nothing with -WhatIf' {
         $backup | Copy-DbBackup -Destination "$lab/never" -WhatIf | Should -BeNullOrEmpty
         Test-Path "$lab/never" | Should -BeFalse
@@ -51,10 +65,15 @@ Describe 'Repositories' {
         $plan.Planned | Should -BeTrue
         $plan.BlobsRefilled | Should -Be 1
         Test-Path "$lab/repository/quarantine" | Should -BeFalse
+        $WhatIfPreference = $true
+        try { (Repair-DbRepository "$lab/repository" -From "$lab/other").Planned | Should -BeTrue }
+        finally { $WhatIfPreference = $false }
+        Test-Path "$lab/repository/quarantine" | Should -BeFalse
 
         $result = Repair-DbRepository "$lab/repository" -From "$lab/other" -Confirm:$false
         $result.Passed | Should -BeTrue
         (Test-DbRepository "$lab/repository" -Full).Passed | Should -BeTrue
+        (Test-DbRepository "$lab/repository" -Decode).Decoded | Should -BeTrue
         ($backup | Test-DbBackup).Passed | Should -BeTrue
     }
     It 'says what is wrong with a repository that is not there' {

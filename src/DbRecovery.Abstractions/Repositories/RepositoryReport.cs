@@ -36,6 +36,17 @@ public sealed record RepositoryDamage
     public required string Remedy { get; init; }
 }
 
+/// <summary>What a check of a repository reads.</summary>
+public enum ScrubDepth
+{
+    /// <summary>The packs that no earlier check has read, and everything else.</summary>
+    New,
+    /// <summary>Every byte of every pack, also what an earlier check has read.</summary>
+    Full,
+    /// <summary>Every byte, and every blob is decoded and compared with its id.</summary>
+    Decode,
+}
+
 /// <summary>The outcome of a check of a repository.</summary>
 public sealed record RepositoryReport
 {
@@ -49,6 +60,8 @@ public sealed record RepositoryReport
     public required TimeSpan Duration { get; init; }
     /// <summary>Whether every byte was read; else only what no earlier check had read.</summary>
     public required bool Full { get; init; }
+    /// <summary>Whether every blob was decoded, too.</summary>
+    public bool Decoded { get; init; }
     /// <summary>Objects read.</summary>
     public required int ObjectsChecked { get; init; }
     /// <summary>Bytes read.</summary>

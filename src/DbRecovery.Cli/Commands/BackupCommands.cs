@@ -4,19 +4,23 @@ using DbRecovery.Shells;
 
 namespace DbRecovery.Cli.Commands;
 
-/// <summary>backup new, run, list, test, restore.</summary>
+/// <summary>backup new, run, list, test, restore; copy and remove are beside it.</summary>
 internal static class BackupCommands
 {
     private static Option<string?> Repository() => Binder.Text("--repository", "name|path", "The repository. Else: the cluster's own.");
 
     public static void Add(RootCommand root, Binder bind)
     {
-        var group = new Verb("backup", "Takes, lists, proves and restores backups.", "dbrecovery backup new app", "dbrecovery backup test app");
+        var group = new Verb("backup", "Takes, lists, proves, restores, copies and removes backups.",
+            "dbrecovery backup new app --test", "dbrecovery backup run app --every 10s", "dbrecovery backup list app", "dbrecovery backup restore app --to ./copy.db",
+            "dbrecovery backup copy app --to ./other", "dbrecovery backup remove app --retention last=7,daily=30 --plan");
         group.Add(New(bind));
         group.Add(BackupRunCommand.Make(bind));
         group.Add(List(bind));
         group.Add(Test(bind));
         group.Add(Restore(bind));
+        group.Add(RepositoryCareCommands.Copy(bind));
+        group.Add(RemovalCommands.Remove(bind));
         root.Add(group);
     }
 
@@ -93,11 +97,11 @@ internal static class BackupCommands
     {
         var verb = new Verb("restore", "Restores a backup to a path, or to where the database is; with --table only a table or rows of it.", "dbrecovery backup restore app --to ./copy.db", "dbrecovery backup restore app 20261121T1015 --replace --yes",
             "dbrecovery backup restore app --table orders --where \"id in (1,2)\"", "dbrecovery backup restore app --table orders --apply missing,changed --plan",
-            "dbrecovery backup restore app --to ./copy.db --files --files-to ./copy-files");
+            "dbrecovery backup restore app --to ./copy.db --include-files --files-to ./copy-files");
         var (cluster, id, repository) = Selection(verb);
         var to = Binder.Text("--to", "path", "The path that shall hold the data. Else: where the cluster's database is.");
         var replace = Binder.Flag("--replace", "Allows replacing a file that is there; it is kept beside the new one.", "--force");
-        var files = Binder.Flag("--files", "Restores the files that belong to the database, too; what is at their places is kept beside them.");
+        var files = Binder.Flag("--include-files", "Restores the files that belong to the database, too; what is at their places is kept beside them.", "--files");
         var filesTo = Binder.Text("--files-to", "folder", "The folder that gets those files. Else: where they were.");
         var yes = Binder.Flag("--yes", "Replaces without asking. Needed where nobody can be asked.", "-y");
         foreach (var option in new Option[] { to, replace, files, filesTo, yes })
@@ -106,13 +110,21 @@ internal static class BackupCommands
         bind.To(verb, async (session, parsed, token) =>
         {
             rows.Check(parsed);
+            if (rows.Wanted(parsed) && (parsed.GetValue(files) || parsed.GetValue(filesTo) is not null))
+                throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, "files that belong to the database have no place beside --table", "Restore them with the whole backup: leave --table out.", "--include-files");
             var backup = await OneAsync(session, parsed.GetValue(cluster)!, parsed.GetValue(id), parsed.GetValue(repository), token);
             var destination = parsed.GetValue(to) is { } path ? Path.GetFullPath(path) : null;
             if (rows.Wanted(parsed))
                 return await rows.RunAsync(session, parsed, backup, destination, force: parsed.GetValue(replace), yes: parsed.GetValue(yes), token);
             var place = destination ?? backup.Definition?.Nodes.FirstOrDefault(n => n.Name == backup.Node)?.Path ?? $"the place of {backup.Cluster}";
-            if (parsed.GetValue(replace) && (destination is null || File.Exists(destination))
-                && !await session.AgreedAsync(parsed.GetValue(yes), $"Restore backup {backup.Id} of '{backup.Cluster}' ({SizeText.Size(backup.SizeBytes)}, {SizeText.Moment(backup.FinishedAt)}) in the place of '{place}'.", token))
+            var there = File.Exists(place);
+            var text = $"Restore backup {backup.Id} of '{backup.Cluster}' ({SizeText.Size(backup.SizeBytes)}, {SizeText.Moment(backup.FinishedAt)}) {(there ? "in the place of" : "to")} '{place}'.";
+            if (rows.Plan(parsed))
+            {
+                session.Say(text + (there && !parsed.GetValue(replace) ? " The file is there: this needs --replace." : "") + " Nothing was changed.");
+                return ExitCodes.Done;
+            }
+            if (parsed.GetValue(replace) && (destination is null || there) && !await session.AgreedAsync(parsed.GetValue(yes), text, token))
                 return ExitCodes.Refused;
             var result = await session.Runtime.RestoreBackupAsync(backup, destination, parsed.GetValue(replace), parsed.GetValue(files), parsed.GetValue(filesTo) is { } folder ? Path.GetFullPath(folder) : null, session.Progress, token);
             session.Progress.Clear();

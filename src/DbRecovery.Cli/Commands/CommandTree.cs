@@ -29,13 +29,11 @@ internal static class CommandTree
         RunbookCommands.Add(root, bind);
         IncidentCommands.Add(root, bind);
         BackupCommands.Add(root, bind);
-        ReportCommand.Add(root, bind);
-        RemovalCommands.Add(root, bind);
-        DrillCommands.Add(root, bind);
-        RepositoryCareCommands.Add(root, bind);
-        RepositoryKeyCommands.Add(root, bind);
+        RepositoryCommands.Add(root, bind);
         SalvageCommand.Add(root, bind);
-        var inventory = new Verb("inventory", "Checks the inventory.");
+        DrillCommands.Add(root, bind);
+        ReportCommand.Add(root, bind);
+        var inventory = new Verb("inventory", "Checks the inventory.", "dbrecovery inventory lint");
         var lint = new Verb("lint", "Checks the inventory file: each finding with file, line, column and what would be right.", "dbrecovery inventory lint --inventory ./dbrecovery.yml");
         bind.To(lint, (session, _, _) =>
         {
@@ -67,7 +65,7 @@ internal sealed class Binder(AppEnvironment environment, CommonOptions common)
     public static Argument<string> One(string name, string description) => new(name) { Description = description };
 
     /// <summary>An option with a value.</summary>
-    public static Option<string?> Text(string name, string help, string description) => new(name) { HelpName = help, Description = description };
+    public static Option<string?> Text(string name, string help, string description, params string[] aliases) => new(name, aliases) { HelpName = help, Description = description };
 
     /// <summary>An option without a value.</summary>
     public static Option<bool> Flag(string name, string description, params string[] aliases) => new(name, aliases) { Description = description };

@@ -30,7 +30,7 @@ internal sealed class HelpAction(TextWriter output) : SynchronousCommandLineActi
         if (command is Verb { Examples.Count: > 0 } verb)
             Lines("Examples", verb.Examples);
         else if (command is RootCommand)
-            Lines("Examples", ["dbrecovery health app", "dbrecovery recover app --plan", "dbrecovery recover app --yes", "dbrecovery incident show latest"]);
+            Lines("Examples", ["dbrecovery health app", "dbrecovery recover app --plan", "dbrecovery recover app --yes", "dbrecovery backup new app --test", "dbrecovery drill app", "dbrecovery report --to report.html"]);
         Lines("Exit codes", ["0 healthy or done   1 fault found   2 usage   3 failed   4 refused   130 cancelled"]);
         return ExitCodes.Done;
     }

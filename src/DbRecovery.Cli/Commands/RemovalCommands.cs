@@ -7,22 +7,7 @@ namespace DbRecovery.Cli.Commands;
 /// <summary>backup remove, repository prune.</summary>
 internal static class RemovalCommands
 {
-    public static void Add(RootCommand root, Binder bind)
-    {
-        Group(root, "backup", "Takes, lists, proves and restores backups.").Add(Remove(bind));
-        Group(root, "repository", "Keeps repositories up.").Add(Prune(bind));
-    }
-
-    private static Command Group(RootCommand root, string name, string description)
-    {
-        if (root.Subcommands.FirstOrDefault(c => c.Name == name) is { } there)
-            return there;
-        var group = new Verb(name, description);
-        root.Add(group);
-        return group;
-    }
-
-    private static Verb Remove(Binder bind)
+    public static Verb Remove(Binder bind)
     {
         var verb = new Verb("remove", "Removes backups: those named, or those that a retention rule does not keep.", "dbrecovery backup remove app --plan",
             "dbrecovery backup remove app --retention last=7,daily=30 --yes", "dbrecovery backup remove app 20261121T101500Z-1a2b3c", "dbrecovery backup remove app --undo 20261121T101500Z-1a2b3c");
@@ -72,7 +57,7 @@ internal static class RemovalCommands
         return ExitCodes.Done;
     }
 
-    private static Verb Prune(Binder bind)
+    public static Verb Prune(Binder bind)
     {
         var verb = new Verb("prune", "Removes what no backup needs: first to the trash, and when the grace is over for good.", "dbrecovery repository prune main", "dbrecovery repository prune /backup/dbrecovery --repack --plan");
         var repository = Binder.One("repository", "The repository: its name in the inventory, or its path.");

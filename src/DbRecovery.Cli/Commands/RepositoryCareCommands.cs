@@ -8,34 +8,20 @@ namespace DbRecovery.Cli.Commands;
 /// <summary>repository test, repository repair, backup copy.</summary>
 internal static class RepositoryCareCommands
 {
-    public static void Add(RootCommand root, Binder bind)
-    {
-        var repository = Group(root, "repository", () => new Verb("repository", "Checks, repairs and looks after backup repositories.", "dbrecovery repository test main", "dbrecovery repository repair main --plan"));
-        repository.Add(Test(bind));
-        repository.Add(Repair(bind));
-        Group(root, "backup", () => new Verb("backup", "Copies backups.", "dbrecovery backup copy app --to other")).Add(Copy(bind));
-    }
-
-    private static Command Group(RootCommand root, string name, Func<Verb> make)
-    {
-        if (root.Subcommands.FirstOrDefault(c => c.Name == name) is { } there)
-            return there;
-        var group = make();
-        root.Add(group);
-        return group;
-    }
-
-    private static Verb Test(Binder bind)
+    public static Verb Test(Binder bind)
     {
         var verb = new Verb("test", "Reads a repository and says what is damaged, and which backups and tables that hits. Exit code 1 where something is.",
-            "dbrecovery repository test main", "dbrecovery repository test /backup/dbrecovery --full");
+            "dbrecovery repository test main", "dbrecovery repository test /backup/dbrecovery --full", "dbrecovery repository test main --decode");
         var repository = Binder.One("repository", "The repository: its name in the inventory, or its path.");
-        var full = Binder.Flag("--full", "Reads every pack and decodes every blob, also what an earlier check has read.");
+        var full = Binder.Flag("--full", "Reads every byte of every pack, also what an earlier check has read.");
+        var decode = Binder.Flag("--decode", "As --full, and decodes every blob: slower, and finds what was wrong before it was written.");
         verb.Add(repository);
         verb.Add(full);
+        verb.Add(decode);
         bind.To(verb, async (session, parsed, token) =>
         {
-            var report = await session.Runtime.TestRepositoryAsync(Find(session, parsed.GetValue(repository)!), parsed.GetValue(full), session.Progress, token);
+            var depth = parsed.GetValue(decode) ? ScrubDepth.Decode : parsed.GetValue(full) ? ScrubDepth.Full : ScrubDepth.New;
+            var report = await session.Runtime.TestRepositoryAsync(Find(session, parsed.GetValue(repository)!), depth, session.Progress, token);
             session.Progress.Clear();
             session.Output.WriteAll([report], "");
             session.Output.WriteBelow(width => Text(report.Damage, width));
@@ -44,7 +30,7 @@ internal static class RepositoryCareCommands
         return verb;
     }
 
-    private static Verb Repair(Binder bind)
+    public static Verb Repair(Binder bind)
     {
         var verb = new Verb("repair", "Mends a repository: stores what is unharmed anew, fills in what is lost, points backups there, moves what is damaged to quarantine/. Exit code 1 where damage is left.",
             "dbrecovery repository repair main --plan", "dbrecovery repository repair main --from /mnt/other --yes");
@@ -72,7 +58,7 @@ internal static class RepositoryCareCommands
         return verb;
     }
 
-    private static Verb Copy(Binder bind)
+    public static Verb Copy(Binder bind)
     {
         var verb = new Verb("copy", "Copies backups to another repository and checks what arrived.", "dbrecovery backup copy app --to /mnt/other", "dbrecovery backup copy app 20261121T1015 --to other", "dbrecovery backup copy app --all --to other");
         var cluster = Binder.One("cluster", "The cluster.");

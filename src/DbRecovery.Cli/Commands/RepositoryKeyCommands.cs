@@ -7,22 +7,13 @@ namespace DbRecovery.Cli.Commands;
 /// <summary>repository key list, add, remove, rotate.</summary>
 internal static class RepositoryKeyCommands
 {
-    public static void Add(RootCommand root, Binder bind)
+    public static Verb Make(Binder bind)
     {
-        var group = new Verb("key", "Lists and changes the keys of an encrypted repository.", "dbrecovery repository key list main", "dbrecovery repository key add main --label escrow --generate-key-file ./escrow.key");
+        var group = new Verb("key", "Lists and changes the keys of an encrypted repository.", "dbrecovery repository key list main", "dbrecovery repository key add main --label escrow --new-key-file ./escrow.key");
         group.Add(List(bind));
         group.Add(Add(bind));
         group.Add(Remove(bind));
         group.Add(Rotate(bind));
-        Group(root).Add(group);
-    }
-
-    private static Command Group(RootCommand root)
-    {
-        if (root.Subcommands.FirstOrDefault(c => c.Name == "repository") is { } there)
-            return there;
-        var group = new Verb("repository", "Looks after repositories of backups.", "dbrecovery repository key list main");
-        root.Add(group);
         return group;
     }
 
@@ -45,13 +36,13 @@ internal static class RepositoryKeyCommands
 
     private static Verb Add(Binder bind)
     {
-        var verb = new Verb("add", "Adds a key that opens the repository beside those that it has.", "dbrecovery repository key add main --label vault --passphrase-env VAULT_KEY", "dbrecovery repository key add main --label escrow --generate-key-file ./escrow.key");
+        var verb = new Verb("add", "Adds a key that opens the repository beside those that it has.", "dbrecovery repository key add main --label vault --passphrase-env VAULT_KEY", "dbrecovery repository key add main --label escrow --new-key-file ./escrow.key");
         var repository = Repository();
         var label = new Option<string>("--label") { HelpName = "text", Description = "The key's label, unique in the repository.", Required = true };
         var variable = Binder.Text("--passphrase-env", "name", "The environment variable that holds the passphrase.");
         var file = Binder.Text("--passphrase-file", "file", "The file that holds the passphrase.");
         var keyFile = Binder.Text("--key-file", "file", "A file of at least 32 random bytes that others may not read.");
-        var made = Binder.Text("--generate-key-file", "file", "Makes a key file of that name, which only its owner may read.");
+        var made = Binder.Text("--new-key-file", "file", "Makes a key file of that name, which only its owner may read.", "--generate-key-file");
         verb.Add(repository);
         foreach (var option in new Option[] { label, variable, file, keyFile, made })
             verb.Add(option);

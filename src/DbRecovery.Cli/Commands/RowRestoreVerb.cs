@@ -12,8 +12,8 @@ internal sealed class RowRestoreVerb
     private readonly Option<string[]> _key = new("--key") { HelpName = "value", Description = "Only the row with this primary key; once a row. The values of a key of several columns have commas between." };
     private readonly Option<string?> _staging = Binder.Text("--staging-table", "name", "A new table in the database that gets the backup's rows, to look at.");
     private readonly Option<string?> _apply = Binder.Text("--apply", "kinds", "The differences that are written: missing,changed, and added, which deletes rows that only the database has.");
-    private readonly Option<string?> _undo = Binder.Text("--undo", "file", "The new file of the script that undoes what is written. Else: beside the database.");
-    private readonly Option<bool> _plan = Binder.Flag("--plan", "Compares, prints what would be written, and changes nothing.");
+    private readonly Option<string?> _undo = Binder.Text("--undo-script", "file", "The new file of the script that undoes what is written. Else: beside the database.", "--undo");
+    private readonly Option<bool> _plan = Binder.Flag("--plan", "Says what would be written, and changes nothing.");
 
     public RowRestoreVerb(Verb verb)
     {
@@ -24,12 +24,15 @@ internal sealed class RowRestoreVerb
     /// <summary>Whether rows are meant, rather than the whole.</summary>
     public bool Wanted(ParseResult parsed) => parsed.GetValue(_table) is not null;
 
+    /// <summary>Whether only a plan is wanted.</summary>
+    public bool Plan(ParseResult parsed) => parsed.GetValue(_plan);
+
     /// <summary>Demands that the other options come with a table.</summary>
     public void Check(ParseResult parsed)
     {
         if (Wanted(parsed))
             return;
-        foreach (var option in new Option[] { _where, _key, _staging, _apply, _undo, _plan })
+        foreach (var option in new Option[] { _where, _key, _staging, _apply, _undo })
             if (parsed.GetResult(option) is { Implicit: false })
                 throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"{option.Name} is about rows, and no table was named", "Name it with --table.", option.Name);
     }
@@ -55,7 +58,7 @@ internal sealed class RowRestoreVerb
                 session.Progress.Clear();
                 if (parsed.GetValue(_plan))
                 {
-                    session.Output.WriteOne(plan, (p, _) => RowText.Of(p));
+                    session.Output.WriteOne(plan, (p, width) => TextLayout.Wrap(RowText.Of(p), width));
                     return false;
                 }
                 refused = !await session.AgreedAsync(yes, RowText.Of(plan), cancel);

@@ -36,12 +36,12 @@ internal sealed class Session : IDisposable
     public int Report(DbRecoveryException error)
     {
         Progress.Clear();
-        ErrorText.Write(error, _environment.Error);
+        ErrorText.Write(error, _environment);
         return ExitCodes.Of(error);
     }
 
     /// <summary>Writes a line for people on the error stream.</summary>
-    public void Say(string text) => _environment.Error.WriteLine(text);
+    public void Say(string text) => ErrorText.WriteLine(text, _environment);
 
     /// <summary>Whether somebody can be asked.</summary>
     public bool CanAsk => _environment is { InIsTerminal: true, ErrorIsTerminal: true };

@@ -70,7 +70,7 @@ internal static class Tables
         },
         nameof(RetentionDecision) => new TableColumn<RetentionDecision>[]
         {
-            new("Id", d => d.Backup.Id), new("Cluster", d => d.Backup.Cluster), new("Kind", d => d.Backup.Kind.ToString()), new("Finished", d => SizeText.Moment(d.Backup.FinishedAt)),
+            new("Id", d => d.Backup.Id), new("Cluster", d => d.Backup.Cluster), new("Kind", d => d.Backup.Kind.ToString()),
             new("Decision", d => d.Keep ? "keep" : d.Removed ? "removed" : "remove"), new("Because", d => d.Reasons.Count == 0 ? "no rule keeps it" : string.Join(", ", d.Reasons)),
         },
         nameof(PruneResult) => new TableColumn<PruneResult>[]
@@ -141,7 +141,7 @@ internal static class Tables
         console.Profile.Width = width;
         var table = new Table { Border = TableBorder.Minimal };
         foreach (var column in columns)
-            table.AddColumn(new Spectre.Console.TableColumn(new Text(column.Heading, new Style(decoration: color ? Decoration.Bold : Decoration.None))) { Alignment = column.Right ? Justify.Right : Justify.Left });
+            table.AddColumn(new Spectre.Console.TableColumn(new Text(column.Heading, new Style(decoration: color ? Decoration.Bold : Decoration.None))) { Alignment = column.Right ? Justify.Right : Justify.Left, NoWrap = column.Heading is "Id" or "Backup" });
         foreach (var value in values)
             table.AddRow(columns.Select(c => new Text(c.Cell(value), color ? StyleOf(c.Cell(value)) : null)));
         console.Write(table);

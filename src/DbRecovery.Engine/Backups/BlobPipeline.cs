@@ -199,7 +199,7 @@ internal sealed class BlobPipeline : IAsyncDisposable
     {
         foreach (var location in _index.Find(pending.Id))
         {
-            if (_portable && location.Entry.Codec is not (BlobCodec.Raw or BlobCodec.Gzip))
+            if (_portable && !location.Entry.IsPortable)
                 continue;
             if (pending.Compared && _parentPacks.Contains(location.Pack))
                 return new PackReference(location.Pack);

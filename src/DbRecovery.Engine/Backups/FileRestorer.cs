@@ -4,7 +4,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace DbRecovery.Engine.Backups;
 
-/// <summary>Writes a backup's files: blobs decoded and checked on every core, each written at its place.</summary>
+/// <summary>
+/// Writes a backup's files: blobs decoded and checked on every core, each written at its place. That they were put together rightly, the
+/// digest of each file shows: it is made of the hashes by which the blobs were checked, so that nothing is read or hashed twice.
+/// </summary>
 internal sealed class FileRestorer
 {
     private const long WritebackStep = 8 << 20;
@@ -92,7 +95,7 @@ internal sealed class FileRestorer
     {
         var (first, blob) = runs[0];
         BlobId.TryParse(blob.Blob, out var id);
-        var (buffer, length) = await ReadBlobAsync(first.Entry, blob, id, cancellationToken).ConfigureAwait(false);
+        var (buffer, length, digests, unit) = await ReadBlobAsync(first.Entry, blob, id, cancellationToken).ConfigureAwait(false);
         try
         {
             foreach (var (file, run) in runs)
@@ -100,11 +103,13 @@ internal sealed class FileRestorer
                 if (run.OffsetInBlob + run.Length > length)
                     throw RepositoryErrors.Corrupt(_backup.Repository.Storage, _backup.Info.Id, $"a run of '{file.Entry.Entry.Path}' reaches past its blob {run.Blob}");
                 RandomAccess.Write(file.Open(), buffer.AsSpan(run.OffsetInBlob, (int)run.Length), run.FileOffset);
+                file.Hashes?.Take(run, buffer.AsSpan(0, length), digests, unit);
             }
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
+            ArrayPool<byte>.Shared.Return(digests);
         }
         foreach (var (file, run) in runs)
             await RunDoneAsync(file, run, cancellationToken).ConfigureAwait(false);
@@ -120,7 +125,7 @@ internal sealed class FileRestorer
             await FinishAsync(file, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<(byte[] Buffer, int Length)> ReadBlobAsync(ManifestEntry entry, ManifestRun run, BlobId id, CancellationToken cancellationToken)
+    private async Task<(byte[] Buffer, int Length, byte[] Digests, int Unit)> ReadBlobAsync(ManifestEntry entry, ManifestRun run, BlobId id, CancellationToken cancellationToken)
     {
         var pack = _backup.Manifest.Packs[run.Pack];
         var codec = _codecs.Rent();
@@ -131,7 +136,13 @@ internal sealed class FileRestorer
             {
                 var buffer = ArrayPool<byte>.Shared.Rent(location.Entry.RawLength);
                 if (await PackReader.TryReadBlobAsync(_backup.Repository, location, codec, buffer.AsMemory(0, location.Entry.RawLength), cancellationToken).ConfigureAwait(false))
-                    return (buffer, location.Entry.RawLength);
+                {
+                    // the codec is the next one's as soon as it is given back
+                    var size = Sha256BlobIdentity.PageCount(location.Entry.RawLength, location.Entry.PageSize) * Sha256BlobIdentity.DigestSize;
+                    var digests = ArrayPool<byte>.Shared.Rent(size);
+                    codec.ScratchOf(size).CopyTo(digests);
+                    return (buffer, location.Entry.RawLength, digests, location.Entry.PageSize);
+                }
                 ArrayPool<byte>.Shared.Return(buffer);
             }
         }
@@ -148,6 +159,8 @@ internal sealed class FileRestorer
     {
         if (RandomAccess.GetLength(file.Open()) != file.Entry.Size)
             throw new DbRecoveryException(ErrorIds.RestoreFailed, ErrorKind.Failed, $"'{file.Place}' is not {file.Entry.Size} bytes long after it was written", target: file.Place);
+        if (file.Hashes is { } hashes && hashes.Digest() != file.Entry.Digest)
+            throw RepositoryErrors.Corrupt(_backup.Repository.Storage, _backup.Info.Id, $"the blobs of '{file.Entry.Entry.Path}' are whole, but together they are not the file that was backed up");
         SetOwnership(file.Place, file.Entry.Entry);
         // a long sync must not hold a cancellation up; the handle stays open until it ends
         if (_durable)
@@ -178,6 +191,8 @@ internal sealed class FileRestorer
 
         public ManifestEntry Entry { get; } = entry;
         public string Place { get; } = place;
+        /// <summary>The hashes of what is written; null where the manifest has no digest to compare with.</summary>
+        public WrittenHashes? Hashes { get; } = WrittenHashes.For(entry);
 
         public SafeFileHandle Open()
         {

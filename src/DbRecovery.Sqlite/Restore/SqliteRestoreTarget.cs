@@ -19,7 +19,7 @@ internal sealed class SqliteRestoreTarget(TimeProvider clock) : IRestoreTarget
             throw new DbRecoveryException(ErrorIds.TargetExists, ErrorKind.Refused, $"{destination} is a folder", "Give the path of the file that shall hold the database.", destination);
         var there = SwapPlan.JournalSuffixes.Prepend("").Select(s => path + s).Where(File.Exists).ToList();
         if (there.Count > 0 && !replace)
-            throw new DbRecoveryException(ErrorIds.TargetExists, ErrorKind.Refused, $"{there[0]} exists", "Choose another destination, or ask for it to be replaced: it is kept beside the new one.", path);
+            throw new DbRecoveryException(ErrorIds.TargetExists, ErrorKind.Refused, $"{there[0]} exists", "Choose another destination, or use --replace (-Force): what is there is kept beside the new one.", path);
         CheckSpace(backup.Info.SizeBytes, folder);
         return Task.FromResult<IRestoreSession>(new SqliteRestoreSession(path, CreateStaging(path, folder), replace, clock));
     }
@@ -85,7 +85,7 @@ internal sealed class SqliteRestoreSession(string destination, OwnedFolder stagi
                 throw Appeared(null);
             var swap = new SqliteFileSwap(clock);
             var node = new NodeDefinition { Name = Path.GetFileName(destination), Path = destination };
-            var old = await swap.SwapAsync(node, staged, keep, LockTimeout, cancellationToken).ConfigureAwait(false);
+            var old = await swap.SwapAsync(node, staged, keep, LockTimeout, null, cancellationToken).ConfigureAwait(false);
             return old ?? (Directory.Exists(keep) ? keep : null);
         }
         cancellationToken.ThrowIfCancellationRequested();

@@ -55,7 +55,19 @@ internal sealed class RecordedDifferences : IDisposable
     {
         using var rows = new Statement(connection, $"SELECT * FROM {Schema}.seen ORDER BY n{(backwards ? " DESC" : "")}");
         while (rows.Step())
-            yield return ((long)rows.Value(0).ToObject()!, (RowDifferenceKind)(long)rows.Value(1).ToObject()!, rows.Values(2, KeyCount), rows.Values(2 + KeyCount, ValueCount));
+            yield return At(rows);
+    }
+
+    /// <summary>Reads some of what was recorded, in the order of the numbers given.</summary>
+    internal IEnumerable<(long Number, RowDifferenceKind Kind, RowValue[] Key, RowValue[] Row)> Read(SqliteConnection connection, IEnumerable<long> numbers)
+    {
+        using var row = new Statement(connection, $"SELECT * FROM {Schema}.seen WHERE n = ?1");
+        foreach (var number in numbers)
+        {
+            row.Bind(RowValue.Of(number));
+            if (row.Step())
+                yield return At(row);
+        }
     }
 
     /// <inheritdoc/>
@@ -64,4 +76,7 @@ internal sealed class RecordedDifferences : IDisposable
         _insert.Dispose();
         _connection.Dispose();
     }
+
+    private (long Number, RowDifferenceKind Kind, RowValue[] Key, RowValue[] Row) At(Statement row) =>
+        ((long)row.Value(0).ToObject()!, (RowDifferenceKind)(long)row.Value(1).ToObject()!, row.Values(2, KeyCount), row.Values(2 + KeyCount, ValueCount));
 }

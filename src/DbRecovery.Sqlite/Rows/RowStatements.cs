@@ -2,7 +2,10 @@ using DbRecovery.Sqlite.Native;
 
 namespace DbRecovery.Sqlite.Rows;
 
-/// <summary>The statements that write rows: the plan shows them and the writer carries them out.</summary>
+/// <summary>
+/// The statements that write rows: the plan shows them and the writer carries them out. Each says ABORT: a constraint may be declared
+/// ON CONFLICT REPLACE, and would delete rows that nobody has compared, without a word.
+/// </summary>
 internal sealed class RowStatements(RowMatch match)
 {
     private readonly string _from = $"FROM {match.StagedName} s WHERE {match.KeyIs("s.")}";
@@ -12,7 +15,7 @@ internal sealed class RowStatements(RowMatch match)
 
     internal string Delete => $"DELETE FROM {match.LiveName} WHERE {match.KeyIs()}";
 
-    internal string Insert => $"INSERT INTO {match.LiveName} ({TableSchema.List(match.Inserted)}) SELECT {TableSchema.List(match.Inserted, "s.")} {_from}";
+    internal string Insert => $"INSERT OR ABORT INTO {match.LiveName} ({TableSchema.List(match.Inserted)}) SELECT {TableSchema.List(match.Inserted, "s.")} {_from}";
 
     internal string Update
     {
@@ -21,8 +24,8 @@ internal sealed class RowStatements(RowMatch match)
             // the row's number is the key: it is the same on both sides
             var columns = match.Common.Where(c => !(match.Live is { KeyIsRowId: true } live && TableSchema.SameName(live.PrimaryKey[0], c))).ToList();
             return columns.Count == 1
-                ? $"UPDATE {match.LiveName} SET {SqlText.Quote(columns[0])} = (SELECT {TableSchema.List(columns, "s.")} {_from}) WHERE {match.KeyIs()}"
-                : $"UPDATE {match.LiveName} SET ({TableSchema.List(columns)}) = (SELECT {TableSchema.List(columns, "s.")} {_from}) WHERE {match.KeyIs()}";
+                ? $"UPDATE OR ABORT {match.LiveName} SET {SqlText.Quote(columns[0])} = (SELECT {TableSchema.List(columns, "s.")} {_from}) WHERE {match.KeyIs()}"
+                : $"UPDATE OR ABORT {match.LiveName} SET ({TableSchema.List(columns)}) = (SELECT {TableSchema.List(columns, "s.")} {_from}) WHERE {match.KeyIs()}";
         }
     }
 

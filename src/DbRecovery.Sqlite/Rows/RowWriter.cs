@@ -18,6 +18,7 @@ internal sealed class RowWriter(SqliteConnection connection, RowMatch match, Rec
     private const int NamedRows = 5;
     private readonly RowStatements _statements = new(match);
     private readonly HashSet<long> _skipped = [];
+    private readonly List<long> _late = [];
     private readonly List<string> _notes = [];
 
     /// <summary>Writes.</summary>
@@ -43,7 +44,7 @@ internal sealed class RowWriter(SqliteConnection connection, RowMatch match, Rec
             WriteRows(cancellationToken);
             var live = match.Live ?? TableSchema.Read(connection, match.Backup.Name, "the database")!;
             using var undo = new UndoScript(undoScript, match, live);
-            undo.Write(connection, seen, _skipped, (before, Sequence()), about);
+            undo.Write(connection, seen, _skipped, _late, (before, Sequence()), about);
             RequireNoNew(violations, Violations(live.Name));
             cancellationToken.ThrowIfCancellationRequested();
             undo.Keep(); // whatever becomes of the commit: a script that does not fit refuses by itself
@@ -127,20 +128,27 @@ internal sealed class RowWriter(SqliteConnection connection, RowMatch match, Rec
         if (seen.Count(kind) == 0)
             return;
         using var statement = new Statement(connection, sql);
-        var waiting = new List<RowValue[]>();
+        var waiting = new List<(long Number, RowValue[] Key)>();
         foreach (var (number, seenKind, key, _) in seen.Read(connection))
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (seenKind == kind && !_skipped.Contains(number) && !TryOne(statement, kind, key, last: false))
-                waiting.Add(key);
+                waiting.Add((number, key));
         }
         // a value that must be unique may be free only after another row has given it up
         while (waiting.Count > 0)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var left = waiting.Where(key => !TryOne(statement, kind, key, last: false)).ToList();
+            var left = new List<(long Number, RowValue[] Key)>();
+            foreach (var row in waiting)
+            {
+                if (TryOne(statement, kind, row.Key, last: false))
+                    _late.Add(row.Number);
+                else
+                    left.Add(row);
+            }
             if (left.Count == waiting.Count)
-                TryOne(statement, kind, left[0], last: true);
+                TryOne(statement, kind, left[0].Key, last: true);
             waiting = left;
         }
     }

@@ -11,7 +11,8 @@ namespace DbRecovery.Sqlite.Rows;
 /// </summary>
 /// <remarks>
 /// A shell goes on after a failed statement. So every statement depends on a guard table that is made inside the transaction, in the
-/// database itself: without the write lock there is no such table, and every later statement fails, too.
+/// database itself: without the write lock there is no such table, and every later statement fails, too. A row that no longer fits,
+/// for somebody has its unique value meanwhile, rolls the transaction back, and the guard goes with it.
 /// </remarks>
 internal sealed class UndoScript : IDisposable
 {
@@ -47,9 +48,10 @@ internal sealed class UndoScript : IDisposable
     /// <param name="connection">The database, in the transaction that has written.</param>
     /// <param name="seen">What was there before.</param>
     /// <param name="skipped">The numbers of what was left as it is.</param>
+    /// <param name="late">The numbers of what was written only after others had made room, in that order.</param>
     /// <param name="sequences">The table's AUTOINCREMENT number before and now.</param>
     /// <param name="about">What it undoes, in words.</param>
-    internal void Write(SqliteConnection connection, RecordedDifferences seen, IReadOnlySet<long> skipped, (long? Before, long? Now) sequences, string about)
+    internal void Write(SqliteConnection connection, RecordedDifferences seen, IReadOnlySet<long> skipped, IReadOnlyCollection<long> late, (long? Before, long? Now) sequences, string about)
     {
         Begin(about);
         using (var after = new Statement(connection, new RowStatements(_match with { Live = _live }).Select([.. _match.Key, .. _live.Columns.Select(c => c.Name)])))
@@ -60,13 +62,15 @@ internal sealed class UndoScript : IDisposable
         foreach (var trigger in _live.Triggers)
             _writer.WriteLine($"DROP TRIGGER {SqlText.Quote(trigger.Name)};");
         // in the opposite order of the writing
+        var known = late.ToHashSet();
+        var backwards = seen.Read(connection, late.Reverse()).Concat(seen.Read(connection, backwards: true).Where(s => !skipped.Contains(s.Number) && !known.Contains(s.Number)));
         foreach (var kind in new[] { RowDifferenceKind.Missing, RowDifferenceKind.Changed, RowDifferenceKind.Added })
-            foreach (var (_, _, key, row) in seen.Read(connection, backwards: true).Where(s => s.Kind == kind && !skipped.Contains(s.Number)))
+            foreach (var (_, _, key, row) in backwards.Where(s => s.Kind == kind))
                 _writer.WriteLine(kind switch
                 {
                     RowDifferenceKind.Missing => $"DELETE FROM {_table} WHERE {KeyIs(key)} AND {Allowed};",
                     RowDifferenceKind.Changed => Restore(key, row),
-                    _ => $"INSERT INTO {_table} ({TableSchema.List(_match.LiveStored)}) SELECT {string.Join(", ", row.Select(Sql))} WHERE {Allowed};",
+                    _ => $"INSERT OR ROLLBACK INTO {_table} ({TableSchema.List(_match.LiveStored)}) SELECT {string.Join(", ", row.Select(Sql))} WHERE {Allowed};",
                 });
         foreach (var trigger in _live.Triggers)
             _writer.WriteLine($"{trigger.Sql};");
@@ -128,7 +132,7 @@ internal sealed class UndoScript : IDisposable
     {
         var values = row.AsSpan(_match.LiveStored.Count - _live.Columns.Count).ToArray();
         var sets = _live.Columns.Select((c, i) => (c.Name, Value: values[i])).Where(c => !(_live.KeyIsRowId && TableSchema.SameName(_live.PrimaryKey[0], c.Name)));
-        return $"UPDATE {_table} SET {string.Join(", ", sets.Select(s => $"{SqlText.Quote(s.Name)} = {Sql(s.Value)}"))} WHERE {KeyIs(key)} AND {Allowed};";
+        return $"UPDATE OR ROLLBACK {_table} SET {string.Join(", ", sets.Select(s => $"{SqlText.Quote(s.Name)} = {Sql(s.Value)}"))} WHERE {KeyIs(key)} AND {Allowed};";
     }
 
     private void Begin(string about)

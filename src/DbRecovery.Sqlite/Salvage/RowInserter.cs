@@ -55,6 +55,7 @@ internal sealed class RowInserter(SqliteConnection connection, TableShape shape,
         if (_rowId is not null)
             names = names.Prepend(_rowId);
         var list = names.ToList();
-        return $"insert into main.{SqlText.Quote(shape.Name)} ({string.Join(", ", list)}) values ({string.Join(", ", list.Select(_ => "?"))})";
+        // a constraint may be declared "on conflict replace": a row that is there would go without a word
+        return $"insert or abort into main.{SqlText.Quote(shape.Name)} ({string.Join(", ", list)}) values ({string.Join(", ", list.Select(_ => "?"))})";
     }
 }

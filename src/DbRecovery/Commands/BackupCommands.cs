@@ -35,6 +35,7 @@ public sealed class GetDbBackupCommand : DbCmdlet
 
     /// <summary>The repository: its name in the inventory, or its path. Without it: each cluster's own.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
     [ValidateNotNullOrEmpty]
     public string? Repository { get; set; }
 
@@ -102,10 +103,11 @@ public sealed partial class RestoreDbBackupCommand : BackupSelectionCmdlet
             RestoreRows(backup, destination);
             return;
         }
-        var shown = destination ?? backup.Definition?.Nodes.FirstOrDefault(n => n.Name == backup.Node)?.Path ?? $"the place of {backup.Cluster}/{backup.Node}";
+        var place = destination ?? backup.Definition?.Nodes.FirstOrDefault(n => n.Name == backup.Node)?.Path;
+        if (File.Exists(place) && !Force)
+            throw new DbRecoveryException(ErrorIds.TargetExists, ErrorKind.Refused, $"'{place}' exists", "Use another -Destination, or -Force to replace it (it is kept beside the new file).", place);
+        var shown = place ?? $"the place of {backup.Cluster}/{backup.Node}";
         var there = destination is null || File.Exists(destination) || (IncludeFiles && filesTo is null);
-        if (destination is not null && File.Exists(destination) && !Force)
-            throw new DbRecoveryException(ErrorIds.TargetExists, ErrorKind.Refused, $"'{destination}' exists", "Use another -Destination, or -Force to replace it (it is kept beside the new file).", destination);
         var text = $"Restore backup {backup.Id} of '{backup.Cluster}' (data of {Shells.SizeText.Moment(backup.FinishedAt)}, {Shells.SizeText.Size(backup.SizeBytes)}) to '{shown}'{(there ? ", in the place of what is there" : "")}{(IncludeFiles ? $"; its files to {(filesTo is null ? "where they were" : $"'{filesTo}'")}" : "")}";
         if (ShouldProcessAt(there ? ConfirmImpact.High : ConfirmImpact.Medium, text, text + Environment.NewLine + "Restore?"))
             WriteObject(Work($"Restoring {backup.Id}", (operation, token) => operation.Runtime.RestoreBackupAsync(backup, destination, Force, IncludeFiles, filesTo, operation.Progress, token)));

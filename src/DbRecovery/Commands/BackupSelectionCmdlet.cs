@@ -10,8 +10,9 @@ public abstract class BackupSelectionCmdlet : DbCmdlet
     internal const string ByBackup = "Backup";
     internal const string ById = "Id";
 
-    /// <summary>A backup, from Get-DbBackup or New-DbBackup.</summary>
-    [Parameter(ParameterSetName = ByBackup, Mandatory = true, ValueFromPipeline = true)]
+    /// <summary>A backup, from Get-DbBackup or New-DbBackup, or a result that has one, from Copy-DbBackup or Test-DbBackup.</summary>
+    [Parameter(ParameterSetName = ByBackup, Mandatory = true, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Alias("Backup")]
     [ValidateNotNull]
     public BackupInfo? InputObject { get; set; }
 
@@ -29,6 +30,7 @@ public abstract class BackupSelectionCmdlet : DbCmdlet
 
     /// <summary>The repository: its name in the inventory, or its path.</summary>
     [Parameter(ParameterSetName = ById)]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
     [ValidateNotNullOrEmpty]
     public string? Repository { get; set; }
 

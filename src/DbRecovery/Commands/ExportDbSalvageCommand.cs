@@ -34,7 +34,7 @@ public sealed class ExportDbSalvageCommand : DbCmdlet
         var damaged = ResolvePath(Path, nameof(Path));
         var destination = ResolvePath(Destination, nameof(Destination));
         var write = ShouldProcess(damaged, $"Salvage into '{destination}'");
-        if (!write && !MyInvocation.BoundParameters.ContainsKey("WhatIf"))
+        if (!write && !IsWhatIf)
             return;
         WriteObject(Work($"Salvaging {damaged}", (operation, token) =>
             operation.Runtime.SalvageAsync(Engine, damaged, write ? destination : null, operation.Progress, token)));

@@ -15,6 +15,7 @@ public sealed class NewDbBackupCommand : TargetCmdlet
 {
     /// <summary>The repository: its name in the inventory, or its path. Without it: the cluster's own.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
     [ValidateNotNullOrEmpty]
     public string? Repository { get; set; }
 
@@ -67,7 +68,7 @@ public sealed class NewDbBackupCommand : TargetCmdlet
                 var repository = Work("Reading the repository", (operation, _) =>
                     Task.FromResult(named is null ? operation.Runtime.GetRepository(cluster) : operation.Runtime.GetRepository(named)));
                 WriteVerbose($"Repository '{repository.Name}' ({repository.Path}): {(named is null ? "the cluster's own" : "named with -Repository")}.");
-                if (!ShouldProcess(cluster.Name, $"{(Continuous ? "Back up continuously" : $"Take a {Kind} backup".ToLowerInvariant())} to '{repository.Path}'"))
+                if (!ShouldProcess(cluster.Name, $"{(Continuous ? "Back up continuously" : $"Take a backup ({Kind})")} to '{repository.Path}'"))
                     return;
                 if (Continuous)
                     agreed.Add((cluster, repository));

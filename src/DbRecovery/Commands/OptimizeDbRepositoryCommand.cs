@@ -13,7 +13,8 @@ namespace DbRecovery.PowerShell.Commands;
 public sealed class OptimizeDbRepositoryCommand : DbCmdlet
 {
     /// <summary>The repository: its name in the inventory, or its path.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
     [ValidateNotNullOrEmpty]
     public string[]? Repository { get; set; }
 

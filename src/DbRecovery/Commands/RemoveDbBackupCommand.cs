@@ -45,6 +45,7 @@ public sealed class RemoveDbBackupCommand : DbCmdlet
     /// <summary>The repository: its name in the inventory, or its path. Without it: the cluster's own.</summary>
     [Parameter(ParameterSetName = ByRule)]
     [Parameter(ParameterSetName = ById)]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
     [ValidateNotNullOrEmpty]
     public string? Repository { get; set; }
 
@@ -127,7 +128,8 @@ public sealed class RemoveDbBackupCommand : DbCmdlet
             Repository is not null ? operation.Runtime.GetRepository(ResolveRepository(Repository))
             : Cluster is not null ? operation.Runtime.GetRepository(operation.Runtime.GetCluster(Cluster))
             : throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, "a removed backup does not say where it was", "Give -Cluster or -Repository.", id)));
-        if (ShouldProcess($"{id} in '{repository.Path}'", "Take the removed backup back"))
+        var text = $"Take the removed backup {id} in '{repository.Path}' back";
+        if (ShouldProcessAt(ConfirmImpact.Medium, text, text + "?"))
             WriteObject(Work("Taking back", (operation, token) => operation.Runtime.RestoreRemovedBackupAsync(repository, id, token)));
     }
 

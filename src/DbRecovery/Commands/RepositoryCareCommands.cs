@@ -1,23 +1,30 @@
 using System.Management.Automation;
+using DbRecovery.PowerShell.Completers;
 
 namespace DbRecovery.PowerShell.Commands;
 
 /// <summary>Checks backup repositories.</summary>
-/// <remarks>Reads what no earlier check has read (with -Full every byte, and every blob is decoded) and names what is damaged with the backups and the tables that it hits. The repository is not changed, but for a list of what was checked when. Damage stays named until it is repaired.</remarks>
+/// <remarks>Reads what no earlier check has read (with -Full every byte, with -Decode every blob, too) and names what is damaged with the backups and the tables that it hits. The repository is not changed, but for a list of what was checked when. Damage stays named until it is repaired.</remarks>
 /// <example><code>Test-DbRepository main</code><para>Checks the repository main of the inventory.</para></example>
+/// <example><code>Test-DbRepository main -Decode</code><para>Reads everything, and decodes every blob.</para></example>
 /// <example><code>(Test-DbRepository /backup/dbrecovery -Full).Damage | Format-List</code><para>Reads everything and shows each damage with its remedy.</para></example>
 [Cmdlet(VerbsDiagnostic.Test, "DbRepository")]
 [OutputType(typeof(RepositoryReport))]
 public sealed class TestDbRepositoryCommand : DbCmdlet
 {
     /// <summary>The repositories: names in the inventory, or paths.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
     [ValidateNotNullOrEmpty]
     public string[]? Repository { get; set; }
 
-    /// <summary>Reads every pack and decodes every blob, also what an earlier check has read.</summary>
+    /// <summary>Reads every byte of every pack, also what an earlier check has read.</summary>
     [Parameter]
     public SwitchParameter Full { get; set; }
+
+    /// <summary>As -Full, and decodes every blob: slower, and finds what was wrong before it was written.</summary>
+    [Parameter]
+    public SwitchParameter Decode { get; set; }
 
     /// <inheritdoc/>
     protected override void ProcessRecord()
@@ -27,7 +34,7 @@ public sealed class TestDbRepositoryCommand : DbCmdlet
             {
                 var repository = ResolveRepository(name);
                 WriteObject(Work($"Checking {name}", (operation, token) =>
-                    operation.Runtime.TestRepositoryAsync(operation.Runtime.GetRepository(repository), Full, operation.Progress, token)));
+                    operation.Runtime.TestRepositoryAsync(operation.Runtime.GetRepository(repository), Decode ? ScrubDepth.Decode : Full ? ScrubDepth.Full : ScrubDepth.New, operation.Progress, token)));
             });
     }
 }
@@ -41,12 +48,14 @@ public sealed class TestDbRepositoryCommand : DbCmdlet
 public sealed class RepairDbRepositoryCommand : DbCmdlet
 {
     /// <summary>The repositories: names in the inventory, or paths.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
     [ValidateNotNullOrEmpty]
     public string[]? Repository { get; set; }
 
     /// <summary>Another repository that may hold what this one lost: its name in the inventory, or its path. It is only read.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
     [ValidateNotNullOrEmpty]
     public string? From { get; set; }
 
@@ -63,7 +72,7 @@ public sealed class RepairDbRepositoryCommand : DbCmdlet
                     WriteObject(plan);
                 else if (ShouldProcess(Text(plan), Text(plan) + Environment.NewLine + "Repair?", "DbRecovery"))
                     WriteObject(Repair(repository, from, plan: false));
-                else if (MyInvocation.BoundParameters.ContainsKey("WhatIf"))
+                else if (IsWhatIf)
                     WriteObject(plan);
             });
     }
@@ -86,6 +95,7 @@ public sealed class CopyDbBackupCommand : BackupSelectionCmdlet
 {
     /// <summary>The repository that gets the backups: its name in the inventory, or its path. It is made where there is none.</summary>
     [Parameter(Mandatory = true)]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
     [ValidateNotNullOrEmpty]
     public string? Destination { get; set; }
 

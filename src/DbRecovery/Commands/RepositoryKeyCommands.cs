@@ -10,6 +10,7 @@ public abstract class RepositoryKeyCmdlet : DbCmdlet
 {
     /// <summary>The repository: its name in the inventory, or its path. One at a path that no inventory knows is opened by $env:DBRECOVERY_PASSPHRASE or $env:DBRECOVERY_KEY_FILE.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(RepositoryCompleter))]
     [ValidateNotNullOrEmpty]
     public string? Repository { get; set; }
 
@@ -95,6 +96,7 @@ public sealed class RemoveDbRepositoryKeyCommand : RepositoryKeyCmdlet
     /// <summary>The key's label, or the beginning of its id.</summary>
     [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
     [Alias("Id")]
+    [ArgumentCompleter(typeof(RepositoryKeyCompleter))]
     [ValidateNotNullOrEmpty]
     public string? Key { get; set; }
 

@@ -43,7 +43,11 @@ public sealed partial class RestoreDbBackupCommand
     private bool RowsWanted()
     {
         if (Table is not null)
+        {
+            if (IncludeFiles || FilesTo is not null)
+                throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, "files that belong to the database have no place beside -Table", "Restore them with the whole backup: leave -Table out.", nameof(IncludeFiles));
             return true;
+        }
         foreach (var name in new[] { nameof(Where), nameof(Key), nameof(StagingTable), nameof(Apply), nameof(UndoScript) })
             if (MyInvocation.BoundParameters.ContainsKey(name))
                 throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"-{name} is about rows, and no table was named", "Name it with -Table.", name);

@@ -79,6 +79,24 @@ public sealed class EngineCompleter : EngineWordCompleter
         [.. ((RecoveryRuntime)MakeRuntime(bound)).Engines.Select(e => (e, e))];
 }
 
+/// <summary>Completes names of repositories.</summary>
+public sealed class RepositoryCompleter : EngineWordCompleter
+{
+    private protected override IReadOnlyList<(string Word, string Tip)> Words(IDictionary bound) =>
+        [.. ((RecoveryRuntime)MakeRuntime(bound)).GetRepositories().Select(r => (r.Name, r.Path))];
+}
+
+/// <summary>Completes labels of the keys of a repository.</summary>
+public sealed class RepositoryKeyCompleter : EngineWordCompleter
+{
+    private protected override IReadOnlyList<(string Word, string Tip)> Words(IDictionary bound)
+    {
+        var runtime = (RecoveryRuntime)MakeRuntime(bound);
+        return Bound(bound, "Repository") is not { } named ? [] : Wait(async token =>
+            (await runtime.GetRepositoryKeysAsync(runtime.GetRepository(named), token)).Select(k => (k.Label ?? k.Id, $"{k.Kind}, {k.State}")).ToList());
+    }
+}
+
 /// <summary>Completes names of runbooks.</summary>
 public sealed class RunbookCompleter : EngineWordCompleter
 {

@@ -33,6 +33,10 @@ internal static class TextLayout
         return lines.ToString().TrimEnd();
     }
 
+    /// <summary>Lines wrapped between words; what goes on stands as far in as its line does.</summary>
+    public static string Wrap(string text, int width) => string.Join('\n', text.ReplaceLineEndings("\n").Split('\n')
+        .Select(line => Hang(line[..(line.Length - line.TrimStart(' ').Length)], line, width)));
+
     /// <summary>A text that ends in an ellipsis where it is longer than allowed.</summary>
     public static string Cut(string text, int most) => text.Length <= most ? text : string.Concat(text.AsSpan(0, most - 1).TrimEnd(), "…");
 

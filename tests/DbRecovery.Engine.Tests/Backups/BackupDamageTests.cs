@@ -171,4 +171,23 @@ public class BackupDamageTests : BackupFixture
         else
             BackupRoundTripTests.Flip(file, Math.Min(length - 1, (long)(length * where)));
     }
+
+    [Theory]
+    [InlineData(4096)]
+    [InlineData(0)]
+    public async Task Whole_blobs_that_are_put_together_wrongly_are_not_restored(int pageSize)
+    {
+        Database.PageSize = pageSize;
+        Database.Files["data.db"] = Noise((3 << 20) + (pageSize == 0 ? 100 : 0), 1);
+        var backup = await BackUpAsync();
+        var content = (BackupContent)await Service.OpenAsync(backup, CancellationToken.None);
+        var entry = content.Manifest.Entries.Single();
+        var (a, b) = (entry.Runs[0], entry.Runs[1]);
+        // as an error in an increment or a repack would do it
+        ManifestRun[] wrong = [a with { Pack = b.Pack, Blob = b.Blob }, b with { Pack = a.Pack, Blob = a.Blob }, .. entry.Runs.Skip(2)];
+        await ManifestStore.WriteAsync(content.Repository, content.Manifest with { Entries = [entry with { Runs = wrong }] }, CancellationToken.None, PutMode.Replace);
+
+        Assert.Equal(ErrorIds.RepositoryCorrupt, (await Assert.ThrowsAsync<DbRecoveryException>(() => RestoreAsync(backup))).Id);
+        Assert.False((await ProveAsync(backup)).Passed);
+    }
 }

@@ -42,6 +42,15 @@ public abstract class BackupFixture : IDisposable
     protected async Task<IReadOnlyList<BackupInfo>> ListAsync(BackupFilter? filter = null, List<DbRecoveryException>? damaged = null) =>
         await Service.ListAsync(Repository, filter ?? new BackupFilter(), damaged is null ? null : damaged.Add, CancellationToken.None);
 
+    /// <summary>Every blob of a backup can be read by standard tools where its manifest looks for it.</summary>
+    protected async Task AssertPortableAsync(BackupInfo backup)
+    {
+        var content = (BackupContent)await Service.OpenAsync(backup, CancellationToken.None);
+        Assert.True(content.Manifest.Portable);
+        var index = await BlobIndex.LoadAsync(content.Repository, content.Manifest.Packs, CancellationToken.None);
+        Assert.All(content.Manifest.References(), r => Assert.True(index.Find(r.Blob, r.Pack).First() is var place && place.Pack == r.Pack && place.Entry.IsPortable));
+    }
+
     protected void AssertRestored(string name = "restored")
     {
         var folder = Path.Combine(Root, name);

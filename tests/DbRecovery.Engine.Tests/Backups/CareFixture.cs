@@ -16,7 +16,7 @@ public abstract class CareFixture : BackupFixture
     /// <summary>Bytes read of each key.</summary>
     internal System.Collections.Concurrent.ConcurrentDictionary<string, long> Reads { get; } = new();
 
-    protected async Task<RepositoryReport> TestAsync(bool full = false) => await Care.TestAsync(Repository, full, null, CancellationToken.None);
+    protected async Task<RepositoryReport> TestAsync(ScrubDepth depth = ScrubDepth.New) => await Care.TestAsync(Repository, depth, null, CancellationToken.None);
 
     protected async Task<RepositoryRepairResult> RepairAsync(bool fromOther = false, bool plan = false) =>
         await Care.RepairAsync(Repository, fromOther ? Other : null, plan, null, CancellationToken.None);

@@ -22,7 +22,7 @@ public sealed class CopyTests : CareFixture
         Assert.True((await ProveAsync(there)).Passed);
         await RestoreAsync(there);
         AssertRestored();
-        Assert.True((await Care.TestAsync(Other, true, null, CancellationToken.None)).Passed);
+        Assert.True((await Care.TestAsync(Other, ScrubDepth.Decode, null, CancellationToken.None)).Passed);
     }
 
     [Fact]
@@ -41,6 +41,18 @@ public sealed class CopyTests : CareFixture
 
         Assert.True(again.Skipped);
         Assert.Equal(0, again.BlobsCopied);
+    }
+
+    [Fact]
+    public async Task What_standard_tools_can_read_stays_so_where_the_destination_has_it_in_another_way()
+    {
+        Database.Files["data.db"] = Rows(900_000, 1);
+        await CopyAsync(await BackUpAsync());
+        var portable = await Service.CreateAsync(RequestOf() with { Portable = true }, null, CancellationToken.None);
+
+        var copy = await CopyAsync(portable);
+
+        await AssertPortableAsync(copy.Backup!);
     }
 
     [Fact]

@@ -31,7 +31,7 @@ public sealed class RepairTests : CareFixture
 
         Assert.True(result.Passed, string.Join("; ", result.Damage));
         Assert.Equal(0, result.BlobsLost);
-        Assert.True((await TestAsync(full: true)).Passed);
+        Assert.True((await TestAsync(ScrubDepth.Decode)).Passed);
         // what is gone without a trace is not known to have been there
         if (kind == "manifest" && where == -2)
             return;
@@ -40,6 +40,38 @@ public sealed class RepairTests : CareFixture
         Assert.Empty(Keys("sessions"));
         Assert.Empty(Keys("tmp"));
         Assert.Empty((await RepairAsync(fromOther: true)).Actions);
+    }
+
+    [Fact]
+    public async Task Where_two_packs_have_a_blob_each_backup_keeps_its_own()
+    {
+        Database.Files["data.db"] = Rows(900_000, 1);
+        await BackUpAsync();
+        var portable = await Service.CreateAsync(RequestOf() with { Portable = true }, null, CancellationToken.None);
+
+        Assert.Empty((await RepairAsync()).Actions);
+
+        await AssertPortableAsync(portable);
+    }
+
+    [Fact]
+    public async Task A_portable_backup_that_lives_on_by_another_ones_blobs_is_portable_no_longer()
+    {
+        Database.Files["data.db"] = Rows(900_000, 1);
+        await BackUpAsync();
+        var others = Keys("packs");
+        var portable = await Service.CreateAsync(RequestOf() with { Portable = true }, null, CancellationToken.None);
+        foreach (var pack in Keys("packs").Except(others))
+            File.Delete(pack);
+
+        var result = await RepairAsync();
+
+        Assert.True(result.Passed, string.Join("; ", result.Damage) + string.Join("; ", result.Actions));
+        var after = (await ListAsync()).Single(b => b.Id == portable.Id);
+        Assert.False(after.Portable);
+        Assert.NotEmpty(after.Notes);
+        await RestoreAsync(after);
+        AssertRestored();
     }
 
     [Theory]

@@ -39,7 +39,7 @@ public sealed class ScrubTests : CareFixture
         Assert.Equal(kind is "packs" or "manifest" or "repo.json" && (kind != "packs" || damage.Objects.Count > 0) ? [backup.Id] : [], damage.Backups);
         // a check writes its own list anew; all other damage stays named
         Assert.Equal(kind == "scrub", (await TestAsync()).Passed);
-        Assert.Equal(kind == "scrub", (await TestAsync(full: true)).Passed);
+        Assert.Equal(kind == "scrub", (await TestAsync(ScrubDepth.Full)).Passed);
     }
 
     private static RepositoryObjectKind KindOf(string kind) => kind switch
@@ -98,8 +98,27 @@ public sealed class ScrubTests : CareFixture
         Assert.True(Reads.ContainsKey(old[0]));
 
         Reads.Clear();
-        Assert.Equal(0, (await TestAsync(full: true)).PacksTrusted);
+        Assert.Equal(0, (await TestAsync(ScrubDepth.Full)).PacksTrusted);
         Assert.All(old, key => Assert.True(Reads.ContainsKey(key)));
+    }
+
+    [Fact]
+    public async Task What_was_wrong_before_it_was_written_is_found_by_decoding()
+    {
+        Database.Files["data.db"] = Noise(300_000, 1);
+        await BackUpAsync();
+        var pack = FileOf("packs");
+        var bytes = await File.ReadAllBytesAsync(pack);
+        bytes[PackFormat.HeaderSize + 5] ^= 0x20;
+        var name = Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(bytes)).ToLowerInvariant();
+        var copy = Path.Combine(Repository.Path, PackFormat.Key(name));
+        Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+        await File.WriteAllBytesAsync(copy, bytes);
+        var full = await TestAsync(ScrubDepth.Full);
+        Assert.True(full is { Passed: true, Full: true, Decoded: false, PacksTrusted: 0 });
+        var decoded = await TestAsync(ScrubDepth.Decode);
+        Assert.True(decoded is { Full: true, Decoded: true });
+        Assert.Contains(decoded.Damage, d => d.Key == PackFormat.Key(name) && d.Kind == RepositoryObjectKind.Pack);
     }
 
     [Fact]
@@ -114,14 +133,39 @@ public sealed class ScrubTests : CareFixture
         File.SetLastWriteTimeUtc(pack, time);
 
         Assert.True((await TestAsync()).Passed);
-        Assert.False((await TestAsync(full: true)).Passed);
+        Assert.False((await TestAsync(ScrubDepth.Full)).Passed);
         Assert.False((await TestAsync()).Passed);
         var repository = (await new RepositoryOpener(r => new DirectoryStorage(r.Path), null, TimeProvider.System).OpenAsync(Repository, CancellationToken.None))!;
         Assert.True((await KnownDamage.LoadAsync(repository, CancellationToken.None)).Contains(Path.GetFileNameWithoutExtension(pack)));
     }
 
     [Fact]
-    public async Task A_check_changes_nothing_but_its_ledger()
+    public async Task The_last_check_is_remembered_for_reports()
+    {
+        Task<RepositoryReport?> Last() => Care.LastReportAsync(Repository, CancellationToken.None);
+        Assert.Null(await Last());
+        Assert.Empty(Keys(""));
+        Database.Files["data.db"] = Noise(300_000, 1);
+        await BackUpAsync();
+        Assert.Null(await Last());
+
+        Assert.Equivalent(await TestAsync(ScrubDepth.Full), await Last());
+        Damage(FileOf("packs"), 0.5);
+        var bad = await TestAsync(ScrubDepth.Full);
+        Assert.Equivalent(bad.Damage, (await Last())!.Damage);
+        await RepairAsync(plan: true);
+        Assert.Equal(bad.TestedAt, (await Last())!.TestedAt);
+        await RepairAsync();
+        Assert.True((await Last())!.TestedAt > bad.TestedAt);
+
+        Damage(Path.Combine(Repository.Path, LastCheck.Key), 0.5);
+        Assert.Null(await Last());
+        Assert.Contains((await TestAsync()).Damage, d => d.Key == LastCheck.Key);
+        Assert.DoesNotContain((await TestAsync()).Damage, d => d.Key == LastCheck.Key);
+    }
+
+    [Fact]
+    public async Task A_check_changes_nothing_but_what_it_remembers()
     {
         Database.Files["data.db"] = Rows(300_000, 1);
         await ProveAsync(await BackUpAsync());
@@ -132,7 +176,7 @@ public sealed class ScrubTests : CareFixture
         await TestAsync();
         await RepairAsync(plan: true);
 
-        Assert.Equal(before, Snapshot().Where(s => s.Key != ScrubLedger.Key).ToDictionary());
+        Assert.Equal(before, Snapshot().Where(s => s.Key is not (ScrubLedger.Key or LastCheck.Key)).ToDictionary());
     }
 
     [Fact]

@@ -29,7 +29,7 @@ public sealed class SealedCareTests : CareFixture
         var copy = await Care.CopyAsync(backup, destination, null, CancellationToken.None);
 
         Assert.True((await Service.TestAsync(copy.Backup, null, CancellationToken.None)).Passed);
-        var report = await Care.TestAsync(destination, true, null, CancellationToken.None);
+        var report = await Care.TestAsync(destination, ScrubDepth.Decode, null, CancellationToken.None);
         Assert.True(report.Passed, string.Join("; ", report.Damage));
         Assert.Equal(to, report.Encrypted);
         Assert.True((await Care.CopyAsync(backup, destination, null, CancellationToken.None)).Skipped);
@@ -49,7 +49,7 @@ public sealed class SealedCareTests : CareFixture
         Database.Files["data.db"] = Noise(2_300_000, 1);
         var backup = await BackUpAsync();
         await CopyAsync(backup);
-        Assert.True((await TestAsync(full: true)).Passed);
+        Assert.True((await TestAsync(ScrubDepth.Decode)).Passed);
         Damage(FileOf(kind), where);
 
         Assert.False((await TestAsync()).Passed);

@@ -87,11 +87,45 @@ public sealed class IncrementProofTests : IDisposable
         Assert.Equal(parent.Database.LongLength, sink.Given + sink.Reused);
         await Same(path, increment);
 
-        // a checkpoint moves frames and changes nothing
+        // a checkpoint writes the file, and from outside others' writes look the same
         app.Run("PRAGMA wal_checkpoint(PASSIVE)");
         var (next, after) = await Take(path, increment);
-        Assert.Equal(0, after.Given);
+        Assert.Equal(0, after.Reused);
         await Same(path, next);
+        Assert.Equal(0, (await Take(path, next)).Sink.Given);
+    }
+
+    [Fact]
+    public async Task A_file_that_others_wrote_under_its_log_is_read()
+    {
+        var path = _box.Create("app.db", "old", "wal", rows: 20000);
+        var older = File.ReadAllBytes(path);
+        using var app = OtherProcess.Open(path);
+        app.Run("UPDATE t SET v='first' WHERE id > 10000");
+        app.Run("PRAGMA wal_checkpoint(RESTART)");
+        app.Run("UPDATE t SET v='second' WHERE id=1");
+        var parent = (await Take(path)).Backup;
+        app.Run("UPDATE t SET v='third' WHERE id=2");
+        // as somebody does who puts an older copy back and forgets the log
+        using (var file = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+            file.Write(older);
+
+        await Same(path, (await Take(path, parent)).Backup);
+    }
+
+    [Theory]
+    [InlineData("delete")]
+    [InlineData("wal")]
+    public async Task A_file_touched_within_the_tick_of_the_backup_is_read(string journalMode)
+    {
+        var path = _box.Create("app.db", "old", journalMode, rows: 3000);
+        using var app = OtherProcess.Open(path);
+        Settle(path);
+        var parent = (await Take(path)).Backup;
+        var touched = new DateTimeOffset(File.GetLastWriteTimeUtc(path), TimeSpan.Zero);
+        var other = new TakenBackup(parent.Source with { DataAsOf = touched }, parent.Files.ToDictionary());
+
+        Assert.Equal(0, (await Take(path, other)).Sink.Reused);
     }
 
     [Theory]

@@ -63,6 +63,43 @@ public sealed class RowWritingTests
     }
 
     [ShellFact]
+    public void Values_that_were_written_one_after_the_other_are_taken_back_in_the_opposite_order()
+    {
+        using var box = new RowsSandbox("CREATE TABLE t(id INTEGER PRIMARY KEY, v UNIQUE); INSERT INTO t VALUES (1, 2), (2, 3), (3, 4)");
+        box.Sql("UPDATE t SET v = 1 WHERE id = 1; UPDATE t SET v = 2 WHERE id = 2; UPDATE t SET v = 3 WHERE id = 3");
+        var before = box.Rows("t");
+        Assert.Equal(3, box.Restore(options: RowsSandbox.Everything).Result.Written);
+        Assert.Equal(box.BackupRows("t"), box.Rows("t"));
+        Assert.Equal((0, ""), box.Shell(box.Script));
+        Assert.Equal(before, box.Rows("t"));
+    }
+
+    [ShellFact]
+    public void The_script_does_nothing_where_somebody_has_a_unique_value_meanwhile()
+    {
+        using var box = new RowsSandbox("CREATE TABLE t(id INTEGER PRIMARY KEY, v UNIQUE); INSERT INTO t VALUES (1, 'a'), (2, 'b'); CREATE TRIGGER tr AFTER DELETE ON t BEGIN SELECT 1; END");
+        box.Sql("DELETE FROM t WHERE id = 1; UPDATE t SET v = 'x' WHERE id = 2; INSERT INTO t VALUES (9, 'new')");
+        Assert.Equal(3, box.Restore(options: RowsSandbox.Everything).Result.Written);
+        box.Sql("INSERT INTO t VALUES (5, 'new')");
+        var (rows, schema) = (box.Rows("t"), Schema(box));
+        Assert.NotEqual(0, box.Shell(box.Script).ExitCode);
+        Assert.Equal(rows, box.Rows("t"));
+        Assert.Equal(schema, Schema(box));
+    }
+
+    [Theory]
+    [InlineData("INSERT INTO t VALUES (8, 'a')", RowDifferenceKind.Missing)]
+    [InlineData("UPDATE t SET v = 'c' WHERE id = 2; INSERT INTO t VALUES (8, 'b')", RowDifferenceKind.Changed)]
+    public void A_constraint_that_replaces_rows_does_not_delete_one_unseen(string edit, RowDifferenceKind kind)
+    {
+        using var box = new RowsSandbox("CREATE TABLE t(id INTEGER PRIMARY KEY, v UNIQUE ON CONFLICT REPLACE); INSERT INTO t VALUES (1, 'a'), (2, 'b')");
+        box.Sql("DELETE FROM t WHERE id = 1; " + edit);
+        var rows = box.Rows("t");
+        Assert.Equal(ErrorIds.RestoreFailed, Assert.Throws<DbRecoveryException>(() => box.Restore(options: RowsSandbox.Apply(kind))).Id);
+        Assert.Equal(rows, box.Rows("t"));
+    }
+
+    [ShellFact]
     public void The_script_does_nothing_to_a_database_that_is_locked()
     {
         using var box = new RowsSandbox(Plain);

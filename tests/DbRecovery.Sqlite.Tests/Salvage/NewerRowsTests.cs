@@ -77,6 +77,20 @@ public sealed class NewerRowsTests
     }
 
     [Fact]
+    public async Task A_constraint_that_replaces_rows_does_not_overwrite_one_that_was_proved()
+    {
+        using var specimen = new Specimen();
+        Specimen.Run(specimen.Path, "create table seats (id integer primary key, place text unique on conflict replace); insert into seats values (1, 'window')");
+        // the backup's row moved on, and a new one has its place
+        var restored = Restored(specimen, "update seats set place = 'aisle' where id = 1; insert into seats values (2, 'window')");
+
+        var report = await AddAsync(specimen, restored);
+
+        Assert.Equal(1, report.RowsRefused);
+        Assert.Equal(1, Specimen.Scalar(restored, "select count(*) from seats where id = 1 and place = 'window'"));
+    }
+
+    [Fact]
     public async Task Rows_of_a_table_without_a_key_are_not_guessed()
     {
         using var specimen = new Specimen();

@@ -75,7 +75,7 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
         var wanted = new List<BlobLocation>();
         foreach (var (pack, blob) in source.Manifest.References().DistinctBy(r => r.Blob))
         {
-            if (_sameIds && await trust.FindAsync(to, blob, cancellationToken).ConfigureAwait(false) is { } held)
+            if (_sameIds && await trust.FindAsync(to, blob, source.Manifest.Portable, cancellationToken).ConfigureAwait(false) is { } held)
                 Share(blob, held, blob);
             else
                 wanted.Add(from.Find(blob, pack).Select(l => (BlobLocation?)l).FirstOrDefault() ?? throw Missing(pack, blob));
@@ -103,7 +103,7 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
         {
             using var codec = new CodecContext(zstd);
             id = PackReader.IdOf(destination.Identity, codec, blob.Data, blob.Entry.PageSize);
-            if (await trust.FindAsync(to, id, cancellationToken).ConfigureAwait(false) is { } held)
+            if (await trust.FindAsync(to, id, source.Manifest.Portable, cancellationToken).ConfigureAwait(false) is { } held)
             {
                 Share(sourceId, held, id);
                 return;
@@ -168,9 +168,13 @@ internal sealed class PackTrust(IRepositoryStorage storage)
     private readonly Dictionary<string, bool> _known = [];
 
     /// <summary>A pack that holds a blob and can be relied on; null where there is none.</summary>
-    public async Task<string?> FindAsync(BlobIndex index, BlobId blob, CancellationToken cancellationToken)
+    /// <param name="index">Where blobs are.</param>
+    /// <param name="blob">The blob.</param>
+    /// <param name="portable">Whether standard tools must be able to read it there.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    public async Task<string?> FindAsync(BlobIndex index, BlobId blob, bool portable, CancellationToken cancellationToken)
     {
-        foreach (var location in index.Find(blob))
+        foreach (var location in index.Find(blob).Where(l => !portable || l.Entry.IsPortable))
         {
             if (!_known.TryGetValue(location.Pack, out var good))
                 _known[location.Pack] = good = await PackReader.VerifyNameAsync(storage, location.Pack, cancellationToken).ConfigureAwait(false) == true;

@@ -110,5 +110,5 @@ internal sealed class KeyMaterial : IDisposable
     }
 
     private static DbRecoveryException Wrong(string path, string what) =>
-        new(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"'{path}' is no key file: {what}", "Make one: dbrecovery repository key add ... --generate-key-file PATH, or 32 bytes of /dev/urandom.", path);
+        new(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"'{path}' is no key file: {what}", "Make one: dbrecovery repository key add ... --new-key-file PATH, or 32 bytes of /dev/urandom.", path);
 }

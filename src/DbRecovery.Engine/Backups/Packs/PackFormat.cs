@@ -10,7 +10,11 @@ namespace DbRecovery.Engine.Backups;
 /// <param name="RawLength">How many bytes of data.</param>
 /// <param name="PageSize">The page size over which its id was computed.</param>
 /// <param name="Codec">How it is compressed.</param>
-internal readonly record struct PackEntry(BlobId Id, uint Offset, int StoredLength, int RawLength, int PageSize, BlobCodec Codec);
+internal readonly record struct PackEntry(BlobId Id, uint Offset, int StoredLength, int RawLength, int PageSize, BlobCodec Codec)
+{
+    /// <summary>Whether standard tools can read it.</summary>
+    public bool IsPortable => Codec is BlobCodec.Raw or BlobCodec.Gzip;
+}
 
 /// <summary>What a pack's header says.</summary>
 /// <param name="CipherId">The cipher's number.</param>

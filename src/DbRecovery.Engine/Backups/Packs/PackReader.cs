@@ -36,7 +36,7 @@ internal static class PackReader
         return new PackContents(name, stat.Size, entries);
     }
 
-    /// <summary>Reads, opens, decodes and checks a blob; null where the bytes are not what was written or are missing.</summary>
+    /// <summary>Reads, opens, decodes and checks a blob; null where the bytes are not what was written or are missing. Its pages' digests are then in the codec's scratch.</summary>
     public static async Task<bool> TryReadBlobAsync(BackupRepository repository, BlobLocation location, CodecContext codec, Memory<byte> destination, CancellationToken cancellationToken) =>
         await TryReadPayloadAsync(repository, location, codec, destination, null, cancellationToken).ConfigureAwait(false) is not null;
 

@@ -14,15 +14,21 @@ internal enum BlobState
 /// <summary>Where blobs can still be read, once packs were checked and the blobs of damaged ones decoded one by one.</summary>
 internal sealed class BlobStates(BlobIndex index, IReadOnlySet<string> whole, IReadOnlyDictionary<string, HashSet<BlobId>> unreadable)
 {
-    /// <summary>The best place of a blob: in a whole pack, else unharmed in a damaged one; null where there is none.</summary>
-    public BlobLocation? Find(BlobId id)
+    /// <summary>The best place of a blob: in a whole pack, the present one before others, else unharmed in a damaged one; null where there is none.</summary>
+    /// <param name="id">The blob.</param>
+    /// <param name="present">The pack in which a backup looks for it.</param>
+    /// <param name="portable">Whether that backup is to be read by standard tools: then a place where they can read it is better than any other.</param>
+    public BlobLocation? Find(BlobId id, string? present, bool portable) =>
+        (portable ? Best(index.Find(id, present).Where(l => l.Entry.IsPortable)) : null) ?? Best(index.Find(id, present));
+
+    private BlobLocation? Best(IEnumerable<BlobLocation> places)
     {
         BlobLocation? rest = null;
-        foreach (var location in index.Find(id))
+        foreach (var location in places)
         {
             if (whole.Contains(location.Pack))
                 return location;
-            if (Holds(location.Pack, id))
+            if (Holds(location.Pack, location.Entry.Id))
                 rest ??= location;
         }
         return rest;

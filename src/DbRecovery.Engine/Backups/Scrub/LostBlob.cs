@@ -45,7 +45,7 @@ internal sealed class RepairNeeds
         var stale = false;
         foreach (var (pack, blob) in manifest.References())
         {
-            if (blobs.Find(blob) is not { } place)
+            if (blobs.Find(blob, pack, manifest.Portable) is not { } place)
             {
                 Lost.TryAdd(blob, new LostBlob(blob, 0));
                 stale = true;

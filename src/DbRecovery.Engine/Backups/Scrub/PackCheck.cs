@@ -14,8 +14,8 @@ internal sealed record PackState(string Name, long Size, DateTimeOffset Modified
 
 /// <summary>
 /// Reads packs and compares each with the SHA-256 that is its name. That proves that the stored bytes are those that were written, and
-/// blobs were decoded and checked before they were: so decoding them once more tests the machine and not the repository, and is left to a
-/// full check. One buffer a worker.
+/// blobs were decoded and checked before they were: so decoding them once more tests the writer and not the storage, and is done only
+/// where it is asked for. One buffer a worker.
 /// </summary>
 internal sealed class PackCheck(BackupRepository repository, ZstdLibrary? zstd, TimeProvider clock, Action<string, long>? read)
 {
@@ -23,7 +23,7 @@ internal sealed class PackCheck(BackupRepository repository, ZstdLibrary? zstd, 
     private readonly ConcurrentBag<byte[]> _buffers = [];
 
     /// <summary>Checks packs; those that the ledger knows unchanged only where all shall be read.</summary>
-    public async Task<IReadOnlyList<PackState>> ExecuteAsync(IReadOnlyList<StorageObject> packs, ScrubLedger ledger, bool full, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<PackState>> ExecuteAsync(IReadOnlyList<StorageObject> packs, ScrubLedger ledger, ScrubDepth depth, CancellationToken cancellationToken)
     {
         var known = ledger.Packs.ToDictionary(p => p.Name);
         var bad = ledger.Damaged.Select(d => d.Name).ToHashSet();
@@ -33,10 +33,10 @@ internal sealed class PackCheck(BackupRepository repository, ZstdLibrary? zstd, 
         await Parallel.ForEachAsync(Enumerable.Range(0, packs.Count), options, async (i, token) =>
         {
             var name = PackFormat.NameOf(packs[i].Key)!;
-            var trusted = !full && !bad.Contains(name) && known.GetValueOrDefault(name) is { } k && k.Size == packs[i].Size && k.ModifiedTicks == packs[i].ModifiedAt.UtcTicks;
+            var trusted = depth == ScrubDepth.New && !bad.Contains(name) && known.GetValueOrDefault(name) is { } k && k.Size == packs[i].Size && k.ModifiedTicks == packs[i].ModifiedAt.UtcTicks;
             states[i] = trusted
                 ? new PackState(name, packs[i].Size, packs[i].ModifiedAt, known[name].CheckedAt, true, null)
-                : new PackState(name, packs[i].Size, packs[i].ModifiedAt, clock.GetUtcNow(), false, await ReadAsync(name, packs[i].Size, full, codecs, token).ConfigureAwait(false));
+                : new PackState(name, packs[i].Size, packs[i].ModifiedAt, clock.GetUtcNow(), false, await ReadAsync(name, packs[i].Size, depth == ScrubDepth.Decode, codecs, token).ConfigureAwait(false));
         }).ConfigureAwait(false);
         return states;
     }

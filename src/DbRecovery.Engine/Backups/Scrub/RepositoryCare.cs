@@ -25,14 +25,20 @@ public sealed class RepositoryCare
         _repositories = new RepositoryOpener(storages, secrets, _clock);
     }
 
-    /// <summary>Checks a repository: what no earlier check has read, or every byte.</summary>
+    /// <summary>Checks a repository: what no earlier check has read, every byte, or every blob, too.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryInvalid"/>: there is none; <see cref="ErrorIds.RepositoryCorrupt"/>: its header is lost and cannot be known.</exception>
-    public Task<RepositoryReport> TestAsync(RepositoryDefinition repository, bool full, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
+    public Task<RepositoryReport> TestAsync(RepositoryDefinition repository, ScrubDepth depth, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
         Guarded(repository, async () =>
         {
             var (opened, header) = await HeaderRecovery.OpenAsync(ReadOnly("scrub/"), repository, cancellationToken).ConfigureAwait(false);
-            return (await new RepositoryScrub(opened, repository, _providers, _zstd, _clock).ExecuteAsync(full, header?.Damage, progress, cancellationToken).ConfigureAwait(false)).Report;
+            return (await new RepositoryScrub(opened, repository, _providers, _zstd, _clock).ExecuteAsync(depth, header?.Damage, progress, cancellationToken).ConfigureAwait(false)).Report;
         });
+
+    /// <summary>What the last check of a repository found, without checking it; null where there is no repository, or none was checked.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryInvalid"/>, <see cref="ErrorIds.RepositoryCorrupt"/>, <see cref="ErrorIds.RepositoryLocked"/>: it cannot be opened.</exception>
+    public Task<RepositoryReport?> LastReportAsync(RepositoryDefinition repository, CancellationToken cancellationToken) =>
+        Guarded(repository, async () => await ReadOnly(null).OpenAsync(repository, cancellationToken).ConfigureAwait(false) is { } opened
+            ? await LastCheck.LoadAsync(opened, repository, cancellationToken).ConfigureAwait(false) : null);
 
     /// <summary>Repairs a repository, or says what a repair would do.</summary>
     /// <param name="repository">The repository.</param>

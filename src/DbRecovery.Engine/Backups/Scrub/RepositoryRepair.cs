@@ -13,6 +13,8 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
     private readonly IRepositoryStorage _storage = repository.Storage is HeaderStorage wrapped ? wrapped.Inner : repository.Storage;
     private readonly List<RepositoryRepairAction> _actions = [];
     private readonly Dictionary<BlobId, PackReference> _new = [];
+    /// <summary>Of those, what standard tools cannot read.</summary>
+    private readonly HashSet<BlobId> _unportable = [];
     private int _rescued;
     private int _refilled;
     private int _lost;
@@ -25,7 +27,7 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
         var session = await WriterSession.BeginAsync(_storage, "repair", clock, cancellationToken).ConfigureAwait(false);
         await using (session.ConfigureAwait(false))
         {
-            var found = await new RepositoryScrub(repository, definition, providers, zstd, clock).ExecuteAsync(false, header?.Damage, progress, cancellationToken).ConfigureAwait(false);
+            var found = await new RepositoryScrub(repository, definition, providers, zstd, clock).ExecuteAsync(ScrubDepth.New, header?.Damage, progress, cancellationToken).ConfigureAwait(false);
             await RepairHeaderAsync(cancellationToken).ConfigureAwait(false);
             await RepairPacksAsync(found, progress, cancellationToken).ConfigureAwait(false);
             await RepairManifestsAsync(found, progress, cancellationToken).ConfigureAwait(false);
@@ -34,7 +36,7 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
             left = found.Report.Damage;
         }
         if (!plan)
-            left = (await new RepositoryScrub(repository, definition, providers, zstd, clock).ExecuteAsync(false, null, progress, cancellationToken).ConfigureAwait(false)).Report.Damage;
+            left = (await new RepositoryScrub(repository, definition, providers, zstd, clock).ExecuteAsync(ScrubDepth.New, null, progress, cancellationToken).ConfigureAwait(false)).Report.Damage;
         return new RepositoryRepairResult
         {
             Repository = definition.Name, Location = _storage.Location, Planned = plan, RepairedAt = started, Duration = Stopwatch.GetElapsedTime(at),
@@ -94,6 +96,8 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
                 if (blob is null || _new.ContainsKey(location.Entry.Id))
                     continue;
                 _new[location.Entry.Id] = await writer.AppendAsync(location.Entry.Id, blob.Payload, blob.Entry.RawLength, blob.Entry.PageSize, blob.Entry.Codec, cancellationToken).ConfigureAwait(false);
+                if (!blob.Entry.IsPortable)
+                    _unportable.Add(location.Entry.Id);
                 _rescued++;
             }
             _actions.Add(new RepositoryRepairAction(RepositoryRepairKind.RescueBlobs, PackFormat.Key(pack), $"{_rescued - before} unharmed blobs stored in a new pack"));
@@ -136,20 +140,27 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
         var (manifest, _) = await ManifestStore.ReadAsync(repository, key, cancellationToken).ConfigureAwait(false);
         var text = $"backup {manifest.Id} points to the packs in which its blobs are now; page hashes that are lost are left out, so that the next increment after it reads all pages";
         var kept = manifest with { Entries = [.. manifest.Entries.Select(e => e.PageHashes is { } h && h.Blobs.Any(b => IsLost(b.Blob, blobs)) ? e with { PageHashes = null } : e)] };
+        var portable = true;
         var moved = kept.WithBlobs((pack, blob) =>
         {
             BlobId.TryParse(blob, out var id);
             if (_new.TryGetValue(id, out var stored))
+            {
+                portable &= !_unportable.Contains(id);
                 return (stored.Name!, blob);
-            if (blobs.Find(id) is { } place)
-                return (place.Pack, blob);
-            return (pack, blob);
+            }
+            if (blobs.Find(id, pack, manifest.Portable) is not { } place)
+                return (pack, blob);
+            portable &= place.Entry.IsPortable;
+            return (place.Pack, blob);
         });
+        if (manifest.Portable && !portable)
+            moved = moved with { Portable = false, Notes = [.. moved.Notes, "standard tools cannot read it any longer: a repair put what another backup stored in the place of what was damaged"] };
         if (!moved.Packs.SequenceEqual(manifest.Packs) || !kept.Entries.SequenceEqual(manifest.Entries))
             await DoAsync(RepositoryRepairKind.RepointBackup, key, text, () => ManifestStore.ReplaceAsync(repository, moved, cancellationToken)).ConfigureAwait(false);
     }
 
-    private bool IsLost(string blob, BlobStates blobs) => BlobId.TryParse(blob, out var id) && !_new.ContainsKey(id) && blobs.Find(id) is null;
+    private bool IsLost(string blob, BlobStates blobs) => BlobId.TryParse(blob, out var id) && !_new.ContainsKey(id) && blobs.Find(id, null, false) is null;
 
     private async Task RepairManifestsAsync(ScrubOutcome found, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
@@ -193,6 +204,9 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
                     break;
                 case ScrubLedger.Key:
                     _actions.Add(new RepositoryRepairAction(RepositoryRepairKind.Rewrite, damage.Key, "every pack was read, and the list written again"));
+                    break;
+                case LastCheck.Key:
+                    _actions.Add(new RepositoryRepairAction(RepositoryRepairKind.Rewrite, damage.Key, "written again with what this check found"));
                     break;
                 default:
                     if (damage.Kind == RepositoryObjectKind.Proof)

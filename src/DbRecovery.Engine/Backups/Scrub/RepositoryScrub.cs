@@ -15,7 +15,7 @@ internal sealed record ScrubOutcome
 
 /// <summary>
 /// Reads a repository and says what is damaged: packs against their names, manifests and what they refer to, indexes, proofs, keys,
-/// header, and what does not belong there. Nothing is changed but the ledger.
+/// header, and what does not belong there. Nothing is changed but the ledger and the report of the last check.
 /// </summary>
 internal sealed partial class RepositoryScrub(BackupRepository repository, RepositoryDefinition definition, Func<string, IDatabaseProvider> providers, ZstdLibrary? zstd, TimeProvider clock)
 {
@@ -39,11 +39,11 @@ internal sealed partial class RepositoryScrub(BackupRepository repository, Repos
     }
 
     /// <summary>Checks the repository.</summary>
-    /// <param name="full">Whether every byte is read and every blob decoded; else what the ledger does not know.</param>
+    /// <param name="depth">What is read.</param>
     /// <param name="header">What is wrong with repo.json, where something is.</param>
     /// <param name="progress">Progress.</param>
     /// <param name="cancellationToken">Cancels.</param>
-    public async Task<ScrubOutcome> ExecuteAsync(bool full, RepositoryDamage? header, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    public async Task<ScrubOutcome> ExecuteAsync(ScrubDepth depth, RepositoryDamage? header, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         var (started, at) = (clock.GetUtcNow(), Stopwatch.GetTimestamp());
         if (header is not null)
@@ -55,7 +55,7 @@ internal sealed partial class RepositoryScrub(BackupRepository repository, Repos
         var (ledger, ledgerDamaged) = await ScrubLedger.LoadAsync(repository, cancellationToken).ConfigureAwait(false);
         if (ledgerDamaged)
             Add(ScrubLedger.Key, RepositoryObjectKind.Other, "its bytes are not those that were written, so every pack was read", "Nothing: it has been written anew.");
-        var states = await CheckPacksAsync(packs, ledger, full, progress, cancellationToken).ConfigureAwait(false);
+        var states = await CheckPacksAsync(packs, ledger, depth, progress, cancellationToken).ConfigureAwait(false);
         var (index, blobs) = await LocateAsync(states, cancellationToken).ConfigureAwait(false);
         await CheckManifestsAsync(objects, blobs, progress, cancellationToken).ConfigureAwait(false);
         CheckIndexes(index);
@@ -68,7 +68,8 @@ internal sealed partial class RepositoryScrub(BackupRepository repository, Repos
             Location = _storage.Location,
             TestedAt = started,
             Duration = Stopwatch.GetElapsedTime(at),
-            Full = full,
+            Full = depth != ScrubDepth.New,
+            Decoded = depth == ScrubDepth.Decode,
             ObjectsChecked = _objects,
             BytesChecked = Interlocked.Read(ref _bytes),
             PacksTrusted = states.Count(s => s.Trusted),
@@ -78,17 +79,18 @@ internal sealed partial class RepositoryScrub(BackupRepository repository, Repos
             Encrypted = repository.Sealer.CipherId != 0,
             Damage = [.. _damage.OrderBy(d => d.Kind).ThenBy(d => d.Key, StringComparer.Ordinal)],
         };
+        await LastCheck.SaveAsync(repository, report, cancellationToken).ConfigureAwait(false);
         return new ScrubOutcome { Report = report, Packs = states, Index = index, Blobs = blobs, Manifests = _manifests };
     }
 
-    private async Task<IReadOnlyList<PackState>> CheckPacksAsync(List<StorageObject> packs, ScrubLedger ledger, bool full, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<PackState>> CheckPacksAsync(List<StorageObject> packs, ScrubLedger ledger, ScrubDepth depth, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         var total = packs.Sum(p => p.Size);
         var states = await new PackCheck(repository, zstd, clock, (name, count) =>
         {
             var done = Interlocked.Add(ref _bytes, count);
             progress?.Report(new OperationProgress($"Checking {definition.Name}", name[..12], done, total));
-        }).ExecuteAsync(packs, ledger, full, cancellationToken).ConfigureAwait(false);
+        }).ExecuteAsync(packs, ledger, depth, cancellationToken).ConfigureAwait(false);
         _objects += states.Count(s => !s.Trusted);
         foreach (var bad in states.Where(s => s.Problem is not null))
             _packs[bad.Name] = new PackDamage(bad.Problem!);

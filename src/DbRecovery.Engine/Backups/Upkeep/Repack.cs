@@ -9,6 +9,8 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
     private const int ManySmall = 8;
     private readonly IRepositoryStorage _storage = repository.Storage;
     private readonly Dictionary<BlobId, PackReference> _moved = [];
+    /// <summary>Blobs that standard tools must be able to read, for a backup was made so.</summary>
+    private readonly HashSet<BlobId> _portable = [.. mark.Manifests.Where(m => m.Manifest.Portable).SelectMany(m => m.Manifest.References()).Select(r => r.Blob)];
     private readonly byte[] _data = GC.AllocateUninitializedArray<byte>(PackFormat.MaxBlobSize);
     private readonly byte[] _payload = GC.AllocateUninitializedArray<byte>(PackFormat.MaxBlobSize);
     private readonly byte[] _check = GC.AllocateUninitializedArray<byte>(PackFormat.MaxBlobSize);
@@ -101,7 +103,7 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
     {
         foreach (var location in index.Find(blob))
         {
-            if (!chosen.Contains(location.Pack) && mark.Packs.Contains(location.Pack)
+            if (!chosen.Contains(location.Pack) && mark.Packs.Contains(location.Pack) && (location.Entry.IsPortable || !_portable.Contains(blob))
                 && await PackReader.TryReadBlobAsync(repository, location, codec, _data.AsMemory(0, location.Entry.RawLength), cancellationToken).ConfigureAwait(false))
                 return new PackReference(location.Pack);
         }
@@ -116,12 +118,12 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
             var data = _data.AsMemory(0, entry.RawLength);
             if (!await PackReader.TryReadBlobAsync(repository, location, codec, data, cancellationToken).ConfigureAwait(false))
                 continue;
-            // its own codec: a backup that was made to be read by standard tools stays so
-            var length = entry.Codec == BlobCodec.Raw ? null : codec.Compress(entry.Codec, data.Span, _payload);
-            if (length is { } compressed && (!codec.Decompress(entry.Codec, _payload.AsSpan(0, compressed), _check.AsSpan(0, data.Length)) || !_check.AsSpan(0, data.Length).SequenceEqual(data.Span)))
+            var kind = _portable.Contains(blob) ? BlobCodec.Gzip : entry.Codec;
+            var length = entry.Codec == BlobCodec.Raw ? null : codec.Compress(kind, data.Span, _payload);
+            if (length is { } compressed && (!codec.Decompress(kind, _payload.AsSpan(0, compressed), _check.AsSpan(0, data.Length)) || !_check.AsSpan(0, data.Length).SequenceEqual(data.Span)))
                 length = null;
             return length is { } good
-                ? await packs.AppendAsync(blob, _payload.AsMemory(0, good), data.Length, entry.PageSize, entry.Codec, cancellationToken).ConfigureAwait(false)
+                ? await packs.AppendAsync(blob, _payload.AsMemory(0, good), data.Length, entry.PageSize, kind, cancellationToken).ConfigureAwait(false)
                 : await packs.AppendAsync(blob, data, data.Length, entry.PageSize, BlobCodec.Raw, cancellationToken).ConfigureAwait(false);
         }
         throw RepositoryErrors.Corrupt(_storage, PackFormat.Key(pack), $"the blob {blob} of backup {backup} cannot be read; nothing was changed");

@@ -56,6 +56,28 @@ public sealed class RepackTests : UpkeepFixture
     }
 
     [Fact]
+    public async Task What_standard_tools_can_read_stays_so_also_where_another_pack_has_it_in_another_way()
+    {
+        Database.Files["shared.db"] = Rows(20_000, 1);
+        Database.Files["large.db"] = Noise(700_000, 2);
+        await TakeAsync();
+        Database.Files.Remove("large.db");
+        for (var i = 0; i < 8; i++)
+        {
+            Database.Files["small.db"] = Rows(20_000, 10 + i);
+            await TakeAsync();
+            await TakeAsync(portable: true);
+        }
+
+        await PruneAsync(AtOnce with { Repack = true });
+
+        Assert.Equal(2, Keys("packs").Count);
+        foreach (var backup in (await ListAsync()).Where(b => b.Portable))
+            await AssertPortableAsync(backup);
+        Assert.Equal(17, await AssertAllRestoreAsync());
+    }
+
+    [Fact]
     public async Task A_blob_that_cannot_be_read_stops_a_repack_before_anything_changed()
     {
         var kept = await MostlyDeadAsync();

@@ -10,12 +10,12 @@ public abstract class UpkeepFixture : BackupFixture
 
     internal RepositoryUpkeep Upkeep { get; set; } = new();
 
-    protected async Task<BackupInfo> TakeAsync()
+    protected async Task<BackupInfo> TakeAsync(bool portable = false)
     {
         var content = new SortedDictionary<string, byte[]>(StringComparer.Ordinal);
         foreach (var (path, bytes) in Database.Files)
             content[path] = (byte[])bytes.Clone();
-        var backup = await BackUpAsync();
+        var backup = await Service.CreateAsync(RequestOf() with { Portable = portable }, null, CancellationToken.None);
         _content[backup.Id] = content;
         return backup;
     }
