@@ -83,35 +83,6 @@ public sealed class ContinuousTests
         Assert.True(lab.DbRecovery(0, "repository", "test", "main", "--full").Object.GetProperty("passed").GetBoolean());
     }
 
-    /// <summary>Killed at twenty moments: the repository stays good, and the next increment is.</summary>
-    [Fact]
-    public void A_killed_increment_leaves_a_good_repository()
-    {
-        using var lab = new Lab(megabytes: 4);
-        lab.DbRecovery(0, "backup", "new", "shop");
-        var clock = Stopwatch.StartNew();
-        lab.DbRecovery(0, "backup", "new", "shop", "--kind", "incremental");
-        var whole = clock.Elapsed;
-        var random = new Random(3);
-        for (var round = 0; round < 20; round++)
-        {
-            lab.Workload("churn", lab.Database, "--rows", "200");
-            var process = lab.StartDbRecovery("backup", "new", "shop", "--kind", "incremental");
-            process.WaitForExit(whole * random.NextDouble());
-            if (!process.HasExited)
-                process.Kill();
-            process.WaitForExit();
-        }
-
-        var last = lab.DbRecovery(0, "backup", "new", "shop", "--kind", "incremental").Object;
-
-        Assert.Equal("Incremental", last.GetProperty("kind").GetString());
-        lab.DbRecovery(0, "backup", "restore", "shop", "--to", "copy.db");
-        Assert.Equal(File.ReadAllBytes(lab.Database), File.ReadAllBytes(Path.Combine(lab.Folder, "copy.db")));
-        lab.DbRecovery(0, "backup", "test", "shop");
-        Assert.Empty(lab.Leftovers(killed: true));
-    }
-
     [Fact]
     public void Files_of_the_inventory_go_along_and_come_back_on_request()
     {

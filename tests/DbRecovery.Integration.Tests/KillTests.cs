@@ -15,8 +15,10 @@ public sealed class KillTests
     public void Killed_after_each_journal_record_a_recovery_is_resumed_to_the_same_end(string damage)
     {
         int records;
-        using (var lab = Damaged(damage))
+        using var damaged = Damaged(damage);
+        using (var lab = new Lab(megabytes: 0))
         {
+            lab.CopyFrom(damaged);
             lab.DbRecovery(0, Recover);
             records = File.ReadLines(Assert.Single(Directory.GetFiles(lab.State, "journal.jsonl", SearchOption.AllDirectories))).Count();
         }
@@ -27,7 +29,7 @@ public sealed class KillTests
         {
             try
             {
-                KillAfter(record, damage);
+                KillAfter(record, damaged, damage);
             }
             catch (Exception e)
             {
@@ -37,9 +39,10 @@ public sealed class KillTests
         Assert.True(failures.IsEmpty, string.Join("\n", failures));
     }
 
-    private static void KillAfter(int record, string damage)
+    private static void KillAfter(int record, Lab damaged, string damage)
     {
-        using var lab = Damaged(damage);
+        using var lab = new Lab(megabytes: 0);
+        lab.CopyFrom(damaged);
         var killed = lab.DbRecovery(new Dictionary<string, string>
         {
             ["DOTNET_STARTUP_HOOKS"] = Lab.Program("KillHook"),

@@ -41,6 +41,9 @@ internal sealed class Lab : IDisposable
     public string Repository => Path.Combine(Folder, "repository");
     public string State => Path.Combine(Folder, "state", "shop");
 
+    /// <summary>What every process of this folder finds in its environment.</summary>
+    public Dictionary<string, string> Variables { get; } = [];
+
     public sealed record Run(int ExitCode, string Out, string Err)
     {
         /// <summary>The objects printed, one a line.</summary>
@@ -84,7 +87,9 @@ internal sealed class Lab : IDisposable
             Thread.Sleep(1);
         }
         clock.Restart();
-        if (!process.HasExited)
+        if (!process.HasExited && signal == "KILL")
+            process.Kill();
+        else if (!process.HasExited)
             Send(signal, process.Id);
         Assert.True(process.WaitForExit(Limit), $"{string.Join(' ', arguments)} did not end after {signal}");
         var took = clock.Elapsed;
@@ -143,18 +148,24 @@ internal sealed class Lab : IDisposable
         .. (killed ? [] : new[] { "tmp", "sessions" }).Select(f => Path.Combine(Repository, f)).Where(Directory.Exists).SelectMany(f => Directory.GetFiles(f, "*", SearchOption.AllDirectories)),
     ];
 
+    /// <summary>Runs SQL in the tool that everybody has, and gives what it printed.</summary>
+    public static string Sqlite(string database, string input)
+    {
+        using var process = Process.Start(new ProcessStartInfo("sqlite3", ["-bail", "-cmd", ".timeout 10000", database]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var output = process.StandardOutput.ReadToEndAsync();
+        var error = process.StandardError.ReadToEndAsync();
+        process.StandardInput.Write(input);
+        process.StandardInput.Close();
+        Assert.True(process.WaitForExit(60_000) && process.ExitCode == 0, error.Result);
+        return output.Result.Trim();
+    }
+
     /// <summary>Makes this folder the same as another lab's, which has no process running.</summary>
     public void CopyFrom(Lab other)
     {
-        foreach (var entry in Directory.GetFileSystemEntries(Folder))
-            if (Directory.Exists(entry))
-                Directory.Delete(entry, recursive: true);
-            else
-                File.Delete(entry);
-        foreach (var folder in Directory.GetDirectories(other.Folder, "*", SearchOption.AllDirectories))
-            Directory.CreateDirectory(Path.Combine(Folder, Path.GetRelativePath(other.Folder, folder)));
-        foreach (var file in Directory.GetFiles(other.Folder, "*", SearchOption.AllDirectories))
-            File.Copy(file, Path.Combine(Folder, Path.GetRelativePath(other.Folder, file)), overwrite: true);
+        Folders.Copy(other.Folder, Folder);
+        foreach (var (name, value) in other.Variables)
+            Variables[name] = value;
     }
 
     public static void Until(Func<bool> condition, string what, TimeSpan? within = null)
@@ -175,7 +186,7 @@ internal sealed class Lab : IDisposable
         start.Environment.Remove("DBRECOVERY_INVENTORY");
         start.Environment.Remove("DBRECOVERY_STATE");
         start.Environment["TMPDIR"] = Temp;
-        foreach (var (name, value) in environment ?? new Dictionary<string, string>())
+        foreach (var (name, value) in Variables.Concat(environment ?? new Dictionary<string, string>()))
             start.Environment[name] = value;
         foreach (var argument in arguments)
             start.ArgumentList.Add(argument);

@@ -15,7 +15,7 @@ public sealed class RepositoryCareTests
         var backup = lab.ProvedBackup();
         lab.DbRecovery(0, "backup", "copy", "shop", "--to", other);
         Assert.True(lab.DbRecovery(0, "repository", "test", "main").Object.GetProperty("passed").GetBoolean());
-        Flip(Packs(lab)[0], 0.6);
+        Bytes.Flip(Bytes.Packs(lab)[0], 0.6);
 
         var report = lab.DbRecovery(1, "repository", "test", "main").Object;
         var damage = Assert.Single(report.GetProperty("damage").EnumerateArray());
@@ -62,52 +62,12 @@ public sealed class RepositoryCareTests
             Assert.True(File.ReadAllBytes(Path.Combine(folder, "database")).AsSpan().SequenceEqual(File.ReadAllBytes(expected)), $"{id} differs");
             Assert.NotEqual(0, Sh(lab, script, lab.Repository, manifest, folder).Code);
         }
-        foreach (var pack in Packs(lab))
-            Flip(pack, 0.5);
+        foreach (var pack in Bytes.Packs(lab))
+            Bytes.Flip(pack, 0.5);
         var first = Directory.GetFiles(lab.Repository, "manifest.json", SearchOption.AllDirectories).Order().First();
         var damaged = Sh(lab, script, lab.Repository, first, Path.Combine(lab.Folder, "damaged"));
         Assert.True(damaged.Code != 0 && damaged.Said.Contains("is damaged"), damaged.Said);
         Assert.False(Path.Exists(Path.Combine(lab.Folder, "damaged")));
-    }
-
-    [Fact]
-    public void Killed_at_twenty_random_points_of_a_check_a_repair_or_a_copy_nothing_is_lost_or_half_there()
-    {
-        using var lab = new Lab(megabytes: 6);
-        var backup = lab.ProvedBackup();
-        var other = Path.Combine(lab.Folder, "other");
-        var random = new Random(20261121);
-        for (var i = 0; i < 20; i++)
-        {
-            var verb = i % 3;
-            if (verb == 1)
-                Flip(Packs(lab)[0], random.NextDouble());
-            if (verb == 2 && Directory.Exists(other))
-                Directory.Delete(other, recursive: true);
-            if (verb == 1)
-            {
-                if (Directory.Exists(other))
-                    Directory.Delete(other, recursive: true);
-                CopyFolder(lab.Repository + ".good", other);
-            }
-            else if (verb == 0)
-                CopyFolder(lab.Repository, lab.Repository + ".good");
-            string[] arguments = verb switch
-            {
-                0 => ["repository", "test", "main", "--full"],
-                1 => ["repository", "repair", "main", "--from", other, "--yes"],
-                _ => ["backup", "copy", "shop", "--to", other],
-            };
-            var moment = TimeSpan.FromMilliseconds(random.Next(80, 500));
-            lab.Signalled("KILL", elapsed => elapsed >= moment, arguments);
-
-            // whatever was interrupted, the same command afterwards ends well
-            lab.DbRecovery(0, arguments);
-            if (verb == 2)
-                Assert.Equal(backup, lab.DbRecovery(0, "backup", "list", "shop", "--repository", other).Object.GetProperty("id").GetString());
-        }
-        lab.DbRecovery(0, "repository", "test", "main", "--decode");
-        Assert.True(lab.DbRecovery(0, "backup", "test", "shop", backup).Object.GetProperty("passed").GetBoolean());
     }
 
     [Theory]
@@ -125,17 +85,6 @@ public sealed class RepositoryCareTests
         Assert.True(run.ExitCode == code || run.ExitCode == 3, run.ToString());
     }
 
-    private static string[] Packs(Lab lab) => [.. Directory.GetFiles(Path.Combine(lab.Repository, "packs"), "*.pack", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
-
-    private static void Flip(string file, double where)
-    {
-        using var stream = File.Open(file, FileMode.Open);
-        stream.Position = (long)((stream.Length - 1) * where);
-        var value = stream.ReadByte();
-        stream.Position--;
-        stream.WriteByte((byte)(value ^ 1));
-    }
-
     private static (int Code, string Said) Sh(Lab lab, params string[] arguments)
     {
         using var process = Process.Start(new ProcessStartInfo("sh", arguments) { WorkingDirectory = lab.Temp, RedirectStandardError = true, RedirectStandardOutput = true })!;
@@ -146,16 +95,4 @@ public sealed class RepositoryCareTests
 
     private static string? Find(string program) =>
         Environment.GetEnvironmentVariable("PATH")!.Split(Path.PathSeparator).Select(p => Path.Combine(p, program)).FirstOrDefault(File.Exists);
-
-    private static void CopyFolder(string from, string to)
-    {
-        if (Directory.Exists(to))
-            Directory.Delete(to, recursive: true);
-        foreach (var file in Directory.GetFiles(from, "*", SearchOption.AllDirectories))
-        {
-            var target = Path.Combine(to, Path.GetRelativePath(from, file));
-            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-            File.Copy(file, target);
-        }
-    }
 }

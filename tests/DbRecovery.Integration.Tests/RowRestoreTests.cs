@@ -6,7 +6,8 @@ namespace DbRecovery.Integration.Tests;
 /// <summary>Tables and rows out of a backup with the executable: beside a live application, killed, and without space.</summary>
 public sealed class RowRestoreTests
 {
-    private const string Lose = "DELETE FROM items WHERE order_id % 3 = 0; DELETE FROM orders WHERE id % 3 = 0; UPDATE orders SET status = 'lost' WHERE id % 3 = 1";
+    // the highest id stays: a new order would be given it again, and then be a changed row
+    private const string Lose = "DELETE FROM items WHERE order_id % 3 = 0 AND order_id < 2900; DELETE FROM orders WHERE id % 3 = 0 AND id < 2900; UPDATE orders SET status = 'lost' WHERE id % 3 = 1";
 
     [Fact]
     public void Lost_rows_come_back_and_the_script_takes_them_back()
@@ -60,44 +61,6 @@ public sealed class RowRestoreTests
         Assert.Equal("ok", Dump(lab, "PRAGMA foreign_key_check; PRAGMA integrity_check"));
     }
 
-    [Theory]
-    [InlineData("delete")]
-    [InlineData("wal")]
-    public void Killed_while_it_writes_the_database_is_as_before_or_done_and_then_the_script_is_there(string journal)
-    {
-        using var prepared = new Lab(megabytes: 1, journal: journal);
-        prepared.DbRecovery(0, "backup", "new", "shop");
-        const string query = "SELECT * FROM items ORDER BY order_id, line";
-        var done = Dump(prepared, query);
-        Sql(prepared, "DELETE FROM items WHERE order_id % 2 = 0; UPDATE items SET price = price + 1 WHERE order_id % 5 = 1");
-        var before = Dump(prepared, query);
-        using var lab = new Lab(megabytes: 0);
-        var random = new Random(7);
-        var (stopped, committed) = (0, 0);
-        for (var round = 0; round < 5; round++)
-        {
-            lab.CopyFrom(prepared);
-            var undo = Path.Combine(lab.Folder, "undo.sql");
-            // from the moment that it begins to write on, a few steps later each time
-            var steps = random.Next(0, 60) * round / 4;
-            var (run, _) = lab.Signalled("KILL", _ => File.Exists(undo) && steps-- <= 0, "backup", "restore", "shop", "--table", "items", "--apply", "missing,changed,added", "--undo", undo, "--yes");
-            stopped += run.ExitCode == 0 ? 0 : 1;
-            var now = Dump(lab, query);
-            Assert.True(now == before || now == done, $"round {round}: neither as before nor done");
-            if (now == before)
-                continue;
-            committed++;
-            Assert.True(File.Exists(undo), $"round {round}: committed without a script");
-            Shell(lab, undo);
-            Assert.Equal(before, Dump(lab, query));
-        }
-        Assert.True(stopped > 0, "no round was killed");
-        lab.CopyFrom(prepared);
-        lab.DbRecovery(0, "backup", "restore", "shop", "--table", "items", "--apply", "missing,changed", "--yes");
-        Assert.Equal(done, Dump(lab, query));
-        Assert.Empty(lab.Leftovers(killed: true));
-    }
-
     [RootFact]
     public void Without_space_it_is_rolled_back_and_no_script_is_left()
     {
@@ -146,22 +109,9 @@ public sealed class RowRestoreTests
 
     private static void Sql(Lab lab, string sql) => Sql(lab.Database, sql);
 
-    private static void Sql(string database, string sql) => Sqlite(database, sql);
+    private static void Sql(string database, string sql) => Lab.Sqlite(database, sql);
 
     private static string Dump(Lab lab, string sql) => Dump(lab.Database, sql);
 
-    private static string Dump(string database, string sql) => Sqlite(database, sql);
-
-    private static void Shell(Lab lab, string script) => Sqlite(lab.Database, File.ReadAllText(script));
-
-    private static string Sqlite(string database, string input)
-    {
-        using var process = Process.Start(new ProcessStartInfo("sqlite3", ["-bail", "-cmd", ".timeout 10000", database]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
-        var output = process.StandardOutput.ReadToEndAsync();
-        var error = process.StandardError.ReadToEndAsync();
-        process.StandardInput.Write(input);
-        process.StandardInput.Close();
-        Assert.True(process.WaitForExit(60_000) && process.ExitCode == 0, error.Result);
-        return output.Result.Trim();
-    }
+    private static string Dump(string database, string sql) => Lab.Sqlite(database, sql);
 }

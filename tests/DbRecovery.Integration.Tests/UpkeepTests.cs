@@ -116,35 +116,6 @@ public sealed class UpkeepTests
         AssertAllRestore(lab);
     }
 
-    [Fact]
-    public void Killed_at_any_moment_a_removal_with_repack_loses_nothing()
-    {
-        using var lab = new Lab(megabytes: 2);
-        lab.ProvedBackup();
-        var random = new Random(7);
-        var working = Path.Combine(lab.Repository, "sessions", "upkeep");
-        var newest = "";
-        for (var kill = 0; kill < 20; kill++)
-        {
-            if (kill % 5 == 0)
-            {
-                Change(lab);
-                newest = Take(lab);
-            }
-            string[] arguments = kill % 5 == 0 ? ["backup", "remove", "shop", "--retention", "last=2", "--yes", "--grace", "0s"] : AtOnce;
-            var (after, begun) = (TimeSpan.FromMilliseconds(random.Next(0, 120)), (TimeSpan?)null);
-            // the last one's lock is there until this one takes it over
-            File.Delete(working);
-            lab.Signalled("KILL", elapsed => File.Exists(working) && elapsed - (begun ??= elapsed) >= after, arguments);
-            if (kill % 5 == 4)
-                lab.DbRecovery(0, "backup", "restore", "shop", newest, "--to", Path.Combine(lab.Folder, $"k{kill}.db"));
-        }
-        Assert.Equal(newest, Ids(lab)[0]);
-        lab.DbRecovery(0, AtOnce);
-        AssertAllRestore(lab);
-        Assert.Empty(Directory.GetFiles(Path.Combine(lab.Repository, "sessions")));
-    }
-
     [RootFact]
     public void With_not_a_byte_left_on_the_disk_a_removal_frees_space()
     {

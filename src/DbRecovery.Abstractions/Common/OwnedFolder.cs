@@ -7,6 +7,7 @@ namespace DbRecovery;
 public sealed class OwnedFolder : IDisposable
 {
     private const string LockName = ".owner";
+    private const string StagingMark = ".dbrecovery-";
     private const int Attempts = 5;
     private readonly FileStream _lock;
     private bool _kept;
@@ -24,6 +25,28 @@ public sealed class OwnedFolder : IDisposable
     public static OwnedFolder Create(string parent, string prefix)
     {
         RemoveAbandoned(parent, prefix);
+        return Make(parent, prefix);
+    }
+
+    /// <summary>Makes a hidden folder beside a file that is about to be written, and removes those beside any file there whose owners are gone: nobody may ever write under the same name again.</summary>
+    /// <param name="file">The file. The folder above it exists.</param>
+    /// <exception cref="IOException">It cannot be made.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be made.</exception>
+    public static OwnedFolder CreateBeside(string file)
+    {
+        RemoveAbandonedBeside(file);
+        return Make(ParentOf(file), $".{System.IO.Path.GetFileName(file)}{StagingMark}");
+    }
+
+    /// <summary>Removes the folders that <see cref="CreateBeside"/> made beside any file of a folder, and whose owners are gone.</summary>
+    /// <param name="file">A file of the folder.</param>
+    public static void RemoveAbandonedBeside(string file) =>
+        RemoveAbandoned(ParentOf(file), name => name[0] == '.' && name.IndexOf(StagingMark, StringComparison.Ordinal) > 0);
+
+    private static string ParentOf(string file) => System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(file))!;
+
+    private static OwnedFolder Make(string parent, string prefix)
+    {
         for (var attempt = 1; ; attempt++)
         {
             var path = System.IO.Path.Combine(parent, prefix + Guid.NewGuid().ToString("N")[..12]);
@@ -64,9 +87,11 @@ public sealed class OwnedFolder : IDisposable
     /// <summary>Removes the folders of a prefix whose owners are gone.</summary>
     /// <param name="parent">The folder above, which exists.</param>
     /// <param name="prefix">The beginning of their names.</param>
-    public static void RemoveAbandoned(string parent, string prefix)
+    public static void RemoveAbandoned(string parent, string prefix) => RemoveAbandoned(parent, name => name.StartsWith(prefix, StringComparison.Ordinal));
+
+    private static void RemoveAbandoned(string parent, Func<string, bool> named)
     {
-        foreach (var folder in Directory.EnumerateDirectories(parent).Where(f => System.IO.Path.GetFileName(f).StartsWith(prefix, StringComparison.Ordinal)))
+        foreach (var folder in Directory.EnumerateDirectories(parent).Where(f => named(System.IO.Path.GetFileName(f))))
         {
             try
             {

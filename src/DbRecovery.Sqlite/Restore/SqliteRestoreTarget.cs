@@ -36,15 +36,12 @@ internal sealed class SqliteRestoreTarget(TimeProvider clock) : IRestoreTarget
                 string.Create(CultureInfo.InvariantCulture, $"{folder} has {free} bytes free and the restore needs {needed + Margin}"), "Free space there, or restore to another file system.", folder);
     }
 
-    /// <summary>How the names of the staging folders begin in which a file is restored.</summary>
-    internal static string StagingPrefix(string path) => $".{Path.GetFileName(path)}.dbrecovery-";
-
     private static OwnedFolder CreateStaging(string path, string folder)
     {
         try
         {
             Directory.CreateDirectory(folder);
-            return OwnedFolder.Create(folder, StagingPrefix(path));
+            return OwnedFolder.CreateBeside(path);
         }
         catch (UnauthorizedAccessException e)
         {

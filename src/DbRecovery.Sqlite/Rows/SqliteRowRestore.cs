@@ -94,7 +94,7 @@ internal sealed class SqliteRowRestore : IRowRestore
         if (taken is not null)
             throw Exists(taken);
         Directory.CreateDirectory(folder);
-        using var staging = OwnedFolder.Create(folder, Restore.SqliteRestoreTarget.StagingPrefix(destination));
+        using var staging = OwnedFolder.CreateBeside(destination);
         var file = Path.Combine(staging.Path, "database");
         using var backup = ImageConnection.Open(image, $"backup {order.Backup.Info.Id}", attachWritable: true);
         RowStage stage;

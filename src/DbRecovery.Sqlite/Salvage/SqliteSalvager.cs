@@ -60,7 +60,7 @@ internal sealed class SqliteSalvager(TimeProvider clock) : ISalvager
         OwnedFolder? staging = null;
         try
         {
-            staging = OwnedFolder.Create(folder, $".{Path.GetFileName(destination)}.dbrecovery-");
+            staging = OwnedFolder.CreateBeside(destination);
             var staged = Path.Combine(staging.Path, "database");
             var report = Steadily(source, cancellationToken, settled =>
             {

@@ -1,6 +1,5 @@
 using DbRecovery.Sqlite.Files;
 using DbRecovery.Sqlite.Native;
-using DbRecovery.Sqlite.Restore;
 using Microsoft.Data.Sqlite;
 
 namespace DbRecovery.Sqlite.Swap;
@@ -38,7 +37,7 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
             Settle(newFile);
         CheckNewFile(newFile, path);
         // a restore that was killed at its very end has left its staging folder, and nobody restores under that name again
-        OwnedFolder.RemoveAbandoned(Path.GetDirectoryName(Path.GetFullPath(newFile))!, SqliteRestoreTarget.StagingPrefix(newFile));
+        OwnedFolder.RemoveAbandonedBeside(newFile);
         cancellationToken.ThrowIfCancellationRequested();
         try
         {

@@ -20,9 +20,6 @@ internal sealed class KeyStore(IRepositoryStorage storage, Guid repository, Time
     private const int MaxSlots = 64;
     private static readonly TimeSpan LockStaleAfter = TimeSpan.FromMinutes(10);
 
-    /// <summary>Who changes the keys now.</summary>
-    private sealed record KeyLock(Guid Id, string Machine, int ProcessId, DateTimeOffset StartedAt);
-
     /// <summary>Reads every key.</summary>
     public async Task<KeySlots> LoadAsync(CancellationToken cancellationToken)
     {
@@ -198,10 +195,10 @@ internal sealed class KeyStore(IRepositoryStorage storage, Guid repository, Time
     /// <summary>Changes the keys while nobody else does, and only where the ring at hand is the newest.</summary>
     private async Task<T> ChangeAsync<T>(KeyRing ring, Func<KeySlots, Task<T>> change, CancellationToken cancellationToken)
     {
-        var own = SealedDocument.Write(new KeyLock(Guid.NewGuid(), Environment.MachineName, Environment.ProcessId, clock.GetUtcNow()));
+        var own = SealedDocument.Write(WriterSession.Describe("a change of the keys", clock));
         if (!await storage.PutAsync(LockKey, own, PutMode.IfAbsent, cancellationToken).ConfigureAwait(false)
             && !(await RemoveStaleLockAsync(cancellationToken).ConfigureAwait(false) && await storage.PutAsync(LockKey, own, PutMode.IfAbsent, cancellationToken).ConfigureAwait(false)))
-            throw new DbRecoveryException(ErrorIds.RepositoryBusy, ErrorKind.Busy, $"the keys of the repository '{storage.Location}' are being changed by another process", $"Try again when it is done; what a killed one left is ignored after {LockStaleAfter.TotalMinutes:0} minutes.", LockKey);
+            throw new DbRecoveryException(ErrorIds.RepositoryBusy, ErrorKind.Busy, $"the keys of the repository '{storage.Location}' are being changed by another process", $"Try again when it is done; what one that was killed on another machine left is ignored after {LockStaleAfter.TotalMinutes:0} minutes.", LockKey);
         try
         {
             var keys = await LoadAsync(cancellationToken).ConfigureAwait(false);
@@ -220,6 +217,12 @@ internal sealed class KeyStore(IRepositoryStorage storage, Guid repository, Time
     {
         if (await storage.StatAsync(LockKey, cancellationToken).ConfigureAwait(false) is not { } held)
             return true;
+        // a process of this machine that provably died
+        if (await storage.GetAsync(LockKey, MaxSlotSize, cancellationToken).ConfigureAwait(false) is { } bytes && SealedDocument.Read<SessionOwner>(bytes)?.IsDead(MachineIdentity.Current) == true)
+        {
+            await storage.DeleteAsync(LockKey, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
         // the storage's own clock decides
         var probe = $"tmp/{Guid.NewGuid():N}";
         await storage.PutAsync(probe, new byte[1], PutMode.IfAbsent, cancellationToken).ConfigureAwait(false);
