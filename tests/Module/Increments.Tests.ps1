@@ -67,6 +67,24 @@ Describe 'Increments' {
         $taken[0].Cluster | Should -Be 'app'
     }
 
+    It 'ends a continuous protection when it is stopped, and leaves nothing open' {
+        $shell = [powershell]::Create().AddScript({ param($module, $from) Import-Module $module; New-DbBackup -Cluster app -Continuous -Every 200ms -Inventory $from }).AddArgument("$root/DbRecovery.psd1").AddArgument($inventory.Inventory)
+        try {
+            $none = [System.Management.Automation.PSDataCollection[psobject]]::new()
+            $none.Complete()
+            $taken = [System.Management.Automation.PSDataCollection[psobject]]::new()
+            $null = $shell.BeginInvoke($none, $taken)
+            $deadline = [datetime]::UtcNow.AddSeconds(60)
+            while ($taken.Count -eq 0 -and [datetime]::UtcNow -lt $deadline) { Start-Sleep -Milliseconds 20 }
+            $taken.Count | Should -BeGreaterThan 0
+            $shell.Stop()
+            $shell.InvocationStateInfo.State | Should -Be 'Stopped'
+            $shell.Streams.Error.Count | Should -Be 0
+            Get-ChildItem "$place/backup/sessions" -File -ErrorAction Ignore | Should -BeNullOrEmpty
+        }
+        finally { $shell.Dispose() }
+    }
+
     It 'refuses what does not go together' {
         { New-DbBackup -Cluster app -Every 5s @inventory } | Should -Throw -ErrorId 'ParameterInvalid*'
         { New-DbBackup -Cluster app -Continuous -Kind Full @inventory } | Should -Throw -ErrorId 'ParameterInvalid*'
