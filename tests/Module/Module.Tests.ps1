@@ -63,6 +63,16 @@ Describe 'Cmdlet <Name>' -ForEach $cmdlets {
         @($help.examples.example).Count | Should -BeGreaterThan 0
         ($help.examples.example | ForEach-Object code) -join "`n" | Should -Match $Name
     }
+    It 'has examples whose parameters are there' {
+        foreach ($example in $help.examples.example) {
+            $problems = $null
+            $ast = [System.Management.Automation.Language.Parser]::ParseInput($example.code, [ref]$null, [ref]$problems)
+            $problems | Should -BeNullOrEmpty -Because $example.code
+            foreach ($call in $ast.FindAll({ $args[0] -is [System.Management.Automation.Language.CommandAst] }, $true)) {
+                [System.Management.Automation.Language.StaticParameterBinder]::BindCommand($call).BindingExceptions.Values.BindingException.Message | Should -BeNullOrEmpty -Because $example.code
+            }
+        }
+    }
     It 'explains every parameter' {
         $own = $command.Parameters.Keys | Where-Object { $_ -notin $common }
         foreach ($parameter in $own) {
