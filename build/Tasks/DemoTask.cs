@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace DbRecovery.Build.Tasks;
 
 /// <summary>
-/// The main job on real input: a database of about 50 MB, in use by another process, is backed up, damaged on disk, diagnosed,
-/// recovered and verified, all by the executable as a user would call it.
+/// The main job on real input: a database of about 50 MB, in use by another process, is backed up, drilled, damaged on disk,
+/// diagnosed, recovered and verified, all by the executable as a user would call it.
 /// </summary>
 internal static class DemoTask
 {
@@ -41,12 +41,17 @@ internal static class DemoTask
         {
             Wait(() => Lines(acknowledged) >= 50, "the application's first orders");
 
-            Say("A backup, taken while the application writes, and proved by restoring it");
+            Say("A full backup, taken while the application writes");
             DbRecovery(workspace, folder, 0, "backup", "new", "shop");
+            More(acknowledged, "orders after the full backup");
+
+            Say("An increment: the pages that changed, kept as a backup that needs no other; and its proof, a restore of it");
+            DbRecovery(workspace, folder, 0, "backup", "new", "shop", "--kind", "incremental");
             DbRecovery(workspace, folder, 0, "backup", "test", "shop");
-            var backedUp = Lines(acknowledged);
-            Wait(() => Lines(acknowledged) >= backedUp + 50, "orders after the backup");
-            DbRecovery(workspace, folder, 0, "health", "shop");
+            More(acknowledged, "orders after the increment");
+
+            Say("A drill: a copy is damaged in three ways and recovered. The original is only read, and the application goes on");
+            DbRecovery(workspace, folder, 0, "drill", "shop", "--damage", "header,index-entries,missing-file");
 
             Say("The disk damages eight pages, while the application goes on");
             Shell.Run(workload, ["damage", database, "data", "--pages", "8"], folder, Limit);
@@ -57,7 +62,7 @@ internal static class DemoTask
             Say("What would be done: the plan, which changes nothing");
             DbRecovery(workspace, folder, 1, "recover", "shop", "--plan");
 
-            Say("The recovery. Orders since the backup can be lost, so it must be told to accept that");
+            Say("The recovery. Changes since the backup can be lost, so it must be told to accept that; orders that the damaged file still shows come along");
             DbRecovery(workspace, folder, 0, "recover", "shop", "--yes", "--allow-data-loss", "any");
             var recovered = Lines(acknowledged);
             Wait(() => Lines(acknowledged) > recovered, "the application's first order after the recovery");
@@ -69,9 +74,16 @@ internal static class DemoTask
                 application.Kill(entireProcessTree: true);
         }
 
-        Say("Afterwards: healthy, and every acknowledged order accounted for");
+        Say("Afterwards: healthy, and every acknowledged order accounted for by the application's own record");
         DbRecovery(workspace, folder, 0, "health", "shop");
         Shell.Run(workload, ["account", database, acknowledged], folder, Limit);
+
+        Say("Somebody forgets half of a condition. The rows alone come back from the backup, with a script that undoes it");
+        Shell.Run(workload, ["mistake", database], folder, Limit);
+        DbRecovery(workspace, folder, 0, "backup", "restore", "shop", "--table", "customers", "--where", "id between 101 and 103", "--apply", "changed", "--undo", "undo.sql", "--yes");
+
+        Say("The repository, read and checked");
+        DbRecovery(workspace, folder, 0, "repository", "test", "main");
 
         Say("The record");
         DbRecovery(workspace, folder, 0, "incident", "show", "latest", "--cluster", "shop");
@@ -116,6 +128,12 @@ internal static class DemoTask
         while (reader.ReadLine() is not null)
             lines++;
         return lines;
+    }
+
+    private static void More(string acknowledged, string what)
+    {
+        var before = Lines(acknowledged);
+        Wait(() => Lines(acknowledged) >= before + 50, what);
     }
 
     private static void Wait(Func<bool> condition, string what)

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using DbRecovery.Engine.Backups;
 using DbRecovery.Report;
 
@@ -6,6 +7,8 @@ namespace DbRecovery.Runtime;
 
 public sealed partial class RecoveryRuntime
 {
+    private const int MostSalvagedRows = 1000;
+
     /// <summary>Writes a report for people: one HTML page. What cannot be read is left out, told to <paramref name="problem"/> and said on the page.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.TargetExists"/>: the file is there and may not be replaced; <see cref="ErrorIds.ParameterInvalid"/>, <see cref="ErrorIds.AccessDenied"/>, <see cref="ErrorIds.OutOfSpace"/>: it cannot be written; <see cref="ErrorIds.ClusterNotFound"/>, <see cref="ErrorIds.IncidentNotFound"/>.</exception>
     public async Task<ReportResult> ExportReportAsync(ReportRequest request, Action<DbRecoveryException>? problem, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
@@ -60,11 +63,33 @@ public sealed partial class RecoveryRuntime
         {
             Clusters = clusters,
             Incidents = incidents,
+            SalvagedRows = SalvagedRowsOf(incidents, Missing),
             Backups = await BackupsOfAsync(clusters, Missing, cancellationToken).ConfigureAwait(false),
             Drills = DrillsOf(clusters, Missing),
+            Repositories = await LastChecksAsync(clusters, Missing, cancellationToken).ConfigureAwait(false),
             Health = request.Health ? await HealthOfAsync(clusters, Missing, progress, cancellationToken).ConfigureAwait(false) : [],
             Problems = problems,
         };
+    }
+
+    private static Dictionary<string, IReadOnlyList<SalvagedRow>> SalvagedRowsOf(IReadOnlyList<IncidentReport> incidents, Action<DbRecoveryException> missing)
+    {
+        var found = new Dictionary<string, IReadOnlyList<SalvagedRow>>(StringComparer.Ordinal);
+        foreach (var incident in incidents)
+        {
+            var list = incident.Steps.Select(s => s.Outputs.TryGetValue("rowList", out var value) && value.Type == FactType.Text ? value.AsText() : "").FirstOrDefault(t => t.Length > 0);
+            if (list is null)
+                continue;
+            try
+            {
+                found[incident.Id] = [.. File.ReadLines(list).Take(MostSalvagedRows).Select(line => JsonSerializer.Deserialize<SalvagedRow>(line, DbRecoveryJson.Compact)).OfType<SalvagedRow>()];
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+            {
+                missing(new DbRecoveryException(ErrorIds.IncidentNotFound, ErrorKind.NotFound, $"the list of the rows that incident {incident.Id} salvaged, '{list}', cannot be read: {e.Message}", target: list, inner: e));
+            }
+        }
+        return found;
     }
 
     private (IReadOnlyList<ClusterDefinition> Clusters, IReadOnlyList<IncidentReport> Incidents) Scope(ReportRequest request)
@@ -101,6 +126,23 @@ public sealed partial class RecoveryRuntime
                 missing(e);
             }
         return found;
+    }
+
+    private async Task<IReadOnlyList<RepositoryReport>> LastChecksAsync(IReadOnlyList<ClusterDefinition> clusters, Action<DbRecoveryException> missing, CancellationToken cancellationToken)
+    {
+        var found = new Dictionary<string, RepositoryReport?>(StringComparer.Ordinal);
+        foreach (var cluster in clusters.Where(c => c.Backups is not null))
+            try
+            {
+                var repository = GetRepository(cluster);
+                if (!found.ContainsKey(repository.Path))
+                    found[repository.Path] = await Care.LastReportAsync(repository, cancellationToken).ConfigureAwait(false);
+            }
+            catch (DbRecoveryException e) when (e.Id is not ErrorIds.Cancelled)
+            {
+                missing(e);
+            }
+        return [.. found.Values.OfType<RepositoryReport>()];
     }
 
     private IReadOnlyList<DrillResult> DrillsOf(IReadOnlyList<ClusterDefinition> clusters, Action<DbRecoveryException> missing)

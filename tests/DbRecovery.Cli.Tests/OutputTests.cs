@@ -129,6 +129,28 @@ public sealed class OutputTests
         Assert.Equal(expected, TextLayout.Hang(heading, text, width));
 
     [Fact]
+    public void Lines_wrap_each_by_itself_and_keep_their_place() =>
+        Assert.Equal("one two three four five\nsix\n  six seven eight nine\n  ten eleven", TextLayout.Wrap("one two three four five six\n  six seven eight nine ten eleven", 24));
+
+    [Fact]
+    public void A_decision_on_a_backup_shows_the_whole_id_in_100_columns()
+    {
+        const string id = "20261121T140742Z-6bf97c";
+        var decision = new RetentionDecision
+        {
+            Backup = new BackupInfo
+            {
+                Id = id, Cluster = "orders", Node = "n", Engine = "sqlite", EngineVersion = "3", SystemId = "s", Kind = BackupKind.Incremental, Status = BackupStatus.Complete,
+                StartedAt = At, FinishedAt = At, SizeBytes = 1, StoredBytes = 1, Repository = "main",
+            },
+            Keep = true, Reasons = ["last", "daily 2026-11-21", "weekly 2026-W47", "newest", "last proved", "newest proved"],
+        };
+        using var writer = new StringWriter();
+        Tables.Write([decision], writer, 100, color: false);
+        Assert.Contains(id, writer.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_fault_tells_fact_value_bound_node_and_what_was_ruled_out()
     {
         var fault = SomeFault with

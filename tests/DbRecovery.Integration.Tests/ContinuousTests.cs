@@ -62,6 +62,27 @@ public sealed class ContinuousTests
         Assert.Equal(0, protection.ExitCode);
     }
 
+    [Fact]
+    public void What_retention_does_not_keep_goes_while_protection_goes_on()
+    {
+        using var lab = new Lab(megabytes: 1);
+        for (var i = 0; i < 5; i++)
+        {
+            lab.Workload("churn", lab.Database, "--rows", "10");
+            lab.DbRecovery(0, "backup", "new", "shop", "--kind", "incremental");
+        }
+        File.WriteAllText(lab.Inventory, File.ReadAllText(lab.Inventory).Replace("{ repository: main }", "{ repository: main, keep: { last: 2 } }"));
+        lab.Workload("churn", lab.Database, "--rows", "10");
+
+        var newest = lab.DbRecovery(0, "backup", "run", "shop", "--every", "100ms", "--count", "1").Object.GetProperty("id").GetString();
+
+        var left = lab.DbRecovery(0, "backup", "list", "shop").Objects.Select(b => b.GetProperty("id").GetString()).ToList();
+        Assert.Equal(2, left.Count);
+        Assert.Contains(newest, left);
+        Assert.True(lab.DbRecovery(0, "backup", "test", "shop").Object.GetProperty("passed").GetBoolean());
+        Assert.True(lab.DbRecovery(0, "repository", "test", "main", "--full").Object.GetProperty("passed").GetBoolean());
+    }
+
     /// <summary>Killed at twenty moments: the repository stays good, and the next increment is.</summary>
     [Fact]
     public void A_killed_increment_leaves_a_good_repository()

@@ -27,6 +27,47 @@ public sealed class SalvageTests
         lab.DbRecovery(0, "health", "shop", "--level", "deep");
     }
 
+    [Theory]
+    [InlineData("delete")]
+    [InlineData("wal")]
+    public void Orders_that_are_placed_while_it_recovers_are_not_lost(string journal)
+    {
+        using var lab = new Lab(journal: journal);
+        lab.ProvedBackup();
+        var writer = lab.StartWriter();
+        Lab.Until(() => lab.AcknowledgedIds().Count > 20, "the first orders");
+        lab.Workload("damage", lab.Database, "data", "--pages", "1");
+        var incident = lab.DbRecovery(0, "recover", "shop", "--yes", "--allow-data-loss", "any").Object;
+        var seen = lab.AcknowledgedIds().Count;
+        Lab.Until(() => lab.AcknowledgedIds().Count > seen, "an order after the recovery");
+        Lab.Stop(writer);
+
+        var orders = lab.AcknowledgedIds().Count;
+        Assert.Equal($"acknowledged {orders}, present {orders}, lost 0", lab.Workload("account", lab.Database, lab.Acknowledged).Trim());
+        var list = File.ReadLines(Path.Combine(Path.GetDirectoryName(incident.GetProperty("journalPath").GetString())!, "salvaged-rows.jsonl")).LongCount();
+        Assert.Equal(list, incident.GetProperty("loss").GetProperty("rowsSalvaged").GetInt64());
+        lab.DbRecovery(0, "health", "shop", "--level", "deep");
+    }
+
+    [Theory]
+    [InlineData("missing")]
+    [InlineData("empty")]
+    public void Where_nothing_is_left_and_nothing_proved_it_says_what_to_do(string damage)
+    {
+        using var lab = new Lab();
+        var backup = lab.DbRecovery(0, "backup", "new", "shop").Object.GetProperty("id").GetString()!;
+        lab.Workload("damage", lab.Database, damage);
+
+        var run = lab.DbRecovery(4, "recover", "shop", "--plan");
+        Assert.Contains("dbrecovery backup test", run.Out, StringComparison.Ordinal);
+        lab.DbRecovery(4, "recover", "shop", "--yes", "--allow-data-loss", "any");
+
+        // what the text says works, and the refusal before does not stand in the way
+        lab.DbRecovery(0, "backup", "test", "shop", backup);
+        lab.DbRecovery(0, "recover", "shop", "--yes", "--allow-data-loss", "any");
+        lab.DbRecovery(0, "health", "shop");
+    }
+
     [Fact]
     public void Without_a_proved_backup_a_damaged_database_is_salvaged_when_somebody_agrees()
     {

@@ -47,10 +47,42 @@ Describe 'Increments' {
         Get-Content $result.Files[0].PreviousPath | Should -Be 'changed'
     }
 
+    It 'names what stands in the way of a restore even with -WhatIf' {
+        { Get-DbBackup -Cluster app -Latest @inventory | Restore-DbBackup -WhatIf -ErrorAction Stop @inventory } | Should -Throw -ErrorId 'TargetExists*'
+        Get-DbBackup -Cluster app -Latest @inventory | Restore-DbBackup -Force -WhatIf @inventory | Should -BeNullOrEmpty
+    }
+
+    It 'does not leave files out in silence where rows are restored' {
+        { Get-DbBackup -Cluster app -Latest @inventory | Restore-DbBackup -Table customers -IncludeFiles -ErrorAction Stop @inventory } | Should -Throw -ErrorId 'ParameterInvalid*'
+    }
+
+    It 'completes repositories' {
+        $line = "Get-DbBackup -Inventory '$place/dbrecovery.yml' -Repository "
+        (TabExpansion2 $line $line.Length).CompletionMatches.CompletionText | Should -Contain 'main'
+    }
+
     It 'emits each backup of a continuous protection and ends by itself when asked' {
         $taken = @(New-DbBackup -Cluster app -Continuous -Every 200ms -Count 1 @inventory)
         $taken.Count | Should -Be 1
         $taken[0].Cluster | Should -Be 'app'
+    }
+
+    It 'ends a continuous protection when it is stopped, and leaves nothing open' {
+        $shell = [powershell]::Create().AddScript({ param($module, $from) Import-Module $module; New-DbBackup -Cluster app -Continuous -Every 200ms -Inventory $from }).AddArgument("$root/DbRecovery.psd1").AddArgument($inventory.Inventory)
+        try {
+            $none = [System.Management.Automation.PSDataCollection[psobject]]::new()
+            $none.Complete()
+            $taken = [System.Management.Automation.PSDataCollection[psobject]]::new()
+            $null = $shell.BeginInvoke($none, $taken)
+            $deadline = [datetime]::UtcNow.AddSeconds(60)
+            while ($taken.Count -eq 0 -and [datetime]::UtcNow -lt $deadline) { Start-Sleep -Milliseconds 20 }
+            $taken.Count | Should -BeGreaterThan 0
+            $shell.Stop()
+            $shell.InvocationStateInfo.State | Should -Be 'Stopped'
+            $shell.Streams.Error.Count | Should -Be 0
+            Get-ChildItem "$place/backup/sessions" -File -ErrorAction Ignore | Should -BeNullOrEmpty
+        }
+        finally { $shell.Dispose() }
     }
 
     It 'refuses what does not go together' {

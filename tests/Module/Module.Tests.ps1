@@ -86,7 +86,7 @@ Describe 'Cmdlet <Name>' -ForEach $cmdlets {
         $command.Parameters.ContainsKey('WhatIf') | Should -Be $changes
     }
     It 'has completers where names are known' {
-        foreach ($parameter in 'Cluster', 'Node', 'Engine', 'Runbook') {
+        foreach ($parameter in 'Cluster', 'Node', 'Engine', 'Runbook', 'Repository', 'Damage', 'From', 'Id') {
             if ($p = $command.Parameters[$parameter]) {
                 $p.Attributes.Where{ $_ -is [System.Management.Automation.ArgumentCompleterAttribute] }.Count | Should -Be 1 -Because "-$parameter"
             }

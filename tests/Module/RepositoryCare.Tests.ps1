@@ -35,6 +35,15 @@ Describe 'Repositories' {
         (Get-DbBackup -Repository "$lab/other" | Test-DbBackup).Passed | Should -BeTrue
         ($backup | Copy-DbBackup -Destination "$lab/other").Skipped | Should -BeTrue
     }
+    It 'hands copies and proofs on' {
+        $test = $backup | Copy-DbBackup -Destination "$lab/third" | Test-DbBackup
+        $test.Passed | Should -BeTrue
+        $test.Backup.Repository | Should -Be "$lab/third"
+        ($test | Restore-DbBackup -Destination "$lab/from-third.db").Path | Should -Be "$lab/from-third.db"
+        ($backup | Test-DbRepository).Repository | Should -Be "$lab/repository"
+        (Test-DbRepository "$lab/third" | Repair-DbRepository -WhatIf).Planned | Should -BeTrue
+        (Test-DbRepository "$lab/third" | Optimize-DbRepository).Location | Should -Be "$lab/third"
+    }
     It 'copies nothing with -WhatIf' {
         $backup | Copy-DbBackup -Destination "$lab/never" -WhatIf | Should -BeNullOrEmpty
         Test-Path "$lab/never" | Should -BeFalse
@@ -55,6 +64,10 @@ Describe 'Repositories' {
         $plan = Repair-DbRepository "$lab/repository" -From "$lab/other" -WhatIf
         $plan.Planned | Should -BeTrue
         $plan.BlobsRefilled | Should -Be 1
+        Test-Path "$lab/repository/quarantine" | Should -BeFalse
+        $WhatIfPreference = $true
+        try { (Repair-DbRepository "$lab/repository" -From "$lab/other").Planned | Should -BeTrue }
+        finally { $WhatIfPreference = $false }
         Test-Path "$lab/repository/quarantine" | Should -BeFalse
 
         $result = Repair-DbRepository "$lab/repository" -From "$lab/other" -Confirm:$false

@@ -20,6 +20,9 @@ try
         case ["account", var path, var acknowledged]:
             Console.WriteLine(Writer.Account(path, acknowledged));
             return 0;
+        case ["mistake", var path]:
+            Console.WriteLine(Shop.Mistake(path));
+            return 0;
         case ["churn", var path, .. var rest]:
             Shop.Churn(path, Option(rest, "--rows", 1000));
             return 0;
@@ -29,6 +32,7 @@ try
                 workload write PATH [--ack FILE] [--rows N] [--pause MS]   until its standard input ends
                 workload damage PATH header|data|index|truncate|empty|missing|silent [--pages N]
                 workload account PATH ACKNOWLEDGED   which acknowledged orders are in the database, which are not
+                workload mistake PATH    what a person does who forgets half of a condition
                 workload churn PATH [--rows N]
                 """);
             return 2;

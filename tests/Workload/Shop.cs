@@ -58,6 +58,14 @@ internal static class Shop
         transaction.Commit();
     }
 
+    /// <summary>Overwrites rows of a few customers, as a statement does that somebody regrets.</summary>
+    public static string Mistake(string path)
+    {
+        using var connection = Open(path);
+        Execute(connection, "UPDATE customers SET note = 'closed' WHERE id BETWEEN 101 AND 103");
+        return "the notes of customers 101 to 103 were overwritten";
+    }
+
     /// <summary>Makes an index disagree with its table: while it is declared as a partial one, rows are added without it.</summary>
     public static string MakeIndexStale(string path)
     {

@@ -198,10 +198,11 @@ public interface IFileSwap
     /// <param name="newFile">A complete database on the same file system; it is moved, not copied.</param>
     /// <param name="keepFolder">A folder on the same file system that gets the old file and its journals.</param>
     /// <param name="lockTimeout">How long to wait for a writer to end its transaction.</param>
+    /// <param name="lockedOut">Called when writers are locked out and nothing is changed yet: the last moment to complete the new file. Null for nothing.</param>
     /// <param name="cancellationToken">Cancels until the first change; after that the swap is finished.</param>
     /// <returns>The path of the old file; null where there was none.</returns>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.DatabaseBusy"/> names the holder; nothing was changed.</exception>
-    Task<string?> SwapAsync(NodeDefinition node, string newFile, string keepFolder, TimeSpan lockTimeout, CancellationToken cancellationToken);
+    Task<string?> SwapAsync(NodeDefinition node, string newFile, string keepFolder, TimeSpan lockTimeout, Func<CancellationToken, Task>? lockedOut, CancellationToken cancellationToken);
 
     /// <summary>
     /// The processes that still have the replaced file open after a swap, as <c>pid 123 (name)</c>: they see old data, or errors, until they

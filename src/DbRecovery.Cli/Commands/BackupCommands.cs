@@ -46,6 +46,7 @@ internal static class BackupCommands
                 _ => throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, "one target is needed", "Give a cluster, or --path."),
             };
             var to = Find(session, definition, parsed.GetValue(repository));
+            session.Output.Prepare<BackupInfo>();
             var backup = await session.Runtime.NewBackupAsync(definition, to, parsed.GetValue(kind), parsed.GetValue(portable), session.Progress, token);
             Tell(session, backup);
             backup = backup with { RepositoryDefinition = backup.RepositoryDefinition ?? to, Definition = backup.Definition ?? definition };

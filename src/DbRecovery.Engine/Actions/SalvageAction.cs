@@ -39,7 +39,7 @@ internal sealed class SalvageAction : RecoveryAction<SalvageOptions, SalvageStat
             $"{t.Table}: {t.Rows + t.RowsFromIndexes} row(s){(t.Complete ? ", all there are" : $"; not readable: {string.Join(", ", t.Unreadable.Take(3))}")}")));
         return new Planned<SalvageState>(state,
             [.. acts, new PlannedAct(ActKind.Create, state.Path, $"write the rows of {report.Tables.Count} table(s) into a new database and check it")],
-            Loss(report), new Dictionary<string, FactValue> { ["path"] = state.Path });
+            Loss(report, context.Facts), new Dictionary<string, FactValue> { ["path"] = state.Path });
     }
 
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, SalvageState state, CancellationToken cancellationToken)
@@ -53,7 +53,7 @@ internal sealed class SalvageAction : RecoveryAction<SalvageOptions, SalvageStat
         {
             Summary = string.Create(CultureInfo.InvariantCulture, $"{report.RowsWritten} row(s) of {report.Tables.Count} table(s) were read into '{state.Path}', which passes the integrity check; {(complete ? "no row is missing" : $"not whole: {string.Join(", ", report.Tables.Where(t => !t.Complete).Select(t => t.Table))}")}.{apart}"),
             Outputs = new Dictionary<string, FactValue> { ["path"] = state.Path, ["rows"] = report.RowsWritten, ["complete"] = complete },
-            Loss = Loss(report),
+            Loss = Loss(report, context.Facts),
         };
     }
 
@@ -73,7 +73,7 @@ internal sealed class SalvageAction : RecoveryAction<SalvageOptions, SalvageStat
     private static bool IsComplete(SalvageReport report) =>
         report.Tables.Count > 0 && report.Tables.All(t => t.Complete) && report.RowsRefused == 0 && report.Problems.Count == 0;
 
-    private static DataLoss Loss(SalvageReport report)
+    private static DataLoss Loss(SalvageReport report, FactSet facts)
     {
         var tables = report.Tables.Select(t => new TableLoss
         {
@@ -84,7 +84,12 @@ internal sealed class SalvageAction : RecoveryAction<SalvageOptions, SalvageStat
             Note = t.Complete ? null : $"not readable: {t.RowsUnreadable?.ToString(CultureInfo.InvariantCulture) ?? "an unknown number of"} row(s) ({string.Join("; ", t.Unreadable.Take(3))})",
         }).ToList();
         if (IsComplete(report))
-            return new DataLoss { Bytes = 0, Tables = tables, Statement = "Nothing is lost: every row of every table could be read." };
+        {
+            // who has it open may write until the new file is in place
+            return facts.List(SqliteFacts.OpenBy) is { Count: 0 }
+                ? new DataLoss { Bytes = 0, Tables = tables, Statement = "Nothing is lost: every row of every table could be read." }
+                : new DataLoss { Bytes = null, Tables = tables, Statement = "Every row of every table could be read; but the database may be in use, and what is written until the new file is in place is lost." };
+        }
         var damaged = report.Tables.Where(t => !t.Complete).ToList();
         var named = damaged.Count == 0 ? string.Join("; ", report.Problems.Take(3))
             : string.Join(", ", damaged.Select(t => $"{t.Table} {t.RowsUnreadable?.ToString(CultureInfo.InvariantCulture) ?? "an unknown number of"}"));

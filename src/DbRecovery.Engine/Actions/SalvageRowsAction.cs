@@ -81,7 +81,7 @@ internal sealed class SalvageRowsAction : RecoveryAction<SalvageRowsOptions, Sal
     }
 
     // a deleted or emptied file has no rows, and a file that nobody wrote to has no newer ones: what differs in it is damage
-    private static string? NothingBecause(ActionContext context, string source) =>
+    internal static string? NothingBecause(ActionContext context, string source) =>
         context.Fault?.Details.GetValueOrDefault("damage") == "silent" ? "pages changed though nothing was written, so that what looks newer may be damage"
         : context.Facts.Bool(SqliteFacts.UnwrittenSinceBackup) == true && context.Facts.Text(CommonFacts.BackupId) == context.Facts.Text(CommonFacts.BackupProvedId) ? "nothing was written since the backup"
         : !File.Exists(source) ? "the database is gone"
@@ -109,7 +109,7 @@ internal sealed class SalvageRowsAction : RecoveryAction<SalvageRowsOptions, Sal
         var refused = report.RowsRefused == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" {report.RowsRefused} row(s) were refused: {string.Join("; ", report.Problems.Take(3))}.");
         var changed = report.Tables.Sum(t => t.RowsChanged) is var differ and > 0 ? string.Create(CultureInfo.InvariantCulture, $" {differ} row(s) have another content than in the backup and stay as they were proved.") : "";
         var summary = tables.Count == 0 ? "No newer row could be read from the damaged database."
-            : string.Create(CultureInfo.InvariantCulture, $"{listed.Count} row(s) newer than the backup were read from the damaged database and added: {string.Join(", ", tables.Select(t => $"{t.Name} {t.Rows}"))}.");
+            : string.Create(CultureInfo.InvariantCulture, $"{listed.Count} row(s) newer than the backup were read from the damaged database and added: {string.Join(", ", tables.Select(t => $"{t.Name} {t.Rows}"))}. Each is listed in '{state.RowList}'.");
         return Result(summary + refused + changed, tables.Select(t => t.Name), tables.Count == 0 ? null : state.RowList) with
         {
             Loss = LossCalculator.ForRestore(null, false, before, after.ToDictionary(t => t.Table, t => t.Rows, StringComparer.Ordinal), listed.Count),
@@ -117,7 +117,7 @@ internal sealed class SalvageRowsAction : RecoveryAction<SalvageRowsOptions, Sal
         };
     }
 
-    private static IReadOnlyList<SalvagedRow> Listed(string rowList) => !File.Exists(rowList) ? []
+    internal static IReadOnlyList<SalvagedRow> Listed(string rowList) => !File.Exists(rowList) ? []
         : [.. File.ReadLines(rowList).Select(line => JsonSerializer.Deserialize<SalvagedRow>(line, DbRecoveryJson.Compact)).OfType<SalvagedRow>()];
 
     private static ActionResult Result(string summary, IEnumerable<string> tables, string? rowList) =>

@@ -12,6 +12,10 @@ internal sealed record SwapFileOptions
     /// <summary>How long to wait for writers.</summary>
     [Option("how long to wait for a writer to end its transaction")]
     public TimeSpan LockTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Whether rows that were committed since salvage-rows looked are added.</summary>
+    [Option("while writers are locked out, add the rows that were committed since 'salvage-rows' looked, and list them with its own")]
+    public bool CatchUp { get; init; }
 }
 
 /// <summary>
@@ -19,13 +23,15 @@ internal sealed record SwapFileOptions
 /// afterwards the application writes into it, and its rows would hide as many lost ones.
 /// </summary>
 internal sealed record SwapFileState(
-    string Node, string Path, string NewFile, string KeepFolder, TimeSpan LockTimeout, FileIdentity? New, bool HadFile, IReadOnlyList<TableCount>? Rows);
+    string Node, string Path, string NewFile, string KeepFolder, TimeSpan LockTimeout, FileIdentity? New, bool HadFile, IReadOnlyList<TableCount>? Rows, string? CatchUpList = null);
 
 /// <summary>Puts a new file in the place of a database file in one step and keeps the old one.</summary>
 internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileState>
 {
     /// <summary>The folder beside a database where replaced files are kept: a rename cannot leave the file system.</summary>
     public const string KeepFolderName = ".dbrecovery-kept";
+
+    private static readonly TimeSpan LongestCatchUp = TimeSpan.FromSeconds(20);
 
     /// <inheritdoc/>
     public override ActionDescriptor Descriptor { get; } = Describe(
@@ -42,7 +48,8 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
         var newFile = Path.GetFullPath(options.NewFile);
         var identity = FileIdentity.Of(newFile);
         var state = new SwapFileState(node.Name, path, newFile, keep, options.LockTimeout, identity, File.Exists(path),
-            identity is null ? null : await CountAsync(context, newFile, cancellationToken).ConfigureAwait(false));
+            identity is null ? null : await CountAsync(context, newFile, cancellationToken).ConfigureAwait(false),
+            options.CatchUp && SalvageRowsAction.NothingBecause(context, path) is null ? Path.Combine(context.IncidentFolder, SalvageRowsAction.RowListName) : null);
         // what an earlier step of this incident restores has its loss counted there already
         var ownRestore = newFile == $"{path}.dbrecovery-{context.IncidentId}";
         var loss = ownRestore ? null : new DataLoss { Bytes = null, Statement = $"What '{newFile}' lacks of the present database is not known." };
@@ -50,6 +57,8 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
         var planned = identity is null ? Outline(swap, node, path, newFile, keep) : swap.PlanSwap(node, newFile, keep);
         // the act that takes the present file away is the destructive one, whatever the provider thinks of keeping it
         var acts = planned.Select(a => a.Kind == ActKind.Replace ? a with { Destructive = true } : a).ToList();
+        if (state.CatchUpList is not null)
+            acts.Insert(0, new PlannedAct(ActKind.Modify, newFile, "while writers are locked out, add the rows that were committed since the salvage"));
         if (!acts.Exists(a => a.Destructive))
             acts.Add(new PlannedAct(ActKind.Replace, path, $"'{newFile}' takes its place", Destructive: true));
         return new Planned<SwapFileState>(state, acts, loss);
@@ -63,9 +72,33 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
             throw new DbRecoveryException(ErrorIds.DatabaseNotFound, ErrorKind.NotFound, $"the new file '{state.NewFile}' is not there",
                 "A step before this one must make it.", state.NewFile);
         }
-        var kept = await swap.SwapAsync(context.Cluster.Node(state.Node), state.NewFile, state.KeepFolder, state.LockTimeout, cancellationToken).ConfigureAwait(false);
+        var caughtUp = "";
+        var kept = await swap.SwapAsync(context.Cluster.Node(state.Node), state.NewFile, state.KeepFolder, state.LockTimeout,
+            async token => (state, caughtUp) = await CatchUpAsync(context, state, token).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
         // the swap has happened: no cancellation may hide its result
-        return await ResultAsync(context, state, kept, CancellationToken.None).ConfigureAwait(false);
+        var result = await ResultAsync(context, state, kept, CancellationToken.None).ConfigureAwait(false);
+        return result with { Summary = result.Summary + caughtUp };
+    }
+
+    /// <summary>Adds what was committed since the salvage. Writers wait meanwhile, so it has its time; without it the swap is still right.</summary>
+    private static async Task<(SwapFileState State, string Told)> CatchUpAsync(ActionContext context, SwapFileState state, CancellationToken cancellationToken)
+    {
+        if (state.CatchUpList is not { } list || !context.Provider.TryGet<ISalvager>(out var salvager))
+            return (state, "");
+        using var limit = new CancellationTokenSource(LongestCatchUp, context.Clock);
+        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+        try
+        {
+            Directory.CreateDirectory(context.IncidentFolder);
+            var report = await salvager.AddNewerRowsAsync(state.Path, state.NewFile, list, context.Progress, limited.Token).ConfigureAwait(false);
+            var added = report.Tables.ToDictionary(t => t.Table, t => t.Rows + t.RowsFromIndexes, StringComparer.Ordinal);
+            return (state with { Rows = state.Rows?.Select(r => r with { Rows = r.Rows + added.GetValueOrDefault(r.Table) }).ToList() },
+                report.RowsWritten == 0 ? "" : $" {report.RowsWritten} row(s) that were committed since the salvage were added before.");
+        }
+        catch (Exception e) when (e is DbRecoveryException or IOException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+        {
+            return (state, $" Rows that were committed since the salvage were not added: {(e is OperationCanceledException ? $"it took longer than {LongestCatchUp.TotalSeconds:0} s, in which writers wait" : e.Message)}.");
+        }
     }
 
     protected override async Task<Reconciliation> ReconcileCoreAsync(ActionContext context, SwapFileState state, CancellationToken cancellationToken)
@@ -109,7 +142,8 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
         // without both counts that of the plan stands
         var loss = state.Rows is null || (before is null && kept is not null)
             ? null
-            : LossCalculator.ForRestore(null, false, before, state.Rows.ToDictionary(t => t.Table, t => t.Rows, StringComparer.Ordinal));
+            : LossCalculator.ForRestore(null, false, before, state.Rows.ToDictionary(t => t.Table, t => t.Rows, StringComparer.Ordinal),
+                state.CatchUpList is { } list && File.Exists(list) ? SalvageRowsAction.Listed(list).Count : null);
         var open = kept is null ? [] : context.Provider.Require<IFileSwap>("swap-file").StillOpenBy(context.Cluster.Node(state.Node), kept);
         var reopen = open.Count == 0 ? "" : $" The old file is still open by {string.Join(", ", open)}: {(open.Count == 1 ? "it" : "they")} must reopen the database.";
         return new ActionResult

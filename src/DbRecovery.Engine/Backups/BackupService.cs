@@ -69,24 +69,41 @@ public sealed class BackupService : IBackupService
         if (await _repositories.OpenAsync(repository, cancellationToken).ConfigureAwait(false) is not { } opened)
             return [];
         var found = new List<BackupInfo>();
-        foreach (var key in await ManifestStore.ListAsync(opened, cancellationToken).ConfigureAwait(false))
+        var keys = (await ManifestStore.ListAsync(opened, cancellationToken).ConfigureAwait(false)).Where(k => filter.Id is null || BackupPaths.IdOf(k).StartsWith(filter.Id, StringComparison.Ordinal));
+        // newest first: who asks for the latest need not wait until all are read
+        foreach (var second in BackupPaths.NewestFirst(keys))
         {
-            try
+            foreach (var key in second)
             {
-                var (manifest, bytes) = await ManifestStore.ReadAsync(opened, key, cancellationToken).ConfigureAwait(false);
-                if ((filter.Cluster is null || manifest.Cluster == filter.Cluster) && (filter.Id is null || manifest.Id.StartsWith(filter.Id, StringComparison.Ordinal)))
-                    found.Add(manifest.ToInfo(repository, bytes));
+                if (await TryReadAsync(opened, key, repository, damaged, cancellationToken).ConfigureAwait(false) is { } backup
+                    && (filter.Cluster is null || backup.Cluster == filter.Cluster) && (filter.Id is null || backup.Id.StartsWith(filter.Id, StringComparison.Ordinal)))
+                    found.Add(backup);
             }
-            catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryCorrupt or ErrorIds.RepositoryInvalid or ErrorIds.RepositoryLocked)
-            {
-                damaged?.Invoke(e);
-            }
-            catch (DbRecoveryException e) when (e.Id == ErrorIds.BackupNotFound)
-            {
-                // removed since it was listed
-            }
+            if (!filter.Latest || filter.Id is not null || found.Count == 0)
+                continue;
+            if (await FilterAsync(opened, found, filter, damaged, cancellationToken).ConfigureAwait(false) is { Count: > 0 } latest)
+                return latest;
+            found.Clear();
         }
         return await FilterAsync(opened, found, filter, damaged, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<BackupInfo?> TryReadAsync(BackupRepository opened, string key, RepositoryDefinition repository, Action<DbRecoveryException>? damaged, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var (manifest, bytes) = await ManifestStore.ReadAsync(opened, key, cancellationToken).ConfigureAwait(false);
+            return manifest.ToInfo(repository, bytes);
+        }
+        catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryCorrupt or ErrorIds.RepositoryInvalid or ErrorIds.RepositoryLocked)
+        {
+            damaged?.Invoke(e);
+        }
+        catch (DbRecoveryException e) when (e.Id == ErrorIds.BackupNotFound)
+        {
+            // removed since it was listed
+        }
+        return null;
     }
 
     /// <inheritdoc/>

@@ -13,7 +13,6 @@ internal sealed record ParentPages(ManifestEntry Entry, PageHashList Hashes, boo
 /// </summary>
 internal sealed class ParentBackup
 {
-    private const int IdSeconds = 16;
     private readonly BlobIndex _index;
     private readonly HashSet<int> _missing;
 
@@ -52,8 +51,7 @@ internal sealed class ParentBackup
     {
         var damaged = 0;
         var keys = await ManifestStore.ListAsync(repository, cancellationToken).ConfigureAwait(false);
-        // ids sort by time, to the second; within one the manifests tell
-        foreach (var second in keys.Where(k => IsOf(k, request.Cluster.Engine, systemId)).GroupBy(k => IdOf(k)[..Math.Min(IdSeconds, IdOf(k).Length)]).OrderByDescending(g => g.Key, StringComparer.Ordinal))
+        foreach (var second in BackupPaths.NewestFirst(keys.Where(k => IsOf(k, request.Cluster.Engine, systemId))))
         {
             var found = new List<(BackupManifest Manifest, long Bytes)>();
             foreach (var key in second)
@@ -75,9 +73,7 @@ internal sealed class ParentBackup
         return (null, $"there is no {wanted} of '{request.Cluster.Name}' from this database to compare with{(damaged > 0 ? $" ({damaged} manifests cannot be read)" : "")}");
     }
 
-    private static string IdOf(string key) => key.Split('/')[^2];
-
-    private static bool IsOf(string key, string engine, string? systemId) => systemId is null || key == BackupPaths.Manifest(engine, systemId, IdOf(key));
+    private static bool IsOf(string key, string engine, string? systemId) => systemId is null || key == BackupPaths.Manifest(engine, systemId, BackupPaths.IdOf(key));
 
     private static bool Fits(BackupManifest manifest, BackupRequest request, NodeDefinition node) =>
         manifest.Cluster == request.Cluster.Name && manifest.Node == node.Name && manifest.Engine == request.Cluster.Engine

@@ -60,7 +60,7 @@ internal sealed class IncidentPlanner(IncidentServices services)
         {
             var outcome = services.Evaluator.Evaluate(guard, values);
             if (outcome.Result != true)
-                failed.Add($"a guard (line {guard.At.Line}) {(outcome.Result is null ? "cannot be told, so it does not hold" : "does not hold")}: {outcome.Explanation}");
+                failed.Add($"a guard (line {guard.At.Line}) {(outcome.Result is null ? "cannot be told, so it does not hold" : "does not hold")}: {outcome.Explanation}{(guard is FactCondition { Otherwise: { } otherwise } ? $". {otherwise}" : "")}");
         }
         return failed;
     }

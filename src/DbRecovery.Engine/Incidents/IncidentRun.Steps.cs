@@ -92,12 +92,46 @@ internal sealed partial class IncidentRun
             RecordFailure(id, action, $"Not done: {string.Join("; ", broken)}", ErrorIds.GuardFailed, onFailure);
             return false;
         }
+        if (destructive && await LosesMoreAsync(cancellationToken).ConfigureAwait(false) is { } lost)
+        {
+            RecordFailure(id, action, $"Not done: it would lose more than was planned and allowed. {lost}", ErrorIds.DataLossNotAllowed, onFailure);
+            return false;
+        }
         if (plan is null && step.When is not null && _services.Evaluator.Evaluate(step.When, Values()) is { Result: not true } outcome)
         {
             RecordStep(id, action, StepState.Skipped, $"Not needed{(outcome.Result is null ? ", as far as can be told" : "")}: {outcome.Explanation}");
             return false;
         }
         return true;
+    }
+
+    /// <summary>
+    /// Whether more would be lost than was planned, because the database was written since, or because a step found more missing than it
+    /// had planned with. The steps that planned a loss are asked again, just before what they made takes the database's place.
+    /// </summary>
+    private async Task<string?> LosesMoreAsync(CancellationToken cancellationToken)
+    {
+        if (_history.Plan?.Loss is not { Bytes: { } planned })
+            return null; // that it cannot be known was agreed to
+        var allowed = Math.Max(planned, Math.Max(_history.Opened.AllowDataLossBytes ?? 0, Inputs().MaxDataLossBytes));
+        if (!IncidentPlanner.IsAccepted(_history.Loss, allowed))
+            return _history.Loss!.Statement;
+        var counted = _history.Plan.Steps.Where(s => s.Loss is not null).Select(s => s.Id).Intersect(_history.Steps.Where(s => s.State is StepState.Applied or StepState.Confirmed).Select(s => s.Id)).ToHashSet();
+        foreach (var step in _runbook.Steps.Where(s => counted.Contains(s.Id)))
+        {
+            try
+            {
+                var (action, values) = (_services.Actions.Get(step.Action), Values());
+                var again = await action.PlanAsync(_planner.Context(Request(), _planner.TimeoutOf(step, action, values), _progress), _services.Evaluator.BindOptions(action, step.With, values), cancellationToken).ConfigureAwait(false);
+                if (!IncidentPlanner.IsAccepted(again.Loss, allowed))
+                    return again.Loss!.Statement;
+            }
+            catch (DbRecoveryException e)
+            {
+                return $"What the step '{step.Id}' loses cannot be found out any more: {e.Message}";
+            }
+        }
+        return null;
     }
 
     private List<string> GuardsNow() => _planner.EvaluateGuards(Request(), Inputs());

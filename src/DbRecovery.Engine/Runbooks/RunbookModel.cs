@@ -63,7 +63,11 @@ public enum Comparison
 }
 
 /// <summary>A fact compared with a value.</summary>
-public sealed record FactCondition(SourcePosition At, string Fact, Comparison Comparison, RunbookValue Value) : Condition(At);
+public sealed record FactCondition(SourcePosition At, string Fact, Comparison Comparison, RunbookValue Value) : Condition(At)
+{
+    /// <summary>In a guard: what a person can do where it does not hold; null where nothing is said.</summary>
+    public string? Otherwise { get; init; }
+}
 /// <summary>True if one is; unknown if none is true and one unknown.</summary>
 public sealed record AnyCondition(SourcePosition At, IReadOnlyList<Condition> Items) : Condition(At);
 /// <summary>False if one is; unknown if none is false and one unknown.</summary>

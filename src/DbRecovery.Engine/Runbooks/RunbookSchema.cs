@@ -131,6 +131,7 @@ internal static class RunbookSchema
             kinds.Add(new JsonObject { ["required"] = Array(word) });
         }
         properties["not"] = Ref("condition");
+        properties["otherwise"] = Text("In a guard on a fact: what a person can do where it does not hold.");
         kinds.Add(new JsonObject { ["required"] = Array("not") });
         var condition = Closed("A condition: true, false, or unknown where a fact is.", [], properties);
         condition["oneOf"] = kinds;

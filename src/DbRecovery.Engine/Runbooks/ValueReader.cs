@@ -93,7 +93,7 @@ internal static partial class ValueReader
 
     private static FactCondition? Fact(MapReader map, FindingList findings)
     {
-        var fact = map.Text("fact");
+        var (fact, otherwise) = (map.Text("fact"), map.Text("otherwise"));
         var found = Words.Comparisons.Keys.Select(word => (Word: word, Node: map.Node(word))).Where(c => c.Node is not null).ToArray();
         map.End();
         if (found is not [var (comparison, value)])
@@ -101,7 +101,7 @@ internal static partial class ValueReader
             findings.Error(map.At, "condition", $"The condition on '{fact}' needs one comparison.", $"There are: {string.Join(", ", Words.Comparisons.Keys)}.");
             return null;
         }
-        return fact is null ? null : new FactCondition(map.At, fact, Words.Comparisons[comparison], Value(value!, findings));
+        return fact is null ? null : new FactCondition(map.At, fact, Words.Comparisons[comparison], Value(value!, findings)) { Otherwise = otherwise };
     }
 
     [GeneratedRegex(@"\$\{([A-Za-z0-9_.-]{1,200})\}")]

@@ -108,7 +108,8 @@ internal static class DrillSection
             remarks.Add("not done: " + string.Join(", ", drill.MissingActions));
         if (drill.WrongActions.Count > 0)
             remarks.Add("should not have been done: " + string.Join(", ", drill.WrongActions));
-        return remarks.Count > 0 ? string.Join("; ", remarks) : drill.Outcome ?? drill.Runbook ?? "-";
+        // how a drill went well is told by its figures
+        return remarks.Count > 0 ? string.Join("; ", remarks) : (drill.Passed ? null : drill.Outcome) ?? drill.Runbook ?? "-";
     }
 
     private static Tone ToneOf(DrillResult drill) => drill.Skipped is not null ? Tone.None : !drill.Passed ? Tone.Bad : drill.Regression is not null ? Tone.Warn : Tone.Good;

@@ -7,7 +7,7 @@ namespace DbRecovery.Report.Sections;
 /// <summary>One incident told whole: what was seen, done, verified and lost.</summary>
 internal static class IncidentPart
 {
-    public static void Write(HtmlWriter to, IncidentReport incident, bool open)
+    public static void Write(HtmlWriter to, IncidentReport incident, IReadOnlyList<SalvagedRow> salvaged, bool open)
     {
         var (anchor, heading) = (IncidentFigures.Anchor(incident), to.NextId());
         to.Open("article", ("id", anchor), ("class", "card incident"), ("aria-labelledby", heading), ("tabindex", "-1"));
@@ -20,7 +20,7 @@ internal static class IncidentPart
         WriteSeen(to, incident, open);
         WriteDone(to, incident, open);
         WriteVerified(to, incident, open);
-        WriteLoss(to, incident);
+        WriteLoss(to, incident, salvaged);
         WriteApprovals(to, incident);
         WriteRecord(to, incident);
         to.Close().Line();
@@ -105,7 +105,7 @@ internal static class IncidentPart
         Cut(to, checks.Count);
     }
 
-    private static void WriteLoss(HtmlWriter to, IncidentReport incident)
+    private static void WriteLoss(HtmlWriter to, IncidentReport incident, IReadOnlyList<SalvagedRow> salvaged)
     {
         var salvages = incident.Steps.Where(IsSalvage).ToList();
         if (incident.Loss is not { } loss)
@@ -132,6 +132,15 @@ internal static class IncidentPart
                 to.Open("dt").Foreign(name).Close().Open("dd").Foreign(Markup.Value(value)).Close();
             to.Close().Line();
         }
+        if (salvaged.Count == 0)
+            return;
+        var total = incident.Loss?.RowsSalvaged ?? salvaged.Count;
+        to.Fold($"What was salvaged: {Markup.Count(total, "row")}, read from the damaged database and in no backup", open: false);
+        to.Table("Salvaged rows", salvaged.Take(ReportLimits.Lines), new Column<SalvagedRow>("Table", (w, r) => w.Foreign(r.Table)), new("Key", (w, r) => w.Foreign(r.Key)),
+            new("Origin", (w, r) => w.Badge(Tone.Info, "salvaged").Text(" ").Foreign(r.Source)));
+        if (total > ReportLimits.Lines)
+            to.Note($"{Markup.Count(total - ReportLimits.Lines, "more row")} not listed here; the list has every one.");
+        to.Close().Line();
     }
 
     private static bool IsSalvage(IncidentStep step) => step.Action.StartsWith("salvage", StringComparison.Ordinal) && step.State is StepState.Applied or StepState.Confirmed;

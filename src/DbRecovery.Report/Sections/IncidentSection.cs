@@ -19,7 +19,7 @@ internal static class IncidentSection
             if (view.Incidents.Count > 1)
                 WriteList(to, view, whole.Count);
             for (var i = 0; i < whole.Count; i++)
-                IncidentPart.Write(to, whole[i], open: i == 0);
+                IncidentPart.Write(to, whole[i], view.Model.SalvagedRows.GetValueOrDefault(whole[i].Id) ?? [], open: i == 0);
         }
         to.Close();
     }

@@ -88,7 +88,7 @@ internal sealed class SqliteRestoreSession(string destination, OwnedFolder stagi
                 throw Appeared(null);
             var swap = new SqliteFileSwap(clock);
             var node = new NodeDefinition { Name = Path.GetFileName(destination), Path = destination };
-            var old = await swap.SwapAsync(node, staged, keep, LockTimeout, cancellationToken).ConfigureAwait(false);
+            var old = await swap.SwapAsync(node, staged, keep, LockTimeout, null, cancellationToken).ConfigureAwait(false);
             return old ?? (Directory.Exists(keep) ? keep : null);
         }
         cancellationToken.ThrowIfCancellationRequested();

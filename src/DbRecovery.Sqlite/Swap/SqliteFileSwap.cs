@@ -1,6 +1,7 @@
 using DbRecovery.Sqlite.Files;
 using DbRecovery.Sqlite.Native;
 using DbRecovery.Sqlite.Restore;
+using Microsoft.Data.Sqlite;
 
 namespace DbRecovery.Sqlite.Swap;
 
@@ -24,7 +25,7 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
     public IReadOnlyList<PlannedAct> PlanSwap(NodeDefinition node, string newFile, string keepFolder) =>
         Plan(node, newFile, keepFolder).Steps().Select(s => s.Act).ToList();
 
-    public async Task<string?> SwapAsync(NodeDefinition node, string newFile, string keepFolder, TimeSpan lockTimeout, CancellationToken cancellationToken)
+    public async Task<string?> SwapAsync(NodeDefinition node, string newFile, string keepFolder, TimeSpan lockTimeout, Func<CancellationToken, Task>? lockedOut, CancellationToken cancellationToken)
     {
         var plan = Plan(node, newFile, keepFolder);
         var path = DatabasePath.Of(node);
@@ -33,13 +34,15 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
             PosixFile.Sync(Path.GetDirectoryName(path)!);
             return plan.KeptPath;
         }
+        if (lockedOut is not null)
+            Settle(newFile);
         CheckNewFile(newFile, path);
         // a restore that was killed at its very end has left its staging folder, and nobody restores under that name again
         OwnedFolder.RemoveAbandoned(Path.GetDirectoryName(Path.GetFullPath(newFile))!, SqliteRestoreTarget.StagingPrefix(newFile));
         cancellationToken.ThrowIfCancellationRequested();
         try
         {
-            return await CarryOutAsync(plan, path, lockTimeout, cancellationToken).ConfigureAwait(false);
+            return await CarryOutAsync(plan, path, lockTimeout, lockedOut, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -51,7 +54,7 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
         !OperatingSystem.IsLinux() ? [] : [.. FileUsers.Openers(keptPath, DatabasePath.Of(node))
             .Where(o => o.Process != Environment.ProcessId).Select(o => FileUsers.Describe(o.Process))];
 
-    private async Task<string?> CarryOutAsync(SwapPlan plan, string path, TimeSpan lockTimeout, CancellationToken cancellationToken)
+    private async Task<string?> CarryOutAsync(SwapPlan plan, string path, TimeSpan lockTimeout, Func<CancellationToken, Task>? lockedOut, CancellationToken cancellationToken)
     {
         if (!File.Exists(path))
         {
@@ -62,10 +65,30 @@ internal sealed class SqliteFileSwap(TimeProvider clock) : IFileSwap
             return existed ? plan.KeptPath : null;
         }
         using var held = await plan.LockAsync(lockTimeout, clock, cancellationToken).ConfigureAwait(false);
+        if (lockedOut is not null)
+            await lockedOut(cancellationToken).ConfigureAwait(false);
         cancellationToken.ThrowIfCancellationRequested();
         // worked out again: only now can nothing come or go any more
         plan.Run(held);
         return plan.KeptPath;
+    }
+
+    // a run that was cut off while the new file was being completed left its journal: the transaction is taken back
+    private static void Settle(string newFile)
+    {
+        if (!File.Exists(newFile) || !SwapPlan.JournalSuffixes.Any(s => new FileInfo(newFile + s) is { Exists: true, Length: > 0 }))
+            return;
+        try
+        {
+            using var connection = SqliteConnections.OpenReadWrite(newFile, TimeSpan.Zero);
+            using var command = connection.CreateCommand();
+            command.CommandText = "BEGIN IMMEDIATE; ROLLBACK";
+            command.ExecuteNonQuery();
+        }
+        catch (SqliteException e)
+        {
+            throw SqliteConnections.ToError(e, newFile, "completing it");
+        }
     }
 
     private static void CheckNewFile(string newFile, string path)

@@ -33,7 +33,7 @@ public class ActionTests
     [InlineData("salvage-rows", false, "into:String!", "rows,tables,rowList")]
     [InlineData("reindex", false, "", "")]
     [InlineData("checkpoint", false, "", "summary")]
-    [InlineData("swap-file", true, "newFile:String!,lockTimeout:Duration=10s", "keptPath")]
+    [InlineData("swap-file", true, "newFile:String!,lockTimeout:Duration=10s,catchUp:Bool=false", "keptPath")]
     [InlineData("wait", false, "for:Duration!", "")]
     [InlineData("notify", false, "channel:String,message:String!", "")]
     [InlineData("run-command", true, "command:List!,workingFolder:String,environment:Map,expectExit:Int=0", "")]

@@ -197,6 +197,29 @@ public sealed class BackupOperationTests : BackupFixture
     }
 
     [Fact]
+    public async Task For_the_latest_no_older_manifest_is_read()
+    {
+        Database.Files["data.db"] = Rows(1_000, 8);
+        var old = await new BackupService(_ => Database, new Yesterday()).CreateAsync(RequestOf(), null, CancellationToken.None);
+        var manifest = Keys("backups").Single(k => k.EndsWith("manifest.json", StringComparison.Ordinal));
+        var newest = await BackUpAsync();
+        BackupRoundTripTests.Flip(manifest, 20);
+
+        var damaged = new List<DbRecoveryException>();
+        Assert.Equal(newest.Id, (await ListAsync(new BackupFilter { Latest = true }, damaged)).Single().Id);
+        Assert.Equal(newest.Id, (await ListAsync(new BackupFilter { Id = newest.Id }, damaged)).Single().Id);
+        Assert.Empty(damaged);
+        Assert.Empty(await ListAsync(new BackupFilter { Latest = true, ProvedOnly = true }, damaged));
+        Assert.Empty(await ListAsync(new BackupFilter { Id = old.Id }, damaged));
+        Assert.Equal(2, damaged.Count);
+    }
+
+    private sealed class Yesterday : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow().AddDays(-1);
+    }
+
+    [Fact]
     public async Task A_place_without_a_repository_has_no_backups_and_other_folders_are_refused()
     {
         Assert.Empty(await ListAsync());

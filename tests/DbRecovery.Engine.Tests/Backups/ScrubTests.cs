@@ -140,7 +140,32 @@ public sealed class ScrubTests : CareFixture
     }
 
     [Fact]
-    public async Task A_check_changes_nothing_but_its_ledger()
+    public async Task The_last_check_is_remembered_for_reports()
+    {
+        Task<RepositoryReport?> Last() => Care.LastReportAsync(Repository, CancellationToken.None);
+        Assert.Null(await Last());
+        Assert.Empty(Keys(""));
+        Database.Files["data.db"] = Noise(300_000, 1);
+        await BackUpAsync();
+        Assert.Null(await Last());
+
+        Assert.Equivalent(await TestAsync(ScrubDepth.Full), await Last());
+        Damage(FileOf("packs"), 0.5);
+        var bad = await TestAsync(ScrubDepth.Full);
+        Assert.Equivalent(bad.Damage, (await Last())!.Damage);
+        await RepairAsync(plan: true);
+        Assert.Equal(bad.TestedAt, (await Last())!.TestedAt);
+        await RepairAsync();
+        Assert.True((await Last())!.TestedAt > bad.TestedAt);
+
+        Damage(Path.Combine(Repository.Path, LastCheck.Key), 0.5);
+        Assert.Null(await Last());
+        Assert.Contains((await TestAsync()).Damage, d => d.Key == LastCheck.Key);
+        Assert.DoesNotContain((await TestAsync()).Damage, d => d.Key == LastCheck.Key);
+    }
+
+    [Fact]
+    public async Task A_check_changes_nothing_but_what_it_remembers()
     {
         Database.Files["data.db"] = Rows(300_000, 1);
         await ProveAsync(await BackUpAsync());
@@ -151,7 +176,7 @@ public sealed class ScrubTests : CareFixture
         await TestAsync();
         await RepairAsync(plan: true);
 
-        Assert.Equal(before, Snapshot().Where(s => s.Key != ScrubLedger.Key).ToDictionary());
+        Assert.Equal(before, Snapshot().Where(s => s.Key is not (ScrubLedger.Key or LastCheck.Key)).ToDictionary());
     }
 
     [Fact]

@@ -93,6 +93,23 @@ public class RecoveryTests
         Assert.Equal(expected, (await world.RecoverAsync(caller)).State);
     }
 
+    [Theory]
+    [InlineData(null, false)]
+    [InlineData(long.MaxValue, true)]
+    public async Task What_was_written_after_the_plan_is_not_lost_unasked(long? caller, bool swapped)
+    {
+        using var world = new World { ProvedUnwritten = true };
+        // the application writes while the backup is restored
+        world.Observer.OnWritten = _ => world.ProvedUnwritten &= !world.Effects.Contains("restore");
+
+        var report = await world.RecoverAsync(caller);
+
+        Assert.Equal(swapped, world.Effects.Contains("swap"));
+        Assert.Equal(swapped ? IncidentState.Probation : IncidentState.Failed, report.State);
+        if (!swapped)
+            Assert.Contains("lose more than was planned", report.Steps.Single(s => s.Id == "swap").Result, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_pause_suppresses_with_a_reason_and_a_review_and_one_record_is_enough()
     {

@@ -149,7 +149,7 @@ internal sealed class World : IDatabaseProvider, IFileSwap, IDataInspector, IMai
         ? [new(ActKind.Replace, Database, $"{newFile} -> {Database}, old to {keepFolder}")]
         : throw new DbRecoveryException(ErrorIds.DatabaseNotFound, ErrorKind.NotFound, "the new file is not there");
 
-    public async Task<string?> SwapAsync(NodeDefinition node, string newFile, string keepFolder, TimeSpan lockTimeout, CancellationToken cancellationToken)
+    public async Task<string?> SwapAsync(NodeDefinition node, string newFile, string keepFolder, TimeSpan lockTimeout, Func<CancellationToken, Task>? lockedOut, CancellationToken cancellationToken)
     {
         Act("swap");
         if (DuringSwap is not null)

@@ -13,7 +13,7 @@ public sealed class SwapTests : IDisposable
     public void Dispose() => _box.Dispose();
 
     private Task<string?> Swap(string path, string newFile, TimeSpan? timeout = null) =>
-        _swap.SwapAsync(Sandbox.Node(path), newFile, _box.File("kept"), timeout ?? Patience, CancellationToken.None);
+        _swap.SwapAsync(Sandbox.Node(path), newFile, _box.File("kept"), timeout ?? Patience, null, CancellationToken.None);
 
     [Theory]
     [InlineData("delete", "1032")] // SQLITE_READONLY_DBMOVED
@@ -41,6 +41,43 @@ public sealed class SwapTests : IDisposable
         stale.Dispose();
         Assert.Equal(1L, Sandbox.Execute(kept!, "SELECT count(*) FROM t WHERE id>=1000"));
         Assert.Equal("ok", reopened.Run("PRAGMA integrity_check"));
+    }
+
+    [Theory]
+    [InlineData("delete")]
+    [InlineData("wal")]
+    public async Task Writers_stay_locked_out_while_the_new_file_is_completed_from_the_old_one(string journalMode)
+    {
+        var path = _box.Create("app.db", "old", journalMode);
+        var fresh = _box.Create("new.db", "old");
+        using var writer = OtherProcess.Open(path);
+        writer.Run("PRAGMA busy_timeout=0");
+        Assert.Equal("done", writer.Run("INSERT INTO t VALUES (1000, 'acknowledged before')"));
+        var during = new List<string>();
+
+        await _swap.SwapAsync(Sandbox.Node(path), fresh, _box.File("kept"), Patience, async token =>
+        {
+            during.Add(writer.Run("INSERT INTO t VALUES (1001, 'too late')"));
+            var report = await new Sqlite.Salvage.SqliteSalvager(TimeProvider.System).AddNewerRowsAsync(path, fresh, _box.File("rows.jsonl"), null, token);
+            Assert.Equal(1, report.RowsWritten);
+            // reading the file must not have let the lock go
+            during.Add(writer.Run("INSERT INTO t VALUES (1001, 'too late')"));
+        }, CancellationToken.None);
+
+        Assert.All(during, d => Assert.StartsWith("error 5", d));
+        Assert.Equal(1L, Sandbox.Execute(path, "SELECT count(*) FROM t WHERE id>=1000"));
+    }
+
+    [Fact]
+    public async Task What_fails_while_writers_are_locked_out_leaves_everything_as_it_is()
+    {
+        var path = _box.Create("app.db", "old");
+        var fresh = _box.Create("new.db", "new");
+        await Assert.ThrowsAsync<DbRecoveryException>(() => _swap.SwapAsync(Sandbox.Node(path), fresh, _box.File("kept"), Patience,
+            _ => throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, "no"), CancellationToken.None));
+        Assert.True(File.Exists(fresh));
+        Assert.StartsWith("old", (string)Sandbox.Execute(path, "SELECT v FROM t WHERE id=1")!);
+        Sandbox.Execute(path, "UPDATE t SET v='goes on' WHERE id=1");
     }
 
     [Theory]

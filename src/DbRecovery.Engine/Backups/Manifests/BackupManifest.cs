@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace DbRecovery.Engine.Backups;
 
 /// <summary>Bytes of a file that are in a blob. A file's runs are in order and without gaps.</summary>
@@ -44,7 +42,6 @@ internal sealed record ManifestEntry
 }
 
 /// <summary>All that makes up a backup. It is written last: a backup without one does not exist.</summary>
-[JsonConverter(typeof(ManifestConverter))]
 internal sealed record BackupManifest
 {
     public required int Format { get; init; }

@@ -8,6 +8,7 @@ namespace DbRecovery.Engine.Backups;
 internal static class BackupPaths
 {
     private const int MaxSegment = 150;
+    private const int IdSeconds = 16;
 
     /// <summary>The folder of a backup's own objects.</summary>
     public static string Folder(string engine, string systemId, string id) => $"backups/{Escape(engine)}/{Escape(systemId)}/{id}";
@@ -23,11 +24,18 @@ internal static class BackupPaths
     /// <summary>The id of the backup of a manifest's key, with its time for people where the id tells it.</summary>
     public static string Named(string manifest)
     {
-        var id = manifest.Split('/')[^2];
+        var id = IdOf(manifest);
         return DateTime.TryParseExact(id.Split('-')[0], "yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var taken)
             ? string.Create(CultureInfo.InvariantCulture, $"{id} of {taken:yyyy-MM-dd HH:mm:ss}Z")
             : id;
     }
+
+    /// <summary>The id of the backup whose manifest a key is.</summary>
+    public static string IdOf(string manifest) => manifest.Split('/')[^2];
+
+    /// <summary>Manifests, newest first. Ids sort by time, to the second; within one the manifests tell.</summary>
+    public static IEnumerable<IGrouping<string, string>> NewestFirst(IEnumerable<string> manifests) =>
+        manifests.GroupBy(k => IdOf(k)[..Math.Min(IdSeconds, IdOf(k).Length)]).OrderByDescending(g => g.Key, StringComparer.Ordinal);
 
     /// <summary>Any text as one segment of a key: what is not a letter, digit, dot, hyphen or underscore becomes %XX of its UTF-8.</summary>
     public static string Escape(string text)

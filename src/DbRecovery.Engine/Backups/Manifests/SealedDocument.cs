@@ -16,7 +16,7 @@ internal static class SealedDocument
 
     public static byte[] Write<T>(T value)
     {
-        var json = JsonSerializer.SerializeToUtf8Bytes(value, DbRecoveryJson.Compact);
+        var json = DocumentJson.Write(value) ?? JsonSerializer.SerializeToUtf8Bytes(value, DbRecoveryJson.Compact);
         var body = json.AsSpan(0, json.Length - 1);
         return [.. body, .. Tail(body)];
     }
@@ -32,9 +32,10 @@ internal static class SealedDocument
         var body = bytes[..^TailSize];
         try
         {
-            return JsonSerializer.Deserialize<T>((byte[])[.. body, (byte)'}'], DbRecoveryJson.Compact);
+            byte[] json = [.. body, (byte)'}'];
+            return DocumentJson.IsOwn(typeof(T)) ? (T)DocumentJson.Read(typeof(T), json) : JsonSerializer.Deserialize<T>(json, DbRecoveryJson.Compact);
         }
-        catch (Exception e) when (e is JsonException or NotSupportedException)
+        catch (Exception e) when (e is JsonException or NotSupportedException or FormatException or InvalidOperationException)
         {
             return null;
         }

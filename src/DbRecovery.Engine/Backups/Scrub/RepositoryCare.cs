@@ -34,6 +34,12 @@ public sealed class RepositoryCare
             return (await new RepositoryScrub(opened, repository, _providers, _zstd, _clock).ExecuteAsync(depth, header?.Damage, progress, cancellationToken).ConfigureAwait(false)).Report;
         });
 
+    /// <summary>What the last check of a repository found, without checking it; null where there is no repository, or none was checked.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryInvalid"/>, <see cref="ErrorIds.RepositoryCorrupt"/>, <see cref="ErrorIds.RepositoryLocked"/>: it cannot be opened.</exception>
+    public Task<RepositoryReport?> LastReportAsync(RepositoryDefinition repository, CancellationToken cancellationToken) =>
+        Guarded(repository, async () => await ReadOnly(null).OpenAsync(repository, cancellationToken).ConfigureAwait(false) is { } opened
+            ? await LastCheck.LoadAsync(opened, repository, cancellationToken).ConfigureAwait(false) : null);
+
     /// <summary>Repairs a repository, or says what a repair would do.</summary>
     /// <param name="repository">The repository.</param>
     /// <param name="other">Another repository that may hold what this one lost; null for none. It is only read.</param>

@@ -248,6 +248,9 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
                 case ScrubLedger.Key:
                     _actions.Add(new RepositoryRepairAction(RepositoryRepairKind.Rewrite, damage.Key, "every pack was read, and the list written again"));
                     break;
+                case LastCheck.Key:
+                    _actions.Add(new RepositoryRepairAction(RepositoryRepairKind.Rewrite, damage.Key, "written again with what this check found"));
+                    break;
                 default:
                     if (damage.Kind == RepositoryObjectKind.Proof)
                         await QuarantineAsync(damage, to => _storage.MoveAsync(damage.Key, to, cancellationToken)).ConfigureAwait(false);

@@ -72,6 +72,11 @@ internal sealed partial class RepositoryScrub
                 if (found.Size > MaxDocumentSize || await _storage.GetAsync(found.Key, MaxDocumentSize, cancellationToken).ConfigureAwait(false) is { } bytes && !SealedDocument.IsIntact(bytes))
                     Add(found.Key, RepositoryObjectKind.Other, "its bytes are not those that were written", "It ends with the writer that it belongs to; one that was killed leaves it for the next removal to clear.");
                 break;
+            case "scrub" when found.Key == LastCheck.Key:
+                Count(found);
+                if (await LastCheck.LoadAsync(repository, definition, cancellationToken).ConfigureAwait(false) is null)
+                    Add(found.Key, RepositoryObjectKind.Other, "its bytes are not those that were written: it told what the last check found", "Nothing: it has been written anew.");
+                break;
             case HandBook.Key:
                 Count(found);
                 if (!await HandBook.IsIntactAsync(_storage, cancellationToken).ConfigureAwait(false))

@@ -15,8 +15,8 @@ internal sealed record ScrubOutcome
 
 /// <summary>
 /// Reads a repository and says what is damaged: packs against their names, manifests and what they refer to, indexes, proofs, keys,
-/// header, and what does not belong there. Nothing is changed but the ledger. What is in trash/, tmp/ and quarantine/ is left out, but for
-/// packs in the trash that a backup still needs.
+/// header, and what does not belong there. Nothing is changed but the ledger and the report of the last check. What is in
+/// trash/, tmp/ and quarantine/ is left out, but for packs in the trash that a backup still needs.
 /// </summary>
 internal sealed partial class RepositoryScrub(BackupRepository repository, RepositoryDefinition definition, Func<string, IDatabaseProvider> providers, ZstdLibrary? zstd, TimeProvider clock)
 {
@@ -80,6 +80,7 @@ internal sealed partial class RepositoryScrub(BackupRepository repository, Repos
             Encrypted = repository.Sealer.CipherId != 0,
             Damage = [.. _damage.OrderBy(d => d.Kind).ThenBy(d => d.Key, StringComparer.Ordinal)],
         };
+        await LastCheck.SaveAsync(repository, report, cancellationToken).ConfigureAwait(false);
         return new ScrubOutcome { Report = report, Packs = states, Index = index, Blobs = blobs, Manifests = _manifests };
     }
 

@@ -1,46 +1,9 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace DbRecovery.Engine.Backups;
 
-/// <summary>
-/// The manifest's JSON. <c>blobs</c> names each blob once, as [pack, id]. A file's <c>runs</c> are numbers, three a run: pages, blob (its
-/// place in <c>blobs</c>), the page in the blob at which they begin. A page has the file's <c>hashUnit</c> bytes, the last one of the
-/// file the rest of its <c>size</c>; runs follow each other in the file. <c>base</c> and <c>deltas</c> of the page hashes are two numbers
-/// a blob: its place in <c>blobs</c>, and its bytes. So an increment of scattered pages costs a dozen bytes a page, and a short script
-/// can still read it.
-/// </summary>
-internal sealed class ManifestConverter : JsonConverter<BackupManifest>
-{
-    public override BackupManifest Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-        (JsonSerializer.Deserialize<ManifestDocument>(ref reader, options) ?? throw new JsonException("there is no manifest")).ToManifest();
-
-    public override void Write(Utf8JsonWriter writer, BackupManifest value, JsonSerializerOptions options) =>
-        JsonSerializer.Serialize(writer, ManifestDocument.Of(value), options);
-}
-
 /// <summary>A blob of a manifest: [pack, id].</summary>
-[JsonConverter(typeof(ManifestBlobConverter))]
 internal readonly record struct ManifestBlob(int Pack, string Id);
-
-internal sealed class ManifestBlobConverter : JsonConverter<ManifestBlob>
-{
-    public override ManifestBlob Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
-    {
-        if (reader.TokenType != JsonTokenType.StartArray || !reader.Read() || reader.TokenType != JsonTokenType.Number || !reader.TryGetInt32(out var pack)
-            || !reader.Read() || reader.TokenType != JsonTokenType.String || reader.GetString() is not { } id || !reader.Read() || reader.TokenType != JsonTokenType.EndArray)
-            throw new JsonException("a blob is [pack, id]");
-        return new ManifestBlob(pack, id);
-    }
-
-    public override void Write(Utf8JsonWriter writer, ManifestBlob value, JsonSerializerOptions options)
-    {
-        writer.WriteStartArray();
-        writer.WriteNumberValue(value.Pack);
-        writer.WriteStringValue(value.Id);
-        writer.WriteEndArray();
-    }
-}
 
 /// <summary>A path as the manifest's JSON has it.</summary>
 internal sealed record EntryDocument
@@ -63,7 +26,13 @@ internal sealed record HashesDocument
     public required IReadOnlyList<int> Deltas { get; init; }
 }
 
-/// <summary>The manifest as its JSON has it.</summary>
+/// <summary>
+/// The manifest as its JSON has it. <c>blobs</c> names each blob once, as [pack, id]. A file's <c>runs</c> are numbers, three a run: pages, blob (its
+/// place in <c>blobs</c>), the page in the blob at which they begin. A page has the file's <c>hashUnit</c> bytes, the last one of the
+/// file the rest of its <c>size</c>; runs follow each other in the file. <c>base</c> and <c>deltas</c> of the page hashes are two numbers
+/// a blob: its place in <c>blobs</c>, and its bytes. So an increment of scattered pages costs a dozen bytes a page, and a short script
+/// can still read it.
+/// </summary>
 internal sealed record ManifestDocument
 {
     private const int RunNumbers = 3;

@@ -1,0 +1,108 @@
+using System.Text.Json;
+using DbRecovery.Engine.Backups;
+
+namespace DbRecovery.Engine.Tests.Backups;
+
+/// <summary>What is written and read by hand is what the serializer would write and read.</summary>
+public class DocumentJsonTests
+{
+    private static readonly JsonSerializerOptions Options = new(DbRecoveryJson.Compact) { Converters = { new BlobConverter() } };
+    private static readonly string Hash = new('a', 64);
+
+    private static BackupManifest Manifest(bool everything) => new()
+    {
+        Format = 1, Tool = "DbRecovery \"ä\"", RepoId = Guid.NewGuid(), Id = "20261121T101500Z-abcdef", Cluster = "a<b>", Node = "n", Engine = "sqlite",
+        Kind = BackupKind.Differential, Status = BackupStatus.Suspect, StartedAt = DateTimeOffset.UnixEpoch.AddTicks(1234567), FinishedAt = DateTimeOffset.UnixEpoch,
+        SizeBytes = 1L << 40, StoredBytes = 7, Parent = everything ? "p" : null, ChangedBytes = everything ? 9 : null, Portable = everything, Notes = everything ? ["one", "two\n"] : [],
+        Source = new BackupSourceInfo
+        {
+            EngineVersion = "3", SystemId = "s", DataAsOf = DateTimeOffset.UnixEpoch.AddDays(1),
+            Position = everything ? new LogPosition("change-counter", "5", "h", 5) : null,
+            State = everything ? new Dictionary<string, string> { ["Key"] = "v" } : [],
+            Settings = everything ? new Dictionary<string, string> { ["page_size"] = "4096" } : [],
+            Objects = everything ? [new DataObject { Name = "t", Type = "index", Table = "x", Rows = 1, File = "f", Pages = 2, Checksum = "c:1" }, new DataObject { Name = "u", Type = "table" }] : [],
+            Problems = everything ? ["bad"] : [],
+        },
+        Packs = everything ? [Hash] : [],
+        Entries = everything
+            ? [new ManifestEntry
+                {
+                    Entry = new BackupEntry
+                    {
+                        Path = "database", Type = BackupEntryType.SymbolicLink, Part = BackupEntryPart.File, OriginalPath = "/o", ExpectedSize = 5, PageSize = 4096, Mode = 0x1a4,
+                        Owner = "0", Group = "1", LinkTarget = "l", ModifiedAt = DateTimeOffset.UnixEpoch,
+                    },
+                    Size = 8192, HashUnit = 4096, Digest = "d", Runs = [new ManifestRun(0, 8192, 0, Hash, 4096)],
+                    PageHashes = new PageHashSection(4096, 2, Hash, [new HashBlob(0, Hash, 32)], [new HashBlob(0, Hash, 20)], [Hash]),
+                }]
+            : [new ManifestEntry { Entry = new BackupEntry { Path = "empty" }, Size = 0 }],
+    };
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_manifest_is_what_the_serializer_makes_of_it(bool everything)
+    {
+        var manifest = Manifest(everything);
+        var expected = JsonSerializer.Serialize(ManifestDocument.Of(manifest), Options);
+        Assert.Equal(expected, System.Text.Encoding.UTF8.GetString(DocumentJson.Write(manifest)!));
+        var read = SealedDocument.Read<BackupManifest>(SealedDocument.Write(manifest));
+        Assert.Equal(expected, JsonSerializer.Serialize(ManifestDocument.Of(read!), Options));
+    }
+
+    [Fact]
+    public void A_session_and_a_header_are_what_the_serializer_makes_of_them()
+    {
+        var owner = WriterSession.Describe("a test", TimeProvider.System);
+        Assert.Equal(owner, SealedDocument.Read<SessionOwner>(SealedDocument.Write(owner)));
+        var header = BackupRepository.NewHeader(TimeProvider.System) with { Seal = "s" };
+        Assert.Equal(header, SealedDocument.Read<RepositoryHeader>(SealedDocument.Write(header)));
+        Assert.Equal(header with { Seal = null }, SealedDocument.Read<RepositoryHeader>(SealedDocument.Write(header with { Seal = null })));
+    }
+
+    [Fact]
+    public void What_is_unknown_is_passed_over_and_what_may_be_left_out_has_its_default()
+    {
+        var manifest = Manifest(false);
+        var json = JsonSerializer.SerializeToNode(ManifestDocument.Of(manifest), Options)!.AsObject();
+        foreach (var optional in (string[])["portable", "notes"])
+            json.Remove(optional);
+        foreach (var optional in (string[])["state", "settings", "objects", "problems"])
+            json["source"]!.AsObject().Remove(optional);
+        json["entries"]![0]!.AsObject().Remove("runs");
+        json["later"] = new System.Text.Json.Nodes.JsonObject { ["id"] = "other", ["list"] = new System.Text.Json.Nodes.JsonArray(1, "2") };
+        var read = (BackupManifest)DocumentJson.Read(typeof(BackupManifest), System.Text.Encoding.UTF8.GetBytes(json.ToJsonString()));
+        Assert.Equal(JsonSerializer.Serialize(ManifestDocument.Of(manifest), Options), JsonSerializer.Serialize(ManifestDocument.Of(read), Options));
+    }
+
+    [Theory]
+    [InlineData("id", null)]
+    [InlineData("id", "3")]
+    [InlineData("format", "\"1\"")]
+    [InlineData("sizeBytes", "1e40")]
+    [InlineData("repoId", "\"x\"")]
+    [InlineData("kind", "\"Whole\"")]
+    [InlineData("startedAt", "\"yesterday\"")]
+    [InlineData("packs", "null")]
+    [InlineData("packs", "{}")]
+    [InlineData("blobs", "[[0]]")]
+    [InlineData("entries", "[[]]")]
+    [InlineData("source", "[]")]
+    public void What_is_no_manifest_is_none(string property, string? value)
+    {
+        var json = JsonSerializer.SerializeToNode(ManifestDocument.Of(Manifest(true)), Options)!.AsObject();
+        json.Remove(property);
+        if (value is not null)
+            json[property] = System.Text.Json.Nodes.JsonNode.Parse(value);
+        Assert.Null(SealedDocument.Read<BackupManifest>(SealedDocument.Write(json)));
+    }
+
+    /// <summary>A blob is [pack, id].</summary>
+    private sealed class BlobConverter : System.Text.Json.Serialization.JsonConverter<ManifestBlob>
+    {
+        public override ManifestBlob Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => throw new NotSupportedException();
+
+        public override void Write(Utf8JsonWriter writer, ManifestBlob value, JsonSerializerOptions options) =>
+            JsonSerializer.Serialize(writer, new object[] { value.Pack, value.Id }, options);
+    }
+}
