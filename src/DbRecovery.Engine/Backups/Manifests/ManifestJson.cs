@@ -124,7 +124,6 @@ internal static class ManifestJson
             writer.WriteString("sha256", hashes.Sha256);
             SourceJson.Write(writer, "base", hashes.Base);
             SourceJson.Write(writer, "deltas", hashes.Deltas);
-            SourceJson.Write(writer, "rebuilt", hashes.Rebuilt);
             writer.WriteEndObject();
         }
         SourceJson.Write(writer, "runs", entry.Runs);
@@ -158,7 +157,6 @@ internal static class ManifestJson
         int? pageSize = null, count = null;
         string? sha256 = null;
         IReadOnlyList<int>? first = null, deltas = null;
-        IReadOnlyList<string> rebuilt = [];
         JsonReading.Begin(ref reader);
         while (JsonReading.Next(ref reader))
         {
@@ -167,13 +165,12 @@ internal static class ManifestJson
             else if (JsonReading.Is(ref reader, "sha256"u8)) sha256 = reader.GetString();
             else if (JsonReading.Is(ref reader, "base"u8)) first = JsonReading.List(ref reader, JsonReading.Int);
             else if (JsonReading.Is(ref reader, "deltas"u8)) deltas = JsonReading.List(ref reader, JsonReading.Int);
-            else if (JsonReading.Is(ref reader, "rebuilt"u8)) rebuilt = JsonReading.List(ref reader, JsonReading.Text);
             else JsonReading.Pass(ref reader);
         }
         return new HashesDocument
         {
             PageSize = JsonReading.Required(pageSize, "pageSize"), Count = JsonReading.Required(count, nameof(count)), Sha256 = JsonReading.Required(sha256, nameof(sha256)),
-            Base = JsonReading.Required(first, "base"), Deltas = JsonReading.Required(deltas, nameof(deltas)), Rebuilt = rebuilt,
+            Base = JsonReading.Required(first, "base"), Deltas = JsonReading.Required(deltas, nameof(deltas)),
         };
     }
 }
