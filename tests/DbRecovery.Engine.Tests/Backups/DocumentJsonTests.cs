@@ -33,7 +33,7 @@ public class DocumentJsonTests
                         Owner = "0", Group = "1", LinkTarget = "l", ModifiedAt = DateTimeOffset.UnixEpoch,
                     },
                     Size = 8192, HashUnit = 4096, Digest = "d", Runs = [new ManifestRun(0, 8192, 0, Hash, 4096)],
-                    PageHashes = new PageHashSection(4096, 2, Hash, [new HashBlob(0, Hash, 32)], [new HashBlob(0, Hash, 20)], [Hash]),
+                    PageHashes = new PageHashSection(4096, 2, Hash, [new HashBlob(0, Hash, 32)], [new HashBlob(0, Hash, 20)]),
                 }]
             : [new ManifestEntry { Entry = new BackupEntry { Path = "empty" }, Size = 0 }],
     };
