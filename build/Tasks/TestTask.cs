@@ -60,7 +60,7 @@ internal static class TestTask
         var trx = Path.Combine(results, name + ".trx");
         var run = Shell.Execute("dotnet",
             ["test", project, "-c", "Release", "--no-build", "--logger", $"trx;LogFileName={trx}", "-v", "quiet", "--blame-hang-timeout", "5m", "--blame-hang-dump-type", "none"],
-            workspace.Root, Limit);
+            workspace.Root, Limit, new Dictionary<string, string> { ["DBRECOVERY_PROGRAM"] = Path.ChangeExtension(workspace.CliExecutable, ".dll") });
         if (!File.Exists(trx))
             throw new BuildException($"{name} gave no results:{Environment.NewLine}{run.Output}");
         var document = XDocument.Load(trx);

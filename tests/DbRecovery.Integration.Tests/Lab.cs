@@ -178,7 +178,10 @@ internal sealed class Lab : IDisposable
         }
     }
 
-    public static string Program(string name) => Path.Combine(AppContext.BaseDirectory, name + ".dll");
+    /// <summary>A program: the one that was built to be given to users where the run of all tests names it, else the one built beside the tests.</summary>
+    public static string Program(string name) => name == "dbrecovery" && Environment.GetEnvironmentVariable("DBRECOVERY_PROGRAM") is { Length: > 0 } built
+        ? built
+        : Path.Combine(AppContext.BaseDirectory, name + ".dll");
 
     private Process Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
