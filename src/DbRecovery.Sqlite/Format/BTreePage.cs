@@ -82,9 +82,9 @@ internal static class BTreePage
             if (cell < pointers + cells * 2 || cell >= usableSize)
                 return false;
             var at = type == BTreePageType.IndexInterior ? cell + 4 : cell;
-            if (!TryReadVarint(page, usableSize, ref at, out var payload) || payload > int.MaxValue)
+            if (!Varint.TryRead(page[..usableSize], ref at, out var payload) || payload > int.MaxValue)
                 return false;
-            if (table && !TryReadVarint(page, usableSize, ref at, out _))
+            if (table && !Varint.TryRead(page[..usableSize], ref at, out _))
                 return false;
             if (payload <= (ulong)maxLocal)
             {
@@ -98,26 +98,6 @@ internal static class BTreePage
             if (at + local + 4 > usableSize)
                 return false;
             references.Add(BinaryPrimitives.ReadUInt32BigEndian(page[(at + local)..]));
-        }
-        return true;
-    }
-
-    private static bool TryReadVarint(ReadOnlySpan<byte> page, int end, ref int at, out ulong value)
-    {
-        value = 0;
-        for (var i = 0; i < 9; i++)
-        {
-            if (at >= end)
-                return false;
-            var b = page[at++];
-            if (i == 8)
-            {
-                value = value << 8 | b;
-                return true;
-            }
-            value = value << 7 | (uint)(b & 0x7f);
-            if (b < 0x80)
-                return true;
         }
         return true;
     }

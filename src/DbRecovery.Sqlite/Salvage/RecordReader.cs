@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using DbRecovery.Sqlite.Format;
 
 namespace DbRecovery.Sqlite.Salvage;
 
