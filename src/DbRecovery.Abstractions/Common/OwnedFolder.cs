@@ -100,11 +100,28 @@ public sealed class OwnedFolder : IDisposable
                 if (!OperatingSystem.IsWindows())
                     Directory.Delete(folder, recursive: true);
             }
+            catch (FileNotFoundException)
+            {
+                TryRemoveEmpty(folder); // its maker was killed before the mark, or will make another
+                continue;
+            }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 continue; // in use, or another user's
             }
             TryRemove(folder); // Windows deletes no file that is open
+        }
+    }
+
+    private static void TryRemoveEmpty(string folder)
+    {
+        try
+        {
+            Directory.Delete(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // it holds something: somebody else's
         }
     }
 
