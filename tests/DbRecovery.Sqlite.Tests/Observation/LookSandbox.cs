@@ -46,10 +46,10 @@ internal sealed class LookSandbox : IDisposable
     }
 
     public Task<NodeObservation> Observe(ObservationLevel level = ObservationLevel.Standard, IBackupContent? backup = null, string? path = null, CancellationToken token = default,
-        TimeSpan? timeout = null, IProgress<OperationProgress>? progress = null)
+        TimeSpan? timeout = null, IProgress<OperationProgress>? progress = null, TimeProvider? time = null)
     {
         var node = new NodeDefinition { Name = "db", Path = path ?? Database };
-        Assert.True(new SqliteProvider().TryGet<INodeObserver>(out var observer));
+        Assert.True(new SqliteProvider(time ?? TimeProvider.System).TryGet<INodeObserver>(out var observer));
         return observer.ObserveAsync(new ObservationRequest
         {
             Node = node,
