@@ -89,7 +89,13 @@ internal static partial class DurableFile
                 return true;
             }
             if (Marshal.GetLastPInvokeError() == Exists)
-                return false;
+            {
+                // a network file system that lost its answer asks again, and is told that the name which it just made is taken
+                if (!IsSame(from, to))
+                    return false;
+                File.Delete(from);
+                return true;
+            }
         }
         try
         {
@@ -101,6 +107,10 @@ internal static partial class DurableFile
             return false;
         }
     }
+
+    /// <summary>Whether two names are of one file, and neither is a link to it: known on Linux alone.</summary>
+    private static bool IsSame(string one, string other) => OperatingSystem.IsLinux() && new FileInfo(one).LinkTarget is null && new FileInfo(other).LinkTarget is null
+        && FileIdentity.Of(one) is { } identity && identity.SameFile(FileIdentity.Of(other));
 
     /// <summary>Asks the kernel to begin writing a range, so that the flush at the end has little left to wait for. A hint: errors do not matter.</summary>
     public static void StartWriteback(SafeFileHandle handle, long offset, long length)
