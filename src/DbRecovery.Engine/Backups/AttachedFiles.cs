@@ -14,6 +14,11 @@ internal static class AttachedFiles
         for (var i = 0; i < paths.Count; i++)
         {
             var path = paths[i];
+            if (DurableFile.IsNoPlainFile(path))
+            {
+                notes.Add($"'{path}' is no plain file: the backup is without it");
+                continue;
+            }
             try
             {
                 var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1);

@@ -12,6 +12,9 @@ internal static partial class DurableFile
     private const int Invalid = 22;
     private const int CurrentFolder = -100;
     private const uint OwnerStats = 0x18;
+    private const uint TypeStats = 0x1;
+    private const int TypeBits = 0xF000;
+    private const int PlainFile = 0x8000;
     private const uint CloneFile = 0x40049409;
     private const uint SyncFileRangeWrite = 2;
 
@@ -140,6 +143,22 @@ internal static partial class DurableFile
         catch (EntryPointNotFoundException)
         {
             return null; // an old C library
+        }
+    }
+
+    /// <summary>Whether a path is something else than a plain file: to open a pipe waits for whoever writes to it, and a device has no end. False where there is nothing, or the system does not tell.</summary>
+    public static unsafe bool IsNoPlainFile(string path)
+    {
+        if (!OperatingSystem.IsLinux())
+            return false;
+        try
+        {
+            var buffer = stackalloc byte[256];
+            return Statx(CurrentFolder, path, 0, TypeStats, buffer) == 0 && (*(ushort*)(buffer + 0x1c) & TypeBits) != PlainFile;
+        }
+        catch (EntryPointNotFoundException)
+        {
+            return false; // an old C library
         }
     }
 
