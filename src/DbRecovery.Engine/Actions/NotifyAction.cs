@@ -19,6 +19,19 @@ internal sealed record NotifyOptions
 /// <summary>Whom to tell what.</summary>
 internal sealed record NotifyState(IReadOnlyList<string> Channels, string Message);
 
+/// <summary>What a channel gets, as JSON.</summary>
+internal sealed record Notification
+{
+    public required string Message { get; init; }
+    public required string Cluster { get; init; }
+    public required string Incident { get; init; }
+    public string? Fault { get; init; }
+    public FaultSeverity? Severity { get; init; }
+    public string? Node { get; init; }
+    public string? Summary { get; init; }
+    public required DateTimeOffset At { get; init; }
+}
+
 /// <summary>Tells people: by webhook or by a command that reads JSON.</summary>
 internal sealed class NotifyAction(HttpMessageHandler? http) : RecoveryAction<NotifyOptions, NotifyState>
 {
@@ -70,17 +83,17 @@ internal sealed class NotifyAction(HttpMessageHandler? http) : RecoveryAction<No
     protected override Task<Reconciliation> ReconcileCoreAsync(ActionContext context, NotifyState state, CancellationToken cancellationToken) =>
         Task.FromResult(new Reconciliation(ReconcileOutcome.NotDone, "whether the message left is not known; a message twice is better than none"));
 
-    private static string Body(ActionContext context, NotifyState state) => JsonSerializer.Serialize(new
+    private static string Body(ActionContext context, NotifyState state) => JsonSerializer.Serialize(new Notification
     {
-        state.Message,
+        Message = state.Message,
         Cluster = context.Cluster.Name,
         Incident = context.IncidentId,
         Fault = context.Fault?.Id,
-        context.Fault?.Severity,
-        context.Fault?.Node,
-        context.Fault?.Summary,
+        Severity = context.Fault?.Severity,
+        Node = context.Fault?.Node,
+        Summary = context.Fault?.Summary,
         At = context.Clock.GetUtcNow(),
-    }, DbRecoveryJson.Compact);
+    }, EngineJson.Compact);
 
     private async Task SendAsync(ActionContext context, string name, string body, CancellationToken cancellationToken)
     {

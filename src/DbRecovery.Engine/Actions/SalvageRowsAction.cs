@@ -118,7 +118,7 @@ internal sealed class SalvageRowsAction : RecoveryAction<SalvageRowsOptions, Sal
     }
 
     internal static IReadOnlyList<SalvagedRow> Listed(string rowList) => !File.Exists(rowList) ? []
-        : [.. File.ReadLines(rowList).Select(line => JsonSerializer.Deserialize<SalvagedRow>(line, DbRecoveryJson.Compact)).OfType<SalvagedRow>()];
+        : [.. File.ReadLines(rowList).Select(line => JsonSerializer.Deserialize<SalvagedRow>(line, EngineJson.Compact)).OfType<SalvagedRow>()];
 
     private static ActionResult Result(string summary, IEnumerable<string> tables, string? rowList) =>
         new() { Summary = summary, Outputs = Outputs(0, tables, rowList) };

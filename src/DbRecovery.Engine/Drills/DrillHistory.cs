@@ -30,7 +30,7 @@ internal sealed class DrillHistory(string stateFolder, string cluster)
         {
             file.SetLength(WholeLines(file));
             file.Seek(0, SeekOrigin.End);
-            file.Write(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(result, DbRecoveryJson.Compact) + "\n"));
+            file.Write(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(result, EngineJson.Compact) + "\n"));
             file.Flush(flushToDisk: true);
         }
         DurableFile.SyncFolder(Path.GetDirectoryName(FilePath)!);
@@ -69,7 +69,7 @@ internal sealed class DrillHistory(string stateFolder, string cluster)
     {
         try
         {
-            return JsonSerializer.Deserialize<DrillResult>(line, DbRecoveryJson.Compact);
+            return JsonSerializer.Deserialize<DrillResult>(line, EngineJson.Compact);
         }
         catch (Exception e) when (e is JsonException or NotSupportedException)
         {
