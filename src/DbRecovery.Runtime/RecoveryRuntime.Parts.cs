@@ -99,6 +99,7 @@ public sealed partial class RecoveryRuntime
         ReadRunbook = ReadRunbook,
         Actions = _actions,
         Secrets = new SecretResolver(_options),
+        SecretVariables = [PassphraseVariable, .. Model?.SecretVariables ?? []],
         Notifications = Model?.Notifications ?? new Dictionary<string, NotificationChannel>(),
         PowerShell = _options.PowerShell,
         Clock = _options.Clock,

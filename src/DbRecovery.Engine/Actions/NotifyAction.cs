@@ -94,7 +94,7 @@ internal sealed class NotifyAction(HttpMessageHandler? http) : RecoveryAction<No
 
     private static async Task RunAsync(ActionContext context, NotificationChannel channel, string body, CancellationToken cancellationToken)
     {
-        var outcome = await ProcessRunner.RunAsync(new ProcessRequest { Command = channel.Command, Input = body, Timeout = Deadline }, context.Clock, cancellationToken).ConfigureAwait(false);
+        var outcome = await ProcessRunner.RunAsync(new ProcessRequest { Command = channel.Command, Input = body, Withheld = context.SecretVariables, Timeout = Deadline }, context.Clock, cancellationToken).ConfigureAwait(false);
         if (outcome.ExitCode != 0)
             throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, $"the command ended with exit code {outcome.ExitCode}");
     }

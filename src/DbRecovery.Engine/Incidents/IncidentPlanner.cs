@@ -93,6 +93,7 @@ internal sealed class IncidentPlanner(IncidentServices services)
         Health = services.Health,
         Notifications = services.Notifications,
         Secrets = services.Secrets,
+        SecretVariables = services.SecretVariables,
         PowerShell = services.PowerShell,
         IncidentId = request.IncidentId,
         IncidentFolder = request.IncidentFolder,

@@ -26,6 +26,7 @@ public sealed class InventoryReaderTests
         Assert.Equal(Path.Combine(folder, "backups"), inventory.Repositories["main"].Path);
         Assert.Equal(new SecretReference(SecretSource.Secret, "HookToken"), inventory.Notifications["people"].Headers["Authorization"]);
         Assert.Equal(["page", "--now"], inventory.Notifications["pager"].Command);
+        Assert.Equal(["APP_PASSWORD", "BACKUP_KEY"], inventory.SecretVariables);
         Assert.Equal([Path.Combine(folder, "mine")], inventory.RunbookFolders);
         Assert.Equal(Path.Combine(folder, "state"), inventory.StateFolder);
     }
