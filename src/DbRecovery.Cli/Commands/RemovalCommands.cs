@@ -38,7 +38,8 @@ internal static class RemovalCommands
             var options = new UpkeepOptions { Grace = Session.Duration(parsed.GetValue(grace), "--grace") ?? new UpkeepOptions().Grace, Plan = parsed.GetValue(plan) };
             var decisions = wanted.Length == 0
                 ? await session.Runtime.DecideRetentionAsync(definition.Name, at, parsed.GetValue(retention), options, token)
-                : await session.Runtime.DecideRemovalAsync(await FindAsync(session, at, definition.Name, wanted, token), parsed.GetValue(force), token);
+                : await session.Runtime.DecideRemovalAsync(await FindAsync(session, at, definition.Name, wanted, token), parsed.GetValue(force),
+                    refused => { if (!options.Plan) throw refused; }, token);
             return await CarryOutAsync(session, at, decisions, options, parsed.GetValue(yes), token);
         });
         return verb;
