@@ -114,7 +114,7 @@ public abstract class DbCmdlet : PSCmdlet, IDisposable
         Need(() => Work("Reading the inventory", (operation, _) =>
         {
             var found = operation.Runtime.GetClusters(names);
-            operation.Verbose($"Inventory '{operation.Runtime.LintInventory().File}': {found.Count} cluster(s) meant: {string.Join(", ", found.Select(c => c.Name))}.");
+            operation.Verbose($"Inventory '{operation.Runtime.LintInventory().File}': {Counted.Of(found.Count, "cluster")} meant: {string.Join(", ", found.Select(c => c.Name))}.");
             return Task.FromResult(found);
         }));
 

@@ -61,6 +61,12 @@ public sealed class OutputTests
             Assert.Contains("sqlite.corrupt", output.ToString(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(1L, "1 row before")]
+    [InlineData(2L, "2 rows before")]
+    public void One_row_is_not_rows(long rows, string expected) =>
+        Assert.Contains(PlanText.Loss(new DataLoss { Statement = "x", Tables = [new TableLoss { Table = "t", RowsReadable = rows, RowsAfter = 0, Complete = true }] }), l => l.Contains(expected, StringComparison.Ordinal));
+
     [Fact]
     public void Json_has_camel_case_names_and_enums_as_words()
     {

@@ -49,7 +49,7 @@ internal static class RemovalCommands
     {
         var going = decisions.Where(d => !d.Keep).Select(d => d.Backup).ToList();
         if (!options.Plan && going.Count > 0 && !await session.AgreedAsync(yes,
-            $"Remove {going.Count} of {decisions.Count} backups from '{at.Path}': {string.Join(", ", going.Take(10).Select(b => $"{b.Id} ({SizeText.Moment(b.FinishedAt)})"))}{(going.Count > 10 ? ", ..." : "")}.", token))
+            $"Remove {going.Count} of {Counted.Of(decisions.Count, "backup")} from '{at.Path}': {string.Join(", ", going.Take(10).Select(b => $"{b.Id} ({SizeText.Moment(b.FinishedAt)})"))}{(going.Count > 10 ? ", ..." : "")}.", token))
             return ExitCodes.Refused;
         var (done, result) = await session.Runtime.RemoveBackupsAsync(at, decisions, options, session.Progress, token);
         session.Progress.Clear();

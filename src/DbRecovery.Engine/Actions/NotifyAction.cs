@@ -63,7 +63,7 @@ internal sealed class NotifyAction(HttpMessageHandler? http) : RecoveryAction<No
             throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, $"nobody could be told: {string.Join("; ", failures)}",
                 "Check the channels under 'notifications' in the inventory.");
         }
-        var told = $"Told {state.Channels.Count - failures.Count} of {state.Channels.Count} channel(s): {state.Message}";
+        var told = $"Told {state.Channels.Count - failures.Count} of {Counted.Of(state.Channels.Count, "channel")}: {state.Message}";
         return new ActionResult { Summary = failures.Count == 0 ? told : $"{told} Not told: {string.Join("; ", failures)}" };
     }
 

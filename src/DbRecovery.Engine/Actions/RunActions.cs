@@ -104,7 +104,7 @@ internal sealed class RunSqlAction : RecoveryAction<RunSqlOptions, RunSqlState>
             .ExecuteAsync(context.Cluster.Node(state.Node), state.Sql, state.ReadOnly, context.Timeout, cancellationToken).ConfigureAwait(false);
         return new ActionResult
         {
-            Summary = $"{result.RowsAffected} row(s) changed.",
+            Summary = $"{Counted.Of(result.RowsAffected, "row")} changed.",
             Outputs = new Dictionary<string, FactValue> { ["value"] = result.Value?.ToString() ?? string.Empty, ["rowsAffected"] = result.RowsAffected },
         };
     }
@@ -147,7 +147,7 @@ internal sealed class RunPowerShellAction : RecoveryAction<RunPowerShellOptions,
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, RunPowerShellState state, CancellationToken cancellationToken)
     {
         var lines = await Host(context).InvokeAsync(state.Script, state.Arguments, context.Timeout, cancellationToken).ConfigureAwait(false);
-        return new ActionResult { Summary = $"The script ended; {lines.Count} line(s) of output." };
+        return new ActionResult { Summary = $"The script ended; {Counted.Of(lines.Count, "line")} of output." };
     }
 
     protected override Task<Reconciliation> ReconcileCoreAsync(ActionContext context, RunPowerShellState state, CancellationToken cancellationToken) =>

@@ -159,7 +159,7 @@ internal sealed class IncidentPlanner(IncidentServices services)
         if (!accepted)
         {
             reasons.Add(loss!.Bytes is { } bytes
-                ? $"{bytes} bytes of committed data would be lost, and {allowed} are allowed. {loss.Statement}"
+                ? $"{Counted.Of(bytes, "byte")} of committed data would be lost, and {allowed} are allowed. {loss.Statement}"
                 : $"how much would be lost is not known, so no limit covers it. {loss.Statement}");
         }
         if (request.Runbook.Approval is not { } approval)

@@ -33,7 +33,7 @@ internal sealed class BackupStaleRule : BackupRule
         if (known.Newest is not { } newest)
             return Make(view, null, FaultConfidence.Certain, $"the repository '{known.Repository}' has no complete backup of the cluster",
                 [Evidence(view, CommonFacts.BackupCount, 0L, "at least 1", "complete backups", true)],
-                [known.Damaged > 0 ? $"an empty repository: {known.Damaged} manifests in it cannot be read" : "an unreadable repository: it could be listed"]);
+                [known.Damaged > 0 ? $"an empty repository: {Counted.Of(known.Damaged, "manifest")} in it cannot be read" : "an unreadable repository: it could be listed"]);
         var age = Age(view, newest.FinishedAt);
         return age <= settings.MaxAge ? null : Make(view, null, FaultConfidence.Certain, $"the newest backup is {age:d\\.hh\\:mm} old",
             [Evidence(view, CommonFacts.BackupAge, age, $"at most {settings.MaxAge}", $"the age of {newest.Id}", false),
