@@ -121,6 +121,8 @@ public sealed class InventoryReaderTests
     [InlineData("{ env: [hunter2] }")]
     [InlineData("| hunter2")]
     [InlineData("|\n    hunter2")]
+    [InlineData("{ hunter2: a, hunter2: b }")]
+    [InlineData("{ hunter2, hunter2 }")]
     [InlineData(">-\n    hunter2")]
     [InlineData("[hunter2")]
     [InlineData("hunter2 # hunter2")]
