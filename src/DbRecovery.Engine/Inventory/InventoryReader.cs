@@ -201,7 +201,7 @@ public sealed partial class InventoryReader
 
     private TimeSpan? Interval(MapReader map)
     {
-        var every = map.Duration("every");
+        var every = map.Wait("every");
         if (every < ContinuousProtection.ShortestEvery)
             _findings.Error(map.PlaceOf("every"), "wrong-value", "'every' is shorter than 100ms.", "Write an interval such as 10s.");
         return every;
@@ -236,7 +236,7 @@ public sealed partial class InventoryReader
                 AtLeast = map.Number("atLeast"),
                 AtMost = map.Number("atMost"),
                 Is = map.Text("is"),
-                Timeout = map.Duration("timeout") ?? TimeSpan.FromSeconds(5),
+                Timeout = map.Wait("timeout") ?? TimeSpan.FromSeconds(5),
             };
             map.End();
             if (!map.Has("atLeast") && !map.Has("atMost") && !map.Has("is"))

@@ -124,7 +124,7 @@ internal sealed partial class RunbookReader(string path, FindingList findings)
             Cooldown = map.Duration("cooldown"),
             PerDay = map.Int("perDay", 1, 1000),
             MaxDataLoss = map.Node("maxDataLoss") is { } node ? ValueReader.Value(node, findings) : null,
-            TotalTimeout = map.Duration("totalTimeout"),
+            TotalTimeout = map.Wait("totalTimeout"),
         };
         map.End();
         return limits;
