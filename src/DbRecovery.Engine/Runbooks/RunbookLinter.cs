@@ -20,13 +20,22 @@ public sealed class RunbookLinter
     /// <param name="text">Its text.</param>
     /// <param name="context">What names are checked against.</param>
     /// <returns>The runbook, null where there is an error; and every finding.</returns>
-    public static (Runbook? Runbook, LintResult Result) Lint(string file, string text, LintContext context)
+    public static (Runbook? Runbook, LintResult Result) Lint(string file, string text, LintContext context) => Lint(file, text, context, []);
+
+    /// <summary>The same for one file of a folder.</summary>
+    /// <param name="file">The file, as findings shall name it.</param>
+    /// <param name="text">Its text.</param>
+    /// <param name="context">What names are checked against.</param>
+    /// <param name="taken">The names of the folder's files so far, with the file of each; this one's is added.</param>
+    internal static (Runbook? Runbook, LintResult Result) Lint(string file, string text, LintContext context, Dictionary<string, string> taken)
     {
         var findings = new FindingList(file);
         var reader = new RunbookReader(file, findings);
         var runbook = reader.Read(text);
         if (runbook is not null)
             new RunbookLinter(context, findings, reader).Check(runbook);
+        if (reader.RunbookName is { } name && !taken.TryAdd(name, Path.GetFileName(file)))
+            findings.Error(reader.NameAt, "duplicate-runbook", $"The runbook '{name}' is in '{taken[name]}' of the same folder, too: neither is used.", "Give one of them another name, or take it away.");
         var result = new LintResult { File = file, Name = reader.RunbookName, Findings = findings.InOrder() };
         return (result.Valid ? runbook : null, result);
     }
