@@ -190,7 +190,9 @@ public sealed class RunbookLinter
     {
         if (schema.Find(look.Path) is { } type)
             return type;
-        _findings.Error(look.At, "unknown-look-up", $"There is nothing to look up as '{look.Path}' here.", NearNames.Nearest(look.Path, schema.Paths) is { } near ? $"Did you mean '{near}'?" : "A step's outputs are known only after it.");
+        _findings.Error(look.At, "unknown-look-up", $"There is nothing to look up as '{look.Path}' here.", NearNames.Nearest(look.Path, schema.Paths) is { } near ? $"Did you mean '{near}'?"
+            : look.Path.Contains('.') ? "A step's outputs are known only after it."
+            : $"Write $${{{look.Path}}} for the text ${{{look.Path}}} itself, such as a shell's variable.");
         return null;
     }
 
