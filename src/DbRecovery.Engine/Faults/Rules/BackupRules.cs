@@ -70,3 +70,22 @@ internal sealed class BackupUnverifiedRule : BackupRule
             details: details);
     }
 }
+
+/// <summary>A file that belongs to the database is not in its backup.</summary>
+internal sealed class BackupFilesMissingRule : BackupRule
+{
+    public override FaultClass Class { get; } = new("backup.files-missing", FaultSeverity.Notice, [],
+        "the newest backup is without a file that the inventory names: it was missing or could not be read",
+        [new("files", FactType.List, null, "the files"), new("backup", FactType.Text, null, "the newest complete backup")]);
+
+    protected override Fault? Judge(ClusterView view, BackupSettings settings, BackupKnowledge known)
+    {
+        var files = known.MissingFiles(view.Cluster);
+        if (files.Count == 0)
+            return null;
+        return Make(view, null, FaultConfidence.Certain, $"the newest backup is without {Counted.Of(files.Count, "file")} of the database: {string.Join(", ", files)}",
+            [Evidence(view, CommonFacts.BackupMissingFiles, FactValue.OfList(files), "none", "files that were missing or could not be read when it was taken", true),
+                Evidence(view, CommonFacts.BackupId, known.Newest!.Id, "", "the newest complete backup", true)],
+            ["a damaged backup: the database itself is whole in it"], new Dictionary<string, FactValue> { ["files"] = FactValue.OfList(files), ["backup"] = known.Newest.Id });
+    }
+}
