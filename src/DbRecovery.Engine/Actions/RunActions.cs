@@ -36,7 +36,7 @@ internal sealed class RunCommandAction : RecoveryAction<RunCommandOptions, RunCo
 
     protected override Task<Planned<RunCommandState>> PlanCoreAsync(ActionContext context, RunCommandOptions options, CancellationToken cancellationToken) =>
         Task.FromResult(new Planned<RunCommandState>(new(options.Command, options.WorkingFolder, options.Environment, options.ExpectExit, options.Inherit),
-            [new PlannedAct(ActKind.Command, options.Command.Count > 0 ? options.Command[0] : "", string.Join(' ', options.Command.Select(Quote)), Destructive: true)]));
+            [new PlannedAct(ActKind.Command, options.Command.Count > 0 ? options.Command[0] : "", string.Join(' ', options.Command.Select(Quote)) + Inherited(options.Inherit), Destructive: true)]));
 
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, RunCommandState state, CancellationToken cancellationToken)
     {
@@ -59,6 +59,8 @@ internal sealed class RunCommandAction : RecoveryAction<RunCommandOptions, RunCo
 
     protected override Task<Reconciliation> ReconcileCoreAsync(ActionContext context, RunCommandState state, CancellationToken cancellationToken) =>
         Task.FromResult(new Reconciliation(ReconcileOutcome.Unknown, $"what '{state.Command.FirstOrDefault()}' did cannot be told from outside"));
+
+    private static string Inherited(IReadOnlyList<string> names) => names.Count == 0 ? "" : $" (with the secrets {string.Join(", ", names)})";
 
     private static string Quote(string argument) => argument.Length > 0 && !argument.Any(char.IsWhiteSpace) ? argument : $"'{argument}'";
 

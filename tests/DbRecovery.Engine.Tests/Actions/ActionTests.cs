@@ -213,6 +213,7 @@ public class ActionTests
         var plan = await action.PlanAsync(context, Options(action, ("command", new[] { "sh", "-c", $"printf %s \"${variable.Name}\" > '{file}'" }),
             ("inherit", inherited ? [variable.Name] : Array.Empty<string>()),
             ("environment", given ? new Dictionary<string, string> { [variable.Name] = "given" } : new Dictionary<string, string>())), default);
+        Assert.Equal(inherited, plan.Acts[0].Detail.EndsWith($" (with the secrets {variable.Name})", StringComparison.Ordinal));
         await action.ExecuteAsync(context, plan, default);
         Assert.Equal(expected, await File.ReadAllTextAsync(file));
     }
