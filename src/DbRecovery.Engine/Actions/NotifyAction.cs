@@ -76,7 +76,7 @@ internal sealed class NotifyAction(HttpMessageHandler? http) : RecoveryAction<No
             throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, $"nobody could be told: {string.Join("; ", failures)}",
                 "Check the channels under 'notifications' in the inventory.");
         }
-        var told = $"Told {state.Channels.Count - failures.Count} of {state.Channels.Count} channel(s): {state.Message}";
+        var told = $"Told {state.Channels.Count - failures.Count} of {Counted.Of(state.Channels.Count, "channel")}: {state.Message}";
         return new ActionResult { Summary = failures.Count == 0 ? told : $"{told} Not told: {string.Join("; ", failures)}" };
     }
 
@@ -107,7 +107,7 @@ internal sealed class NotifyAction(HttpMessageHandler? http) : RecoveryAction<No
 
     private static async Task RunAsync(ActionContext context, NotificationChannel channel, string body, CancellationToken cancellationToken)
     {
-        var outcome = await ProcessRunner.RunAsync(new ProcessRequest { Command = channel.Command, Input = body, Timeout = Deadline }, context.Clock, cancellationToken).ConfigureAwait(false);
+        var outcome = await ProcessRunner.RunAsync(new ProcessRequest { Command = channel.Command, Input = body, Withheld = context.SecretVariables, Timeout = Deadline }, context.Clock, cancellationToken).ConfigureAwait(false);
         if (outcome.ExitCode != 0)
             throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, $"the command ended with exit code {outcome.ExitCode}");
     }

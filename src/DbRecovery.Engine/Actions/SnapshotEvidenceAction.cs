@@ -85,7 +85,7 @@ internal sealed class SnapshotEvidenceAction : RecoveryAction<SnapshotEvidenceOp
         var bytes = copies.Sum(c => c.Size);
         return new ActionResult
         {
-            Summary = copies.Count == 0 ? "There was no file to keep." : $"{copies.Count} file(s), {bytes} bytes, kept in '{folder}'.",
+            Summary = copies.Count == 0 ? "There was no file to keep." : $"{Counted.Of(copies.Count, "file")}, {Counted.Of(bytes, "byte")}, kept in '{folder}'.",
             Outputs = new Dictionary<string, FactValue> { ["path"] = folder, ["bytes"] = bytes },
         };
     }
