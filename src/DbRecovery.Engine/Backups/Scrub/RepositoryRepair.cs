@@ -86,6 +86,9 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
         }
         foreach (var key in needs.Stale)
             await RepointAsync(key, found.Blobs, cancellationToken).ConfigureAwait(false);
+        // backups may now name packs that a killed repair stored and did not index
+        if (found.Index.Unindexed.Count > 0)
+            await BlobIndex.LoadAsync(repository, cancellationToken).ConfigureAwait(false);
         // moved over its copy: a disk that could not read a part of it may be well again tomorrow
         foreach (var pack in bad.Where(p => !written.Contains(p.Name)))
             await _storage.MoveAsync(PackFormat.Key(pack.Name), $"{Quarantine}{pack.Name}.pack", cancellationToken).ConfigureAwait(false);
