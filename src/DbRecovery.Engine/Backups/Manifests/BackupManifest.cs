@@ -62,10 +62,10 @@ internal sealed record BackupManifest
     public long? ChangedBytes { get; init; }
     /// <summary>Whether every blob is raw or gzip.</summary>
     public bool Portable { get; init; }
-    /// <summary>What a person should know of it.</summary>
-    public IReadOnlyList<string> Notes { get; init; } = [];
     /// <summary>New bytes in the repository, without the manifest's own.</summary>
     public required long StoredBytes { get; init; }
+    /// <summary>What a person should know of it.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
     public required BackupSourceInfo Source { get; init; }
     public required IReadOnlyList<string> Packs { get; init; }
     public required IReadOnlyList<ManifestEntry> Entries { get; init; }

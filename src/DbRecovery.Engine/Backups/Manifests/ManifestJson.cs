@@ -5,8 +5,9 @@ namespace DbRecovery.Engine.Backups;
 /// <summary>Writes and reads a manifest's JSON by hand: exactly what the serializer would write.</summary>
 internal static class ManifestJson
 {
-    public static void Write(Utf8JsonWriter writer, ManifestDocument manifest)
+    public static void Write(Utf8JsonWriter writer, BackupManifest manifest)
     {
+        var paths = EntriesDocument.Of(manifest.Entries);
         writer.WriteStartObject();
         writer.WriteNumber("format", manifest.Format);
         writer.WriteString("tool", manifest.Tool);
@@ -29,17 +30,17 @@ internal static class ManifestJson
         SourceJson.Write(writer, manifest.Source);
         SourceJson.Write(writer, "packs", manifest.Packs);
         writer.WriteStartArray("blobs");
-        foreach (var blob in manifest.Blobs)
+        foreach (var blob in paths.Blobs)
             Write(writer, blob);
         writer.WriteEndArray();
         writer.WriteStartArray("entries");
-        foreach (var entry in manifest.Entries)
+        foreach (var entry in paths.Entries)
             Write(writer, entry);
         writer.WriteEndArray();
         writer.WriteEndObject();
     }
 
-    public static ManifestDocument Read(ref Utf8JsonReader reader)
+    public static BackupManifest Read(ref Utf8JsonReader reader)
     {
         int? format = null;
         string? tool = null, id = null, cluster = null, node = null, engine = null, parent = null;
@@ -80,7 +81,7 @@ internal static class ManifestJson
             else if (JsonReading.Is(ref reader, "entries"u8)) entries = JsonReading.List(ref reader, ReadEntry);
             else JsonReading.Pass(ref reader);
         }
-        return new ManifestDocument
+        return new BackupManifest
         {
             Format = JsonReading.Required(format, nameof(format)), Tool = JsonReading.Required(tool, nameof(tool)), RepoId = JsonReading.Required(repoId, nameof(repoId)),
             Id = JsonReading.Required(id, nameof(id)), Cluster = JsonReading.Required(cluster, nameof(cluster)), Node = JsonReading.Required(node, nameof(node)),
@@ -88,7 +89,7 @@ internal static class ManifestJson
             Parent = parent, StartedAt = JsonReading.Required(started, "startedAt"), FinishedAt = JsonReading.Required(finished, "finishedAt"),
             SizeBytes = JsonReading.Required(size, "sizeBytes"), ChangedBytes = changed, Portable = portable, StoredBytes = JsonReading.Required(stored, "storedBytes"),
             Notes = notes, Source = JsonReading.Required(source, nameof(source)), Packs = JsonReading.Required(packs, nameof(packs)),
-            Blobs = JsonReading.Required(blobs, nameof(blobs)), Entries = JsonReading.Required(entries, nameof(entries)),
+            Entries = new EntriesDocument(JsonReading.Required(blobs, nameof(blobs)), JsonReading.Required(entries, nameof(entries))).ToEntries(),
         };
     }
 
