@@ -26,6 +26,13 @@ internal sealed class Session : IDisposable
 
     public RecoveryRuntime Runtime => _runtime.Value;
 
+    /// <summary>A repository by its name in the inventory, or by its path: what has a separator is a path.</summary>
+    public RepositoryDefinition Repository(string nameOrPath) =>
+        Runtime.GetRepository(nameOrPath.AsSpan().IndexOfAny('/', '\\') >= 0 ? Path.GetFullPath(nameOrPath) : nameOrPath);
+
+    /// <summary>The repository that was named; without a name, the cluster's own.</summary>
+    public RepositoryDefinition Repository(ClusterDefinition cluster, string? nameOrPath) => nameOrPath is null ? Runtime.GetRepository(cluster) : Repository(nameOrPath);
+
     public ObjectWriter Output { get; }
 
     public TerminalProgress Progress { get; }
