@@ -83,11 +83,11 @@ internal sealed class Session : IDisposable
     }
 
     /// <summary>Reads a size given to an option.</summary>
-    public static long? Size(string? text, string option) => text is null ? null : SizeText.TryParseSize(text, out var bytes) ? bytes
+    public static long? Size(string? text, string option) => text is null ? null : Quantities.TryTypedSize(text, out var bytes) ? bytes
         : throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"{option}: '{text}' is no size", "Write 0B, 64KiB, 10MB, 1GB, or any.", text);
 
     /// <summary>Reads a duration given to an option.</summary>
-    public static TimeSpan? Duration(string? text, string option) => text is null ? null : SizeText.TryParseDuration(text, out var duration) ? duration
+    public static TimeSpan? Duration(string? text, string option) => text is null ? null : Quantities.TryTypedDuration(text, out var duration) ? duration
         : throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"{option}: '{text}' is no duration", "Write 250ms, 30s, 15m, 1h or 7d.", text);
 
     /// <inheritdoc/>

@@ -8,8 +8,8 @@ internal static class Literals
     /// <summary>How each type is written, for messages.</summary>
     public static string Form(OptionType type, IReadOnlyList<string> words) => type switch
     {
-        OptionType.Duration => Scalars.DurationForm,
-        OptionType.Size => Scalars.SizeForm,
+        OptionType.Duration => Quantities.DurationForm,
+        OptionType.Size => Quantities.SizeForm,
         OptionType.Int => "a whole number",
         OptionType.Bool => "true or false",
         OptionType.Enum => $"one of {string.Join(", ", words)}",
@@ -24,10 +24,10 @@ internal static class Literals
         value = text;
         switch (type)
         {
-            case OptionType.Duration when Scalars.TryDuration(text, out var duration):
+            case OptionType.Duration when Quantities.TryDuration(text, out var duration):
                 value = duration;
                 return true;
-            case OptionType.Size when Scalars.TrySize(text, out var size):
+            case OptionType.Size when Quantities.TrySize(text, out var size):
                 value = size;
                 return true;
             case OptionType.Int when Scalars.TryInt(text, out var whole):
@@ -55,13 +55,13 @@ internal static class Literals
             case FactType.Int or FactType.Number when Scalars.TryInt(text, out var whole):
                 value = whole;
                 return true;
-            case FactType.Int when Scalars.TrySize(text, out var size):
+            case FactType.Int when Quantities.TrySize(text, out var size):
                 value = size;
                 return true;
             case FactType.Number when Scalars.TryNumber(text, out var number):
                 value = number;
                 return true;
-            case FactType.Number when Scalars.TryDuration(text, out var duration):
+            case FactType.Number when Quantities.TryDuration(text, out var duration):
                 value = duration;
                 return true;
             default:

@@ -67,7 +67,7 @@ public sealed class RunbookEvaluator
 
     private static object FromFact(FactValue fact, RunbookValue value, OptionDescriptor option) => (option.Type, fact.Type) switch
     {
-        (OptionType.Duration, FactType.Int or FactType.Number) when fact.AsNumber() is >= 0 and <= Scalars.LongestSeconds => TimeSpan.FromSeconds(fact.AsNumber()),
+        (OptionType.Duration, FactType.Int or FactType.Number) when fact.AsNumber() is >= 0 and <= Quantities.LongestSeconds => TimeSpan.FromSeconds(fact.AsNumber()),
         (OptionType.Size or OptionType.Int, FactType.Int) => fact.AsInt(),
         (OptionType.Bool, FactType.Bool) => fact.AsBool(),
         (OptionType.List, FactType.List) => fact.AsList(),
