@@ -35,7 +35,7 @@ internal sealed class SqliteInspector : IDataInspector
     private static List<ProofCheck> CheckRestored(string path, IBackupContent backup, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         using var file = LiveImage.Open(path);
-        if (ReadHeader(file) is not { } header)
+        if (SqliteHeader.TryRead(file) is not { } header)
             return [new ProofCheck("header", false, $"{path} has no SQLite header")];
         using var stoppable = new StoppableImage(DatabaseView.ImageOf(path, file, header, hot: null, wal: null), cancellationToken);
         using var connection = ImageConnection.Open(stoppable, path);
@@ -104,7 +104,7 @@ internal sealed class SqliteInspector : IDataInspector
             return [];
         using var file = LiveImage.Open(real);
         byte[]? repaired = null;
-        var header = ReadHeader(file) ?? HeaderRepair.Guess(file, out repaired);
+        var header = SqliteHeader.TryRead(file) ?? HeaderRepair.Guess(file, out repaired);
         if (header is null)
             return [];
         var hot = DatabaseView.HotJournal(real, FileUsers.Of(real), withPages: true, cancellationToken);
@@ -147,12 +147,6 @@ internal sealed class SqliteInspector : IDataInspector
             hashes.Write(hash);
         }, cancellationToken);
         return (index, new PageHashList(header.PageSize, hashes.ToArray()));
-    }
-
-    private static SqliteHeader? ReadHeader(IDatabaseImage file)
-    {
-        var first = new byte[SqliteHeader.Size];
-        return SqliteHeader.TryParse(first.AsSpan(0, file.Read(0, first)));
     }
 
     private static List<string> Lines(SqliteConnection connection, string sql, int column)

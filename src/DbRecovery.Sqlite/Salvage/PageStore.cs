@@ -205,10 +205,9 @@ internal sealed class PageStore : IDisposable
 
     private static SqliteHeader? ReadHeader(IDatabaseImage image)
     {
-        var first = new byte[SqliteHeader.Size];
         try
         {
-            return SqliteHeader.TryParse(first.AsSpan(0, image.Read(0, first)));
+            return SqliteHeader.TryRead(image);
         }
         catch (IOException)
         {

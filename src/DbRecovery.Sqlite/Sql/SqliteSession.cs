@@ -50,8 +50,7 @@ internal sealed class SqliteSession(TimeProvider time) : ISqlSession
         using var file = LiveImage.Open(path);
         for (var attempt = 0; attempt < Attempts; attempt++)
         {
-            var first = new byte[SqliteHeader.Size];
-            if (SqliteHeader.TryParse(first.AsSpan(0, file.Read(0, first))) is not { } header)
+            if (SqliteHeader.TryRead(file) is not { } header)
                 break; // SQLite says best what is wrong with it
             using var view = DatabaseView.Open(path, file, header, FileUsers.Of(path), timeout, stop);
             var result = Execute(view.Connection, sql, "BEGIN", stop);
