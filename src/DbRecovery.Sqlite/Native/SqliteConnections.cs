@@ -12,6 +12,14 @@ internal static class SqliteConnections
     /// <summary>Opens a file for reading and writing; never makes one.</summary>
     internal static SqliteConnection OpenReadWrite(string path, TimeSpan busyTimeout) => Open(path, SqliteOpenMode.ReadWrite, busyTimeout);
 
+    /// <summary>Runs statements whose rows nobody needs.</summary>
+    internal static void Run(this SqliteConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+
     /// <summary>Turns an SQLite error into one that says what is wrong and what to do.</summary>
     internal static DbRecoveryException ToError(SqliteException error, string path, string during)
     {

@@ -1,3 +1,4 @@
+using DbRecovery.Sqlite.Native;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
@@ -19,12 +20,7 @@ internal sealed class Statement : IDisposable
     internal int Columns => raw.sqlite3_column_count(_statement);
 
     /// <summary>Runs statements whose rows nobody needs.</summary>
-    internal static void Run(SqliteConnection connection, string sql)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
-    }
+    internal static void Run(SqliteConnection connection, string sql) => connection.Run(sql);
 
     /// <summary>The first value of the first row; null where there is no row.</summary>
     internal static object? Scalar(SqliteConnection connection, string sql, params RowValue[] values)

@@ -25,9 +25,9 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
         using var connection = SqliteConnections.OpenReadWrite(restoredPath, LockTimeout);
         // pages that spilled into the file would no longer be the backup's
         foreach (var pragma in new[] { "foreign_keys = OFF", "trusted_schema = OFF", "cache_spill = OFF", "temp_store = MEMORY" })
-            Run(connection, "PRAGMA " + pragma);
+            connection.Run("PRAGMA " + pragma);
         raw.sqlite3_db_config(connection.Handle, EnableTriggers, 0, out _);
-        Run(connection, "BEGIN IMMEDIATE");
+        connection.Run("BEGIN IMMEDIATE");
         var schema = ObjectCatalog.ReadSchema(connection);
         using (var restored = PageStore.Open(restoredPath, cancellationToken))
         using (var damaged = DamagedDatabase.Open(damagedPath, schema, cancellationToken))
@@ -44,9 +44,9 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
         var write = rowList is not null && settled();
         if (write && added.Count > 0)
             SalvagedRowList.Write(rowList!, added);
-        Run(connection, write ? "COMMIT" : "ROLLBACK");
+        connection.Run(write ? "COMMIT" : "ROLLBACK");
         // nothing may stay beside a file that is about to take another's place
-        Run(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+        connection.Run("PRAGMA wal_checkpoint(TRUNCATE)");
         foreach (var table in _tables)
             table.Dispose();
         return new SalvageReport
@@ -90,25 +90,18 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
         var target = new NewerTable(connection, shape);
         _tables.Add(target);
         var rows = new TableRows(damaged, table, cancellationToken);
-        Run(connection, "SAVEPOINT one_table");
+        connection.Run("SAVEPOINT one_table");
         foreach (var row in rows.Read(same))
             target.Take(row);
         if (target.IsUndecidable)
         {
             target.RefuseAll();
-            Run(connection, "ROLLBACK TO one_table");
+            connection.Run("ROLLBACK TO one_table");
         }
-        Run(connection, "RELEASE one_table");
+        connection.Run("RELEASE one_table");
         target.Readable = rows.Report();
     }
 
     private static bool SameShape(TableShape a, TableShape b) =>
         a.WithoutRowId == b.WithoutRowId && a.RowIdColumn == b.RowIdColumn && a.Columns.SequenceEqual(b.Columns) && a.Stored.SequenceEqual(b.Stored) && a.PrimaryKey.SequenceEqual(b.PrimaryKey);
-
-    private static void Run(SqliteConnection connection, string sql)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
-    }
 }

@@ -65,7 +65,7 @@ internal sealed class SqliteSession(TimeProvider time) : ISqlSession
     {
         var handle = connection.Handle!;
         using var interrupt = stop.Register(() => raw.sqlite3_interrupt(handle));
-        Run(connection, begin);
+        connection.Run(begin);
         try
         {
             var before = raw.sqlite3_total_changes(handle);
@@ -77,7 +77,7 @@ internal sealed class SqliteSession(TimeProvider time) : ISqlSession
             }
             if (stop.IsCancellationRequested)
                 throw new SqliteException("interrupted", raw.SQLITE_INTERRUPT);
-            Run(connection, "COMMIT");
+            connection.Run("COMMIT");
             return new SqlResult(value, raw.sqlite3_total_changes(handle) - before);
         }
         catch
@@ -87,13 +87,6 @@ internal sealed class SqliteSession(TimeProvider time) : ISqlSession
                 raw.sqlite3_exec(handle, "ROLLBACK");
             throw;
         }
-    }
-
-    private static void Run(SqliteConnection connection, string sql)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
     }
 
     private static FactValue? Value(object? value) => value switch
