@@ -81,20 +81,8 @@ internal sealed class Statement : IDisposable
         return values;
     }
 
-    /// <summary>Whether two parts of the row hold the same values of the same types; gives where they do not.</summary>
-    internal bool Same(int first, int second, int count, List<int>? different = null)
-    {
-        different?.Clear();
-        for (var i = 0; i < count; i++)
-        {
-            if (RowValue.Same(_statement, first + i, second + i))
-                continue;
-            if (different is null)
-                return false;
-            different.Add(i);
-        }
-        return different is null || different.Count == 0;
-    }
+    /// <summary>Whether two columns of the row hold the same value of the same type.</summary>
+    internal bool Same(int first, int second) => RowValue.Same(_statement, first, second);
 
     /// <inheritdoc/>
     public void Dispose() => _statement.Dispose();
