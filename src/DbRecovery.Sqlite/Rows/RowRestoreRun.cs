@@ -115,7 +115,7 @@ internal sealed class RowRestoreRun(RowRestoreOrder order, BackupImage image, st
     {
         if (_options.StagingTable is not { } name)
             return;
-        if (name.Length == 0 || name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase))
+        if (name.Length == 0 || ObjectCatalog.IsInternal(name))
             throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"'{name}' cannot be a table's name", "Names that begin with sqlite_ are SQLite's own.", name);
         if (Statement.Scalar(connection, "SELECT 1 FROM main.sqlite_master WHERE name = ?1 COLLATE NOCASE", RowValue.Of(name)) is not null)
             throw new DbRecoveryException(ErrorIds.TargetExists, ErrorKind.Refused, $"the database has '{name}' already", "Give the staging table another name.", name);

@@ -25,7 +25,7 @@ internal sealed class NewDatabase(DamagedDatabase damaged, string path, IProgres
         using (var connection = Create())
         {
             connection.Run("BEGIN");
-            Define(connection, r => r.Type == "table" && !ObjectCatalog.IsVirtual(r) && !IsInternal(r));
+            Define(connection, r => r.Type == "table" && !ObjectCatalog.IsVirtual(r) && !ObjectCatalog.IsInternal(r.Name));
             Define(connection, r => r.Type == "index" && IsUnique(r));
             var lost = new LostAndFound(connection, [.. damaged.Schema.Select(r => r.Name)]);
             foreach (var table in damaged.Tables.OrderBy(t => t.Row.RootPage))
@@ -76,8 +76,8 @@ internal sealed class NewDatabase(DamagedDatabase damaged, string path, IProgres
         if (table.Row.Name.StartsWith("sqlite_stat", StringComparison.OrdinalIgnoreCase))
             return;
         var rows = new TableRows(damaged, table, cancellationToken);
-        using var inserter = table.Shape is { } shape && Exists(connection, table.Row.Name) ? new RowInserter(connection, shape) : null;
-        if (IsInternal(table.Row) && inserter is not null)
+        using var inserter = table.Shape is { } shape && RawStatement.HasTable(connection, table.Row.Name) ? new RowInserter(connection, shape) : null;
+        if (ObjectCatalog.IsInternal(table.Row.Name) && inserter is not null)
             connection.Run($"DELETE FROM {SqlText.Quote(table.Row.Name)}");
         foreach (var row in rows.Read())
         {
@@ -91,8 +91,9 @@ internal sealed class NewDatabase(DamagedDatabase damaged, string path, IProgres
         }
         foreach (var part in rows.Partly)
             lost.Add(part);
-        if (!IsInternal(table.Row) || !rows.Report().Complete)
-            _tables.Add(rows.Report());
+        var report = rows.Report();
+        if (!ObjectCatalog.IsInternal(table.Row.Name) || !report.Complete)
+            _tables.Add(report);
     }
 
     private void AddStray(uint number, string why, LostAndFound lost)
@@ -140,14 +141,6 @@ internal sealed class NewDatabase(DamagedDatabase damaged, string path, IProgres
         if (check.Value(0)?.ToString() is var line && line != "ok")
             throw new DbRecoveryException(ErrorIds.DatabaseCorrupt, ErrorKind.CorruptData, $"what was salvaged does not pass the integrity check: {line}", "Restore the database from a backup.", path);
     }
-
-    private static bool Exists(SqliteConnection connection, string table)
-    {
-        using var statement = new RawStatement(connection, "select 1 from sqlite_master where type = 'table' and name = ?1 collate nocase");
-        return statement.Run(table) == raw.SQLITE_ROW;
-    }
-
-    private static bool IsInternal(SchemaRow row) => row.Name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase);
 
     private static bool IsUnique(SchemaRow row) => row.Sql?.StartsWith("CREATE UNIQUE", StringComparison.OrdinalIgnoreCase) ?? false;
 }

@@ -11,7 +11,6 @@ namespace DbRecovery.Sqlite.Salvage;
 /// </summary>
 internal sealed class NewerRows(string damagedPath, string restoredPath, string? rowList, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
 {
-    private const int EnableTriggers = 1003; // SQLITE_DBCONFIG_ENABLE_TRIGGER
     private const int MostListed = 20;
     private static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(30);
 
@@ -26,7 +25,7 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
         // pages that spilled into the file would no longer be the backup's
         foreach (var pragma in new[] { "foreign_keys = OFF", "trusted_schema = OFF", "cache_spill = OFF", "temp_store = MEMORY" })
             connection.Run("PRAGMA " + pragma);
-        raw.sqlite3_db_config(connection.Handle, EnableTriggers, 0, out _);
+        raw.sqlite3_db_config(connection.Handle, raw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, out _);
         connection.Run("BEGIN IMMEDIATE");
         var schema = ObjectCatalog.ReadSchema(connection);
         using (var restored = PageStore.Open(restoredPath, cancellationToken))
@@ -70,7 +69,7 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
         var virtuals = schema.Concat(damaged.Schema).Where(ObjectCatalog.IsVirtual).Select(r => r.Name + "_").ToHashSet(StringComparer.OrdinalIgnoreCase);
         if (virtuals.Count > 0)
             _problems.Add("virtual tables get no newer rows: their content is one whole");
-        foreach (var table in damaged.Tables.Where(t => !t.Row.Name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase)))
+        foreach (var table in damaged.Tables.Where(t => !ObjectCatalog.IsInternal(t.Row.Name)))
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (virtuals.Any(v => table.Row.Name.StartsWith(v, StringComparison.OrdinalIgnoreCase)))
