@@ -103,10 +103,9 @@ internal sealed record BackupManifest
     /// <summary>The same backup, with every blob in the pack, and under the id, that a function gives for it.</summary>
     public BackupManifest WithBlobs(Func<string, string, (string Pack, string Blob)> place)
     {
-        var packs = new List<string>();
-        var numbers = new Dictionary<string, int>();
+        var packs = new Numbering<string>();
         var entries = Entries.Select(e => e with { Runs = [.. e.Runs.Select(Moved)], PageHashes = e.PageHashes is { } h ? h with { Base = [.. h.Base.Select(MovedHashes)], Deltas = [.. h.Deltas.Select(MovedHashes)] } : null }).ToList();
-        return this with { Packs = packs, Entries = entries };
+        return this with { Packs = packs.Items, Entries = entries };
 
         HashBlob MovedHashes(HashBlob hashes)
         {
@@ -123,12 +122,7 @@ internal sealed record BackupManifest
         (int Pack, string Blob) Place(int pack, string blob)
         {
             var to = place(Packs[pack], blob);
-            if (!numbers.TryGetValue(to.Pack, out var number))
-            {
-                numbers[to.Pack] = number = packs.Count;
-                packs.Add(to.Pack);
-            }
-            return (number, to.Blob);
+            return (packs.Of(to.Pack), to.Blob);
         }
     }
 

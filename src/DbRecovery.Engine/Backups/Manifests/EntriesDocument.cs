@@ -41,20 +41,9 @@ internal sealed record EntriesDocument(IReadOnlyList<ManifestBlob> Blobs, IReadO
 
     public static EntriesDocument Of(IReadOnlyList<ManifestEntry> entries)
     {
-        var blobs = new List<ManifestBlob>();
-        var numbers = new Dictionary<ManifestBlob, int>();
-        return new EntriesDocument(blobs, [.. entries.Select(e => Of(e, NumberOf))]);
-
-        int NumberOf(int pack, string id)
-        {
-            var blob = new ManifestBlob(pack, id);
-            if (!numbers.TryGetValue(blob, out var number))
-            {
-                numbers[blob] = number = blobs.Count;
-                blobs.Add(blob);
-            }
-            return number;
-        }
+        var blobs = new Numbering<ManifestBlob>();
+        EntryDocument[] documents = [.. entries.Select(e => Of(e, (pack, id) => blobs.Of(new ManifestBlob(pack, id))))];
+        return new EntriesDocument(blobs.Items, documents);
     }
 
     /// <summary>The paths.</summary>
