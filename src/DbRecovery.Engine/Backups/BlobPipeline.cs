@@ -44,7 +44,7 @@ internal sealed class BlobPipeline : IAsyncDisposable
     private readonly PackWriter _packs;
     private readonly ConcurrentBag<byte[]> _buffers = [];
     private readonly ConcurrentDictionary<BlobId, PackReference> _written = new();
-    private readonly ConcurrentDictionary<string, Lazy<Task<bool>>> _trusted = new();
+    private readonly PackTrust _trust;
     private readonly Channel<PendingBlob> _channel;
     private readonly CancellationTokenSource _stop;
     private readonly Task _writing;
@@ -61,7 +61,7 @@ internal sealed class BlobPipeline : IAsyncDisposable
     /// <param name="cancellationToken">Cancels.</param>
     public BlobPipeline(BackupRepository repository, BlobIndex index, ZstdLibrary? zstd, int workers, int packSize, bool portable, IReadOnlySet<string> parentPacks, CancellationToken cancellationToken)
     {
-        (_repository, _index, _portable, _parentPacks) = (repository, index, portable, parentPacks);
+        (_repository, _index, _portable, _parentPacks, _trust) = (repository, index, portable, parentPacks, new PackTrust(repository.Storage));
         _codec = portable ? BlobCodec.Gzip : repository.Codec(zstd);
         Window = workers * 2;
         _codecs = new CodecPool(zstd);
@@ -184,8 +184,8 @@ internal sealed class BlobPipeline : IAsyncDisposable
             pending.Id = _repository.Identity.Identify(pending.Digests, pending.PageSize, pending.Length);
             if (_written.TryGetValue(pending.Id, out var written))
                 pending.Pack = written;
-            else if (await FindStoredAsync(pending).ConfigureAwait(false) is { } stored)
-                pending.Pack = stored;
+            else if (await _trust.FindAsync(_index, pending.Id, _portable, _stop.Token, pending.Compared ? _parentPacks : null).ConfigureAwait(false) is { } stored)
+                pending.Pack = new PackReference(stored);
             else
                 Compress(pending, codec);
         }
@@ -193,22 +193,6 @@ internal sealed class BlobPipeline : IAsyncDisposable
         {
             _codecs.Return(codec);
         }
-    }
-
-    private async Task<PackReference?> FindStoredAsync(PendingBlob pending)
-    {
-        foreach (var location in _index.Find(pending.Id))
-        {
-            if (_portable && !location.Entry.IsPortable)
-                continue;
-            if (pending.Compared && _parentPacks.Contains(location.Pack))
-                return new PackReference(location.Pack);
-            var trusted = _trusted.GetOrAdd(location.Pack, name => new Lazy<Task<bool>>(async () =>
-                await PackReader.VerifyNameAsync(_repository.Storage, name, _stop.Token).ConfigureAwait(false) == true));
-            if (await trusted.Value.ConfigureAwait(false))
-                return new PackReference(location.Pack);
-        }
-        return null;
     }
 
     private byte[] Hash(ReadOnlySpan<byte> data, int pageSize)

@@ -186,26 +186,3 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
         }
     }
 }
-
-/// <summary>Packs of a repository that a writer may rely on: those whose every byte was read and has the hash that is their name.</summary>
-internal sealed class PackTrust(IRepositoryStorage storage)
-{
-    private readonly Dictionary<string, bool> _known = [];
-
-    /// <summary>A pack that holds a blob and can be relied on; null where there is none.</summary>
-    /// <param name="index">Where blobs are.</param>
-    /// <param name="blob">The blob.</param>
-    /// <param name="portable">Whether standard tools must be able to read it there.</param>
-    /// <param name="cancellationToken">Cancels.</param>
-    public async Task<string?> FindAsync(BlobIndex index, BlobId blob, bool portable, CancellationToken cancellationToken)
-    {
-        foreach (var location in index.Find(blob).Where(l => !portable || l.Entry.IsPortable))
-        {
-            if (!_known.TryGetValue(location.Pack, out var good))
-                _known[location.Pack] = good = await PackReader.VerifyNameAsync(storage, location.Pack, cancellationToken).ConfigureAwait(false) == true;
-            if (good)
-                return location.Pack;
-        }
-        return null;
-    }
-}
