@@ -111,20 +111,19 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
         await foreach (var left in _storage.ListAsync("tmp/", cancellationToken).ConfigureAwait(false))
         {
             if (left.ModifiedAt + AbandonedAfter < now.ModifiedAt)
-                await TryDeleteAsync(left.Key).ConfigureAwait(false);
+                await TryDeleteAsync(left.Key, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private async Task TryDeleteAsync(string key)
+    private async Task TryDeleteAsync(string key, CancellationToken cancellationToken)
     {
         try
         {
-            // also when the backup was cancelled
-            await _storage.DeleteAsync(key, CancellationToken.None).ConfigureAwait(false);
+            await _storage.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
         }
         catch (DbRecoveryException)
         {
-            // a session left behind only makes a removal wait; the error that led here is the one to report
+            // it only takes space, and the next backup tries again
         }
     }
 }
