@@ -69,7 +69,7 @@ public sealed class BackupService : IBackupService
         if (await _repositories.OpenAsync(repository, cancellationToken).ConfigureAwait(false) is not { } opened)
             return [];
         var found = new List<BackupInfo>();
-        var keys = (await ManifestStore.ListAsync(opened, cancellationToken).ConfigureAwait(false)).Where(k => filter.Id is null || BackupPaths.IdOf(k).StartsWith(filter.Id, StringComparison.Ordinal));
+        var keys = (await ManifestStore.ListAsync(opened.Storage, cancellationToken).ConfigureAwait(false)).Where(k => filter.Id is null || BackupPaths.IdOf(k).StartsWith(filter.Id, StringComparison.Ordinal));
         // newest first: who asks for the latest need not wait until all are read
         foreach (var second in BackupPaths.NewestFirst(keys))
         {

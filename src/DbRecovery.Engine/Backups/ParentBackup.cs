@@ -50,7 +50,7 @@ internal sealed class ParentBackup
         NodeDefinition node, string? systemId, CancellationToken cancellationToken)
     {
         var damaged = 0;
-        var keys = await ManifestStore.ListAsync(repository, cancellationToken).ConfigureAwait(false);
+        var keys = await ManifestStore.ListAsync(repository.Storage, cancellationToken).ConfigureAwait(false);
         foreach (var second in BackupPaths.NewestFirst(keys.Where(k => IsOf(k, request.Cluster.Engine, systemId))))
         {
             var found = new List<(BackupManifest Manifest, long Bytes)>();

@@ -6,7 +6,6 @@ namespace DbRecovery.Engine.Backups;
 internal static class ManifestStore
 {
     private const long MaxManifestSize = 1L << 30;
-    private const string Name = "/manifest.json";
 
     /// <summary>Writes a manifest and gives its size. From here on the backup exists.</summary>
     public static async Task<long> WriteAsync(BackupRepository repository, BackupManifest manifest, CancellationToken cancellationToken, PutMode mode = PutMode.IfAbsent)
@@ -45,12 +44,12 @@ internal static class ManifestStore
     }
 
     /// <summary>The keys of every manifest.</summary>
-    public static async Task<IReadOnlyList<string>> ListAsync(BackupRepository repository, CancellationToken cancellationToken)
+    public static async Task<IReadOnlyList<string>> ListAsync(IRepositoryStorage storage, CancellationToken cancellationToken)
     {
         var keys = new List<string>();
-        await foreach (var found in repository.Storage.ListAsync("backups/", cancellationToken).ConfigureAwait(false))
+        await foreach (var found in storage.ListAsync("backups/", cancellationToken).ConfigureAwait(false))
         {
-            if (found.Key.EndsWith(Name, StringComparison.Ordinal))
+            if (BackupPaths.IsManifest(found.Key))
                 keys.Add(found.Key);
         }
         return keys;
