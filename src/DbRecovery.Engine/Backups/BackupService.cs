@@ -184,8 +184,7 @@ public sealed class BackupService : IBackupService
 
     private async Task<BackupContent> OpenContentAsync(BackupInfo backup, CancellationToken cancellationToken)
     {
-        var definition = backup.RepositoryDefinition
-            ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"backup {backup.Id} does not say in which repository it is", "List it from its repository.", backup.Id);
+        var definition = backup.RequireRepository();
         var repository = await _repositories.OpenExistingAsync(definition, cancellationToken).ConfigureAwait(false);
         var (manifest, bytes) = await ManifestStore.ReadAsync(repository, BackupPaths.Manifest(backup.Engine, backup.SystemId, backup.Id), cancellationToken).ConfigureAwait(false);
         return new BackupContent(repository, manifest, manifest.ToInfo(definition, bytes) with { Definition = backup.Definition, Proof = backup.Proof }, _zstd);
