@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Security.Cryptography;
 
 namespace DbRecovery.Engine.Backups;
 
@@ -9,6 +8,7 @@ internal abstract class FileWriter(BackupWriter owner, FileRecord file) : IBacku
     private readonly int _pieceSize = BlobPipeline.BlobSize / file.Unit * file.Unit;
     private byte[]? _buffer;
     private int _filled;
+    private string? _hashesSha256;
 
     protected BackupWriter Owner { get; } = owner;
     protected FileRecord File { get; } = file;
@@ -42,7 +42,7 @@ internal abstract class FileWriter(BackupWriter owner, FileRecord file) : IBacku
         await EndAsync(cancellationToken).ConfigureAwait(false);
         if (File.Entry.Type == BackupEntryType.File)
         {
-            File.Digest = KnownDigest ?? FileDigest.Of(File.Unit, Hashes.WrittenSpan);
+            File.Digest = KnownDigest ?? FileDigest.OfHash(File.Unit, HashesSha256);
             if (File.Unit == File.Entry.PageSize)
                 File.PageHashes = await StoreHashesAsync(cancellationToken).ConfigureAwait(false);
         }
@@ -95,7 +95,7 @@ internal abstract class FileWriter(BackupWriter owner, FileRecord file) : IBacku
     protected async ValueTask<HashSectionDraft> StoreBaseAsync(CancellationToken cancellationToken)
     {
         var pieces = await StoreAsync(PageHashStore.Pieces(Hashes.WrittenMemory), cancellationToken).ConfigureAwait(false);
-        return new HashSectionDraft(File.Unit, Hashes.WrittenCount / PageHashList.HashSize, HashesSha256(), pieces, []);
+        return new HashSectionDraft(File.Unit, Hashes.WrittenCount / PageHashList.HashSize, HashesSha256, pieces, []);
     }
 
     protected async ValueTask<List<HashPiece>> StoreAsync(IEnumerable<ReadOnlyMemory<byte>> parts, CancellationToken cancellationToken)
@@ -111,7 +111,8 @@ internal abstract class FileWriter(BackupWriter owner, FileRecord file) : IBacku
         return pieces;
     }
 
-    protected string HashesSha256() => Convert.ToHexString(SHA256.HashData(Hashes.WrittenSpan)).ToLowerInvariant();
+    /// <summary>The SHA-256 of all page hashes, once they are there.</summary>
+    protected string HashesSha256 => _hashesSha256 ??= FileDigest.HashOf(Hashes.WrittenSpan);
 }
 
 /// <summary>Stores all of a file, in blobs as large as the pieces.</summary>
