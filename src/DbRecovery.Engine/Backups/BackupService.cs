@@ -76,7 +76,7 @@ public sealed class BackupService : IBackupService
             foreach (var key in second)
             {
                 if (await TryReadAsync(opened, key, repository, damaged, cancellationToken).ConfigureAwait(false) is { } backup
-                    && (filter.Cluster is null || backup.Cluster == filter.Cluster) && (filter.Id is null || backup.Id.StartsWith(filter.Id, StringComparison.Ordinal)))
+                    && (filter.Cluster is null || backup.Cluster == filter.Cluster))
                     found.Add(backup);
             }
             if (!filter.Latest || filter.Id is not null || found.Count == 0)

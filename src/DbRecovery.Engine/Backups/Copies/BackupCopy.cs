@@ -92,6 +92,7 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
         await using (writer.ConfigureAwait(false))
         {
             var written = new Dictionary<BlobId, PackReference>();
+            using var codec = new CodecContext(zstd);
             long done = 0, total = wanted.Sum(w => (long)w.Entry.RawLength);
             await foreach (var (location, found) in BlobReader.ReadAsync(source.Repository, wanted, zstd, cancellationToken).ConfigureAwait(false))
             {
@@ -99,7 +100,7 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
                 if (blob is null)
                     Lose(location.Pack, location.Entry.Id);
                 else
-                    await StoreAsync(blob, location.Entry.Id, to, trust, writer, written, cancellationToken).ConfigureAwait(false);
+                    await StoreAsync(blob, location.Entry.Id, to, trust, writer, written, codec, cancellationToken).ConfigureAwait(false);
                 progress?.Report(new OperationProgress($"Copying {source.Info.Id}", "blobs", done += location.Entry.RawLength, total));
             }
             await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
@@ -107,12 +108,11 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
         }
     }
 
-    private async Task StoreAsync(CheckedBlob blob, BlobId sourceId, BlobIndex to, PackTrust trust, PackWriter writer, Dictionary<BlobId, PackReference> written, CancellationToken cancellationToken)
+    private async Task StoreAsync(CheckedBlob blob, BlobId sourceId, BlobIndex to, PackTrust trust, PackWriter writer, Dictionary<BlobId, PackReference> written, CodecContext codec, CancellationToken cancellationToken)
     {
         var id = sourceId;
         if (!_sameIds)
         {
-            using var codec = new CodecContext(zstd);
             id = PackReader.IdOf(destination.Identity, codec, blob.Data, blob.Entry.PageSize);
             if (await trust.FindAsync(to, id, source.Manifest.Portable, cancellationToken).ConfigureAwait(false) is { } held)
             {
