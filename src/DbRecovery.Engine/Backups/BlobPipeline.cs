@@ -205,24 +205,16 @@ internal sealed class BlobPipeline : IAsyncDisposable
     private void Compress(PendingBlob pending, CodecContext codec)
     {
         var data = pending.Data.AsSpan(0, pending.Length);
-        var payload = RentBuffer();
-        var length = codec.Compress(_codec, data, payload);
-        if (length is { } compressed)
-        {
-            // a compressor with a bug must not be found out by a restore
-            var check = RentBuffer();
-            var same = codec.Decompress(_codec, payload.AsSpan(0, compressed), check.AsSpan(0, pending.Length)) && check.AsSpan(0, pending.Length).SequenceEqual(data);
-            _buffers.Add(check);
-            if (!same)
-                length = null;
-        }
-        if (length is null)
+        var (payload, check) = (RentBuffer(), RentBuffer());
+        var compressed = codec.CompressChecked(_codec, data, payload, check);
+        _buffers.Add(check);
+        if (compressed is not { } length)
         {
             _buffers.Add(payload);
             (pending.Codec, pending.Payload, pending.PayloadLength, pending.Data) = (BlobCodec.Raw, pending.Data, pending.Length, null);
             return;
         }
-        (pending.Codec, pending.Payload, pending.PayloadLength) = (_codec, payload, length.Value);
+        (pending.Codec, pending.Payload, pending.PayloadLength) = (_codec, payload, length);
         _buffers.Add(pending.Data!);
         pending.Data = null;
     }

@@ -127,9 +127,7 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
             if (!await PackReader.TryReadBlobAsync(repository, location, codec, data, cancellationToken).ConfigureAwait(false))
                 continue;
             var kind = _portable.Contains(blob) ? BlobCodec.Gzip : entry.Codec;
-            var length = entry.Codec == BlobCodec.Raw ? null : codec.Compress(kind, data.Span, _payload);
-            if (length is { } compressed && (!codec.Decompress(kind, _payload.AsSpan(0, compressed), _check.AsSpan(0, data.Length)) || !_check.AsSpan(0, data.Length).SequenceEqual(data.Span)))
-                length = null;
+            var length = entry.Codec == BlobCodec.Raw ? null : codec.CompressChecked(kind, data.Span, _payload, _check);
             return length is { } good
                 ? await packs.AppendAsync(blob, _payload.AsMemory(0, good), data.Length, entry.PageSize, kind, cancellationToken).ConfigureAwait(false)
                 : await packs.AppendAsync(blob, data, data.Length, entry.PageSize, BlobCodec.Raw, cancellationToken).ConfigureAwait(false);
