@@ -17,12 +17,11 @@ internal static class ManifestStore
         return bytes.Length;
     }
 
-    /// <summary>Puts a manifest in the place of the one that is there, in one step, and reads it back.</summary>
-    public static async Task ReplaceAsync(BackupRepository repository, BackupManifest manifest, CancellationToken cancellationToken)
+    /// <summary>Puts a manifest in the place of the one that is there, in one step, and gives what is read back.</summary>
+    public static async Task<BackupManifest> ReplaceAsync(BackupRepository repository, BackupManifest manifest, CancellationToken cancellationToken)
     {
-        var key = BackupPaths.Manifest(manifest.Engine, manifest.Source.SystemId, manifest.Id);
-        await repository.Storage.PutAsync(key, repository.Documents.Seal(key, SealedDocument.Write(manifest)), PutMode.Replace, cancellationToken).ConfigureAwait(false);
-        await ReadAsync(repository, key, cancellationToken).ConfigureAwait(false);
+        await WriteAsync(repository, manifest, cancellationToken, PutMode.Replace).ConfigureAwait(false);
+        return (await ReadAsync(repository, BackupPaths.Manifest(manifest.Engine, manifest.Source.SystemId, manifest.Id), cancellationToken).ConfigureAwait(false)).Manifest;
     }
 
     /// <summary>Reads one manifest.</summary>

@@ -95,8 +95,7 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
         // one that was removed meanwhile stays removed
         if (await _storage.StatAsync(key, cancellationToken).ConfigureAwait(false) is null)
             return;
-        await ManifestStore.WriteAsync(repository, rewritten, cancellationToken, PutMode.Replace).ConfigureAwait(false);
-        var (read, _) = await ManifestStore.ReadAsync(repository, key, cancellationToken).ConfigureAwait(false);
+        var read = await ManifestStore.ReplaceAsync(repository, rewritten, cancellationToken).ConfigureAwait(false);
         if (!read.References().SequenceEqual(rewritten.References()))
         {
             await ManifestStore.WriteAsync(repository, old, CancellationToken.None, PutMode.Replace).ConfigureAwait(false);
