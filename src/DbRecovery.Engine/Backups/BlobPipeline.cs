@@ -35,6 +35,7 @@ internal sealed class PendingBlob(byte[] data, int length, int pageSize, bool co
 internal sealed class BlobPipeline : IAsyncDisposable
 {
     public const int BlobSize = 1 << 20;
+    private const int MaxWorkers = 8;
     private readonly BackupRepository _repository;
     private readonly BlobIndex _index;
     private readonly BlobCodec _codec;
@@ -70,6 +71,9 @@ internal sealed class BlobPipeline : IAsyncDisposable
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         _writing = Task.Run(WriteAllAsync, CancellationToken.None);
     }
+
+    /// <summary>Blobs encoded at once where nothing else is said: one a core, bounded.</summary>
+    public static int DefaultWorkers => Math.Clamp(Environment.ProcessorCount, 1, MaxWorkers);
 
     /// <summary>Pieces that should be under way at once.</summary>
     public int Window { get; }

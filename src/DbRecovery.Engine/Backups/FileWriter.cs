@@ -115,6 +115,21 @@ internal abstract class FileWriter(BackupWriter owner, FileRecord file) : IBacku
     protected string HashesSha256 => _hashesSha256 ??= FileDigest.HashOf(Hashes.WrittenSpan);
 }
 
+/// <summary>Files of a backup that become files of another.</summary>
+internal static class FileCopy
+{
+    /// <summary>Writes all that a reader gives.</summary>
+    public static async Task CopyAsync(this IBackupFileWriter to, IBackupFileReader from, CancellationToken cancellationToken)
+    {
+        var buffer = GC.AllocateUninitializedArray<byte>((int)Math.Min(from.Length, BlobPipeline.BlobSize));
+        for (long at = 0; at < from.Length; at += buffer.Length)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            await to.WriteAsync(buffer.AsMemory(0, from.Read(at, buffer)), cancellationToken).ConfigureAwait(false);
+        }
+    }
+}
+
 /// <summary>Stores all of a file, in blobs as large as the pieces.</summary>
 internal sealed class WholeFileWriter(BackupWriter owner, FileRecord file) : FileWriter(owner, file)
 {
@@ -129,13 +144,7 @@ internal sealed class WholeFileWriter(BackupWriter owner, FileRecord file) : Fil
         if (Owner.Parent is null || entry is null || entry.Size != length || entry.HashUnit != File.Unit || File.Size > 0)
             throw BackupWriter.Failed(File.Entry.Path, "the parent does not hold it like this");
         using var reader = await Owner.Parent.OpenFileAsync(File.Entry.Path, cancellationToken).ConfigureAwait(false);
-        var rest = new byte[(int)Math.Min(length, BlobPipeline.BlobSize)];
-        for (long at = 0; at < length;)
-        {
-            var read = reader.Read(at, rest);
-            await WriteAsync(rest.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
-            at += read;
-        }
+        await this.CopyAsync(reader, cancellationToken).ConfigureAwait(false);
     }
 
     protected override async ValueTask TakeAsync(byte[] data, int length, CancellationToken cancellationToken)
