@@ -1,5 +1,4 @@
 using System.CommandLine;
-using DbRecovery.Cli.Output;
 using DbRecovery.Engine.Backups;
 using DbRecovery.Shells;
 

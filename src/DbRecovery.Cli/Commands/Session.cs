@@ -1,7 +1,6 @@
 using System.CommandLine;
 using DbRecovery.Cli.Output;
 using DbRecovery.Runtime;
-using DbRecovery.Shells;
 
 namespace DbRecovery.Cli.Commands;
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using DbRecovery.Engine.Backups;
 
 namespace DbRecovery.Engine.Actions;
 

@@ -37,7 +37,7 @@ internal sealed class SqliteInspector : IDataInspector
         using var file = LiveImage.Open(path);
         if (SqliteHeader.TryRead(file) is not { } header)
             return [new ProofCheck("header", false, $"{path} has no SQLite header")];
-        using var stoppable = new StoppableImage(DatabaseView.ImageOf(path, file, header, hot: null, wal: null), cancellationToken);
+        using var stoppable = new StoppableImage(DatabaseView.ImageOf(file, header, hot: null, wal: null), cancellationToken);
         using var connection = ImageConnection.Open(stoppable, path);
         var checks = new List<ProofCheck>();
         try
@@ -109,7 +109,7 @@ internal sealed class SqliteInspector : IDataInspector
             return [];
         var hot = DatabaseView.HotJournal(real, FileUsers.Of(real), withPages: true, cancellationToken);
         var wal = WalFile.TryRead(real, withPages: true, cancellationToken);
-        using var image = new StoppableImage(DatabaseView.ImageOf(real, file, header, hot, header.IsWal || repaired is not null ? wal : null, repaired), cancellationToken);
+        using var image = new StoppableImage(DatabaseView.ImageOf(file, header, hot, header.IsWal || repaired is not null ? wal : null, repaired), cancellationToken);
         using var connection = ImageConnection.Open(image, real);
         var (schema, problem) = ReadSchema(connection.Connection, cancellationToken);
         var index = PageScan.Read(image, header, each: null, cancellationToken);

@@ -53,7 +53,7 @@ internal static class SilentDamage
     private static void Compare(string path, IDatabaseImage file, SqliteHeader header, PageHashList hashes, IReadOnlyDictionary<string, string> before, FactSet facts, CancellationToken cancellationToken)
     {
         var wal = header.IsWal ? WalFile.TryRead(path, withPages: true, cancellationToken) : null;
-        using var image = DatabaseView.ImageOf(path, file, header, hot: null, wal);
+        using var image = DatabaseView.ImageOf(file, header, hot: null, wal);
         var (differing, index) = Differing(image, header, hashes, cancellationToken);
         // what was written while we compared is no damage
         var latest = SqliteHeader.TryRead(file);

@@ -93,7 +93,7 @@ internal sealed record TableSchema
     {
         var columns = new List<TableColumn>();
         var key = new SortedDictionary<long, string>();
-        var (generated, types) = (false, new List<string>());
+        var generated = false;
         using (var info = new Statement(connection, "SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?1, 'main') ORDER BY cid"))
         {
             info.Bind(RowValue.Of(name));

@@ -2,7 +2,6 @@ using System.Globalization;
 using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
 using Microsoft.Data.Sqlite;
-using SQLitePCL;
 
 namespace DbRecovery.Sqlite.Salvage;
 

@@ -37,7 +37,7 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
                 : _ => false;
             Add(connection, damaged, schema, same);
         }
-        NewerTable.RemoveChildren(connection, _tables, cancellationToken);
+        NewerTable.RemoveChildren(_tables, cancellationToken);
         var added = _tables.SelectMany(t => t.Added).ToList();
         cancellationToken.ThrowIfCancellationRequested();
         var write = rowList is not null && settled();

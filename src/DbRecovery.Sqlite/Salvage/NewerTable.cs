@@ -80,7 +80,7 @@ internal sealed class NewerTable : IDisposable
     }
 
     /// <summary>Takes rows back that lack their parent, until none does.</summary>
-    internal static void RemoveChildren(SqliteConnection connection, IReadOnlyList<NewerTable> tables, CancellationToken cancellationToken)
+    internal static void RemoveChildren(IReadOnlyList<NewerTable> tables, CancellationToken cancellationToken)
     {
         // each pass but the last takes at least one row away
         while (tables.Where(t => t._references.Count > 0 && t._added.Count > 0).Sum(t => t.RemoveOrphans()) > 0)

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
 using Microsoft.Data.Sqlite;

@@ -1,5 +1,4 @@
 using System.Globalization;
-using DbRecovery.Sqlite.Format;
 
 namespace DbRecovery.Sqlite.Salvage;
 
