@@ -54,7 +54,7 @@ internal static class SqliteConnections
     }
 
     /// <summary>Opens what a URI names, such as an image of a database behind a VFS of this project.</summary>
-    internal static SqliteConnection OpenUri(string uri, string path, SqliteOpenMode mode = SqliteOpenMode.ReadOnly) => Open(uri, mode, TimeSpan.Zero, path);
+    internal static SqliteConnection OpenUri(string uri, string path, SqliteOpenMode mode) => Open(uri, mode, TimeSpan.Zero, path);
 
     private static SqliteConnection Open(string source, SqliteOpenMode mode, TimeSpan busyTimeout, string path)
     {
