@@ -18,17 +18,17 @@ internal static class ManifestJson
         writer.WriteString("engine", manifest.Engine);
         writer.WriteString("kind", manifest.Kind.ToString());
         writer.WriteString("status", manifest.Status.ToString());
-        SourceJson.Write(writer, "parent", manifest.Parent);
+        JsonWriting.Write(writer, "parent", manifest.Parent);
         writer.WriteString("startedAt", manifest.StartedAt);
         writer.WriteString("finishedAt", manifest.FinishedAt);
         writer.WriteNumber("sizeBytes", manifest.SizeBytes);
-        SourceJson.Write(writer, "changedBytes", manifest.ChangedBytes);
+        JsonWriting.Write(writer, "changedBytes", manifest.ChangedBytes);
         writer.WriteBoolean("portable", manifest.Portable);
         writer.WriteNumber("storedBytes", manifest.StoredBytes);
-        SourceJson.Write(writer, "notes", manifest.Notes);
+        JsonWriting.Write(writer, "notes", manifest.Notes);
         writer.WritePropertyName("source");
         SourceJson.Write(writer, manifest.Source);
-        SourceJson.Write(writer, "packs", manifest.Packs);
+        JsonWriting.Write(writer, "packs", manifest.Packs);
         writer.WriteStartArray("blobs");
         foreach (var blob in paths.Blobs)
             Write(writer, blob);
@@ -116,18 +116,18 @@ internal static class ManifestJson
         SourceJson.Write(writer, entry.Entry);
         writer.WriteNumber("size", entry.Size);
         writer.WriteNumber("hashUnit", entry.HashUnit);
-        SourceJson.Write(writer, "digest", entry.Digest);
+        JsonWriting.Write(writer, "digest", entry.Digest);
         if (entry.PageHashes is { } hashes)
         {
             writer.WriteStartObject("pageHashes");
             writer.WriteNumber("pageSize", hashes.PageSize);
             writer.WriteNumber("count", hashes.Count);
             writer.WriteString("sha256", hashes.Sha256);
-            SourceJson.Write(writer, "base", hashes.Base);
-            SourceJson.Write(writer, "deltas", hashes.Deltas);
+            JsonWriting.Write(writer, "base", hashes.Base);
+            JsonWriting.Write(writer, "deltas", hashes.Deltas);
             writer.WriteEndObject();
         }
-        SourceJson.Write(writer, "runs", entry.Runs);
+        JsonWriting.Write(writer, "runs", entry.Runs);
         writer.WriteEndObject();
     }
 
