@@ -8,7 +8,7 @@ internal static class Literals
     /// <summary>How each type is written, for messages.</summary>
     public static string Form(OptionType type, IReadOnlyList<string> words) => type switch
     {
-        OptionType.Duration => Quantities.DurationForm,
+        OptionType.Duration => Scalars.WaitForm,
         OptionType.Size => Quantities.SizeForm,
         OptionType.Int => "a whole number",
         OptionType.Bool => "true or false",
@@ -24,7 +24,8 @@ internal static class Literals
         value = text;
         switch (type)
         {
-            case OptionType.Duration when Quantities.TryDuration(text, out var duration):
+            // options and timeouts are waited for
+            case OptionType.Duration when Scalars.TryWait(text, out var duration):
                 value = duration;
                 return true;
             case OptionType.Size when Quantities.TrySize(text, out var size):
@@ -46,17 +47,27 @@ internal static class Literals
     /// <summary>Reads a literal as something to compare a fact with: sizes for whole numbers, durations for numbers.</summary>
     public static bool TryFact(string text, FactType type, out FactValue value)
     {
-        foreach (var option in WrittenAs(type))
+        value = text;
+        switch (type)
         {
-            if (TryRead(text, option, [], out var read))
-            {
-                value = ToFact(read);
+            case FactType.Bool when Scalars.TryBool(text, out var flag):
+                value = flag;
                 return true;
-            }
+            case FactType.Int or FactType.Number when Scalars.TryInt(text, out var whole):
+                value = whole;
+                return true;
+            case FactType.Int when Quantities.TrySize(text, out var size):
+                value = size;
+                return true;
+            case FactType.Number when Scalars.TryNumber(text, out var number):
+                value = number;
+                return true;
+            case FactType.Number when Quantities.TryDuration(text, out var duration):
+                value = duration;
+                return true;
+            default:
+                return type == FactType.Text;
         }
-        var fraction = Scalars.TryNumber(text, out var number) && type == FactType.Number;
-        value = fraction ? number : text;
-        return fraction;
     }
 
     /// <summary>The fact that a bound value is: durations in seconds.</summary>
@@ -67,14 +78,5 @@ internal static class Literals
         TimeSpan duration => duration,
         IReadOnlyList<string> list => FactValue.OfList(list),
         _ => value.ToString() ?? "",
-    };
-
-    private static OptionType[] WrittenAs(FactType type) => type switch
-    {
-        FactType.Bool => [OptionType.Bool],
-        FactType.Int => [OptionType.Int, OptionType.Size],
-        FactType.Number => [OptionType.Int, OptionType.Duration],
-        FactType.Text => [OptionType.String],
-        _ => [],
     };
 }

@@ -5,6 +5,15 @@ namespace DbRecovery.Engine.Yaml;
 /// <summary>Truth values and numbers as inventories and runbooks have them. Durations and sizes are <see cref="Quantities"/>.</summary>
 public static class Scalars
 {
+    /// <summary>How a duration that is waited for is written, for messages.</summary>
+    internal const string WaitForm = Quantities.DurationForm + ", and at most 49d";
+
+    /// <summary>The longest time that a timer of the runtime can be set to.</summary>
+    internal static readonly TimeSpan LongestTimer = TimeSpan.FromDays(49);
+
+    /// <summary>Reads a duration that is waited for; at most <see cref="LongestTimer"/>.</summary>
+    internal static bool TryWait(string text, out TimeSpan value) => Quantities.TryDuration(text, out value) && value <= LongestTimer;
+
     /// <summary>Reads true or false. YAML's yes, no, on and off are not taken: they surprise.</summary>
     public static bool TryBool(string text, out bool value)
     {

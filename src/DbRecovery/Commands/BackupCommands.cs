@@ -1,11 +1,12 @@
 using System.Management.Automation;
 using DbRecovery.Engine.Backups;
 using DbRecovery.PowerShell.Completers;
+using DbRecovery.Shells;
 
 namespace DbRecovery.PowerShell.Commands;
 
 /// <summary>Gets backups.</summary>
-/// <remarks>Lists the backups of clusters, newest first, from their repositories or that of -Repository. A damaged manifest is reported as an error and does not end the list.</remarks>
+/// <remarks>Lists the backups of clusters, newest first, from their repositories or that of -Repository. A damaged manifest is reported as an error and does not end the list. Where the newest backup is without a file that belongs to the database, a warning names it; MissingFiles of each backup says the same.</remarks>
 /// <example><code>Get-DbBackup -Cluster app -Latest | Test-DbBackup</code><para>Proves the newest backup.</para></example>
 /// <example><code>Get-DbBackup -Repository /backup/dbrecovery -Proved</code><para>The backups in a repository whose last test passed.</para></example>
 [Cmdlet(VerbsCommon.Get, "DbBackup")]
@@ -41,6 +42,8 @@ public sealed class GetDbBackupCommand : ClustersCmdlet
         if (found.Count == 0 && Id is not null && !Proved)
             throw BackupLookup.None(Id);
         WriteObject(found, enumerateCollection: true);
+        foreach (var missing in BackupText.Missing(found))
+            WriteWarning(missing);
     });
 }
 

@@ -66,6 +66,8 @@ internal sealed record BackupManifest
     public required long StoredBytes { get; init; }
     /// <summary>What a person should know of it.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
+    /// <summary>Files that the inventory named and that are not in it.</summary>
+    public IReadOnlyList<string> MissingFiles { get; init; } = [];
     public required BackupSourceInfo Source { get; init; }
     public required IReadOnlyList<string> Packs { get; init; }
     public required IReadOnlyList<ManifestEntry> Entries { get; init; }
@@ -175,6 +177,7 @@ internal sealed record BackupManifest
         ChangedBytes = ChangedBytes,
         Portable = Portable,
         Notes = Notes,
+        MissingFiles = MissingFiles,
         DataAsOf = Source.DataAsOf,
         Position = Source.Position,
         Repository = repository.Name,
