@@ -10,11 +10,6 @@ internal static partial class DurableFile
     private const int OpenReadOnly = 0;
     private const int Exists = 17;
     private const int Invalid = 22;
-    private const int CurrentFolder = -100;
-    private const uint OwnerStats = 0x18;
-    private const uint TypeStats = 0x1;
-    private const int TypeBits = 0xF000;
-    private const int PlainFile = 0x8000;
     private const uint CloneFile = 0x40049409;
     private const uint SyncFileRangeWrite = 2;
 
@@ -112,8 +107,18 @@ internal static partial class DurableFile
     }
 
     /// <summary>Whether two names are of one file, and neither is a link to it: known on Linux alone.</summary>
-    private static bool IsSame(string one, string other) => OperatingSystem.IsLinux() && new FileInfo(one).LinkTarget is null && new FileInfo(other).LinkTarget is null
-        && FileIdentity.Of(one) is { } identity && identity.SameFile(FileIdentity.Of(other));
+    private static bool IsSame(string one, string other)
+    {
+        try
+        {
+            return OperatingSystem.IsLinux() && new FileInfo(one).LinkTarget is null && new FileInfo(other).LinkTarget is null
+                && FileIdentity.Of(one) is { } identity && identity.SameFile(FileIdentity.Of(other));
+        }
+        catch (Exception e) when (e is IOException or EntryPointNotFoundException)
+        {
+            return false; // gone this moment, or an old C library
+        }
+    }
 
     /// <summary>Asks the kernel to begin writing a range, so that the flush at the end has little left to wait for. A hint: errors do not matter.</summary>
     public static void StartWriteback(SafeFileHandle handle, long offset, long length)
@@ -127,39 +132,6 @@ internal static partial class DurableFile
     {
         if (ChangeLinkOwner(path, user, group) != 0)
             throw Failed("chown", path);
-    }
-
-    /// <summary>The numbers of a file's owner and group; null where the system does not tell.</summary>
-    public static unsafe (uint User, uint Group)? OwnerOf(string path)
-    {
-        if (!OperatingSystem.IsLinux())
-            return null;
-        try
-        {
-            // struct statx is the same on every architecture (linux/stat.h)
-            var buffer = stackalloc byte[256];
-            return Statx(CurrentFolder, path, 0, OwnerStats, buffer) == 0 ? (*(uint*)(buffer + 0x14), *(uint*)(buffer + 0x18)) : null;
-        }
-        catch (EntryPointNotFoundException)
-        {
-            return null; // an old C library
-        }
-    }
-
-    /// <summary>Whether a path is something else than a plain file: to open a pipe waits for whoever writes to it, and a device has no end. False where there is nothing, or the system does not tell.</summary>
-    public static unsafe bool IsNoPlainFile(string path)
-    {
-        if (!OperatingSystem.IsLinux())
-            return false;
-        try
-        {
-            var buffer = stackalloc byte[256];
-            return Statx(CurrentFolder, path, 0, TypeStats, buffer) == 0 && (*(ushort*)(buffer + 0x1c) & TypeBits) != PlainFile;
-        }
-        catch (EntryPointNotFoundException)
-        {
-            return false; // an old C library
-        }
     }
 
     /// <summary>Shares the blocks of one file with another where the file system can; otherwise gives false and changes nothing.</summary>
@@ -183,9 +155,6 @@ internal static partial class DurableFile
 
     [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int ChangeLinkOwner(string path, int user, int group);
-
-    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static unsafe partial int Statx(int folder, string path, int flags, uint mask, byte* buffer);
 
     [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
     private static partial int SyncFileRange(SafeFileHandle file, long offset, long length, uint flags);
