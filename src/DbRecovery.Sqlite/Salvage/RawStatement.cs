@@ -81,7 +81,7 @@ internal sealed class RawStatement : IDisposable
             null => raw.sqlite3_bind_null(_statement, at),
             long number => raw.sqlite3_bind_int64(_statement, at, number),
             double number => raw.sqlite3_bind_double(_statement, at, number),
-            RawText text => raw.sqlite3_bind_text(_statement, at, text.Utf8),
+            RawText text => SqlText.Bind(_statement, at, text.Utf8),
             byte[] { Length: 0 } => raw.sqlite3_bind_zeroblob(_statement, at, 0),
             byte[] bytes => raw.sqlite3_bind_blob(_statement, at, bytes),
             string text => raw.sqlite3_bind_text(_statement, at, text),

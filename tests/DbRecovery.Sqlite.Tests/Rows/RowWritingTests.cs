@@ -21,6 +21,12 @@ public sealed class RowWritingTests
     [InlineData(Plain + "CREATE TABLE log(x);", Edits + "; CREATE TRIGGER tr AFTER UPDATE ON t BEGIN INSERT INTO log VALUES (1); END; CREATE TRIGGER td DELETE ON t BEGIN DELETE FROM t; END")]
     [InlineData("CREATE TABLE t(id INTEGER PRIMARY KEY, up REFERENCES t(id)); INSERT INTO t VALUES (1, NULL), (2, 1), (3, 2)", "DELETE FROM t WHERE id > 0")]
     [InlineData("PRAGMA encoding = 'UTF-16le'; CREATE TABLE t(id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'ä€𝄞'), (2, char(65, 0, 10, 0x1D11E))", "UPDATE t SET v = 1 WHERE id = 1; DELETE FROM t WHERE id = 2; INSERT INTO t VALUES (3, char(0, 66))")]
+    [InlineData("CREATE TABLE t(k TEXT PRIMARY KEY NOT NULL, v) WITHOUT ROWID; INSERT INTO t VALUES ('', 1), (' ', ''), ('x', 'y')", "DELETE FROM t WHERE k = ''; UPDATE t SET v = '' WHERE k = 'x'; UPDATE t SET v = NULL WHERE k = ' '")]
+    [InlineData("CREATE TABLE t(k INTEGER PRIMARY KEY, r REAL, n NUMERIC, x); INSERT INTO t VALUES (1, 0.0, 0.0, 0.0), (2, 1e20, 1e20, 1e20), (3, 9e999, 9e999, 9e999), (4, 9223372036854775807, 9223372036854775807, 9223372036854775807)",
+        "UPDATE t SET r = -0.0, n = -0.0, x = -0.0 WHERE k = 1; UPDATE t SET x = 100000000000000000001.0 WHERE k = 2; UPDATE t SET r = 9e999 - 9e999, x = -9e999 WHERE k = 3; UPDATE t SET x = 9223372036854775807.0 WHERE k = 4")]
+    [InlineData("CREATE TABLE t(a, b, c, PRIMARY KEY (b COLLATE NOCASE DESC, a)) WITHOUT ROWID; INSERT INTO t VALUES (1, 'B', 1), (1, 'c', 2), ('1', 'c', 3)", "UPDATE t SET b = 'b' WHERE b = 'B'; DELETE FROM t WHERE b = 'c' AND a = 1; INSERT INTO t VALUES (1.5, 'C', 4)")]
+    [InlineData("CREATE TABLE t(a INTEGER PRIMARY KEY, b ANY, c REAL) STRICT; INSERT INTO t VALUES (1, '5', 2), (2, 5, 2.5), (3, X'', NULL)", "UPDATE t SET b = 5 WHERE a = 1; UPDATE t SET b = 5.0 WHERE a = 2; DELETE FROM t WHERE a = 3")]
+    [InlineData("CREATE TABLE t(id INTEGER PRIMARY KEY, v); CREATE UNIQUE INDEX i ON t(lower(v)) WHERE v IS NOT NULL; INSERT INTO t VALUES (1, 'A'), (2, 'B'), (3, NULL)", "UPDATE t SET v = 'b2' WHERE id = 2; UPDATE t SET v = 'b' WHERE id = 1; DELETE FROM t WHERE id = 3")]
     public void Written_rows_are_the_backups_and_the_script_takes_them_back(string backup, string edits)
     {
         using var box = new RowsSandbox(backup);
