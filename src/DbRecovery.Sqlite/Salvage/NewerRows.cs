@@ -79,6 +79,8 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
                 _problems.Add($"table {table.Row.Name} is not in the backup: it is not added");
             else if (table.Shape is null || !SameShape(shape, table.Shape))
                 _problems.Add($"table {table.Row.Name} has another definition than in the backup: its newer rows are not added");
+            else if (shape.PrimaryKey.Count == 0 && ShapeReader.RowIdName(shape.Columns) is null)
+                _problems.Add($"table {table.Row.Name} has no key, and columns hide the numbers of its rows: they cannot be told apart, and newer ones are not added");
             else
                 Add(connection, damaged, table, shape, same);
         }

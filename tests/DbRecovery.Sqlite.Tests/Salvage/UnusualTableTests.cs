@@ -25,6 +25,8 @@ public sealed class UnusualTableTests : IDisposable
         "create table \"t\" (\"a\"\"b\" text, 'c d', [e], `f`); create index \"i\"\"i\" on t(\"a\"\"b\", lower('c d')) where [e] is not null; insert into t values ('1', '2', '3', '4'), ('', null, x'', 0)",
         "create table t(rowid text, a); insert into t values ('mine', 1), ('other', 2)",
         "create table t(rowid text, _rowid_ text, oid text, id integer primary key); insert into t values ('a', 'b', 'c', 5), ('d', 'e', 'f', 9)",
+        "create table t(rowid text, _rowid_ text, oid text); insert into t values ('a', 'b', 'c'), ('d', 'e', 'f')",
+        "create table t(rowid text, _rowid_ text, oid text, primary key (oid)) without rowid; insert into t values ('a', 'b', 'c'), ('d', 'e', 'f')",
         "create table t(a text); insert into t values (cast(x'ff' as text)), (cast(x'6100ff' as text)), (char(0)), (cast(x'eda080' as text))",
         "create table t(a)",
         "pragma page_size = 512; create table t(id integer primary key, v); insert into t values (-9223372036854775808, 'first'), (-1, 'b'), (9223372036854775807, randomblob(40000))",
@@ -49,7 +51,10 @@ public sealed class UnusualTableTests : IDisposable
         File.Copy(path, _box.File("restored.db"));
         Sandbox.Execute(_box.File("restored.db"), "delete from t");
         var report = await new SqliteSalvager(TimeProvider.System).AddNewerRowsAsync(path, _box.File("restored.db"), _box.File("rows.jsonl"), null, default);
-        Assert.Equal(Rows(path), Rows(_box.File("restored.db")));
+        if (report.Problems.Any(p => p.Contains("cannot be told apart", StringComparison.Ordinal)))
+            Assert.Empty(Rows(_box.File("restored.db")));
+        else
+            Assert.Equal(Rows(path), Rows(_box.File("restored.db")));
         Assert.Equal(0, report.RowsRefused);
     }
 
