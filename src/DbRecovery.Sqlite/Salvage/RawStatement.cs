@@ -81,6 +81,8 @@ internal sealed class RawStatement : IDisposable
             null => raw.sqlite3_bind_null(_statement, at),
             long number => raw.sqlite3_bind_int64(_statement, at, number),
             double number => raw.sqlite3_bind_double(_statement, at, number),
+            // SQLite takes a mark of the byte order off, and this one instead of the text's own
+            RawText { Units: { } units } => raw.sqlite3_bind_text16(_statement, at, "\ufeff" + units),
             RawText text => SqlText.Bind(_statement, at, text.Utf8),
             byte[] { Length: 0 } => raw.sqlite3_bind_zeroblob(_statement, at, 0),
             byte[] bytes => raw.sqlite3_bind_blob(_statement, at, bytes),

@@ -27,6 +27,8 @@ public sealed class UnusualTableTests : IDisposable
         "create table t(rowid text, _rowid_ text, oid text, id integer primary key); insert into t values ('a', 'b', 'c', 5), ('d', 'e', 'f', 9)",
         "create table t(rowid text, _rowid_ text, oid text); insert into t values ('a', 'b', 'c'), ('d', 'e', 'f')",
         "create table t(rowid text, _rowid_ text, oid text, primary key (oid)) without rowid; insert into t values ('a', 'b', 'c'), ('d', 'e', 'f')",
+        "pragma encoding = 'UTF-16le'; create table t(a text, b text); insert into t values ('', 'ä€𝄞'), (char(65, 0, 66), char(0xfeff, 65)), ('x', cast(x'00d8' as text)), (cast(x'3dd84100' as text), 'y')",
+        "pragma encoding = 'UTF-16be'; create table t(a text primary key, b text) without rowid; insert into t values ('', 'ä€𝄞'), (char(0xffff), ''), (char(0x10000), 'last'), ('x', cast(x'd800' as text))",
         "create table t(a text); insert into t values (cast(x'ff' as text)), (cast(x'6100ff' as text)), (char(0)), (cast(x'eda080' as text))",
         "create table t(a)",
         "pragma page_size = 512; create table t(id integer primary key, v); insert into t values (-9223372036854775808, 'first'), (-1, 'b'), (9223372036854775807, randomblob(40000))",
