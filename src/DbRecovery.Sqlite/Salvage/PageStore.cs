@@ -14,9 +14,6 @@ internal sealed class PageStore : IDisposable
 {
     private static readonly int[] PageSizes = [4096, 1024, 8192, 16384, 2048, 32768, 512, 65536];
 
-    // the lock bytes: SQLite leaves this page alone
-    private const long PendingByte = 0x40000000;
-
     // SQLite's own limit of a row
     private const long LargestRow = 1_000_000_000;
 
@@ -190,7 +187,7 @@ internal sealed class PageStore : IDisposable
     }
 
     /// <summary>Whether SQLite keeps anything of a table on a page.</summary>
-    internal bool CanHoldRows(uint number) => number != PendingByte / Header.PageSize + 1;
+    internal bool CanHoldRows(uint number) => number != SqliteHeader.LockBytes / Header.PageSize + 1;
 
     /// <inheritdoc/>
     public void Dispose()
