@@ -32,7 +32,7 @@ internal sealed class RowWriter(SqliteConnection connection, RowMatch match, Rec
         try
         {
             RequireSameTable();
-            var violations = Violations(match.Live is null ? null : (match.Live.Name));
+            var violations = Violations((match.Live ?? match.Backup).Name);
             var before = Sequence();
             Verify(cancellationToken);
             var written = seen.Total - _skipped.Count;
@@ -121,6 +121,15 @@ internal sealed class RowWriter(SqliteConnection connection, RowMatch match, Rec
         if (seen.Count(RowDifferenceKind.Changed) > 0)
             Each(RowDifferenceKind.Changed, _statements.Update, cancellationToken);
         Each(RowDifferenceKind.Missing, _statements.Insert, cancellationToken);
+        if (match is { Live: null, Backup.AutoIncrement: true })
+            KeepSequence();
+    }
+
+    // numbers that were given out and deleted must not come again
+    private void KeepSequence()
+    {
+        using var keep = new Statement(connection, $"UPDATE main.sqlite_sequence SET seq = max(seq, coalesce((SELECT s.seq FROM {RowStage.Schema}.sqlite_sequence s WHERE s.name = ?1), 0)) WHERE name = ?1");
+        keep.Execute(RowValue.Of(match.Backup.Name));
     }
 
     private void Each(RowDifferenceKind kind, string sql, CancellationToken cancellationToken)
@@ -182,11 +191,9 @@ internal sealed class RowWriter(SqliteConnection connection, RowMatch match, Rec
     }
 
     // only what refers to the table, or is referred to by it, can be broken by this; what was broken before is not held against it
-    private Dictionary<string, int> Violations(string? table)
+    private Dictionary<string, int> Violations(string table)
     {
         var found = new Dictionary<string, int>();
-        if (table is null)
-            return found;
         var children = new List<string>();
         using (var list = new Statement(connection, "SELECT DISTINCT m.name FROM main.sqlite_master m, pragma_foreign_key_list(m.name, 'main') f WHERE m.type = 'table' AND (f.\"table\" = ?1 COLLATE NOCASE OR m.name = ?1 COLLATE NOCASE)"))
         {

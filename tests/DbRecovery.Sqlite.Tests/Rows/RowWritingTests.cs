@@ -54,9 +54,13 @@ public sealed class RowWritingTests
     [InlineData("UPDATE t SET v = X'62' WHERE id = 2")]
     [InlineData("DELETE FROM t WHERE id = 1")]
     [InlineData("INSERT INTO t VALUES (9, 'again')")]
+    [InlineData("ALTER TABLE t RENAME COLUMN v TO w")]
+    [InlineData("ALTER TABLE t ADD COLUMN w DEFAULT 1")]
+    [InlineData("CREATE TABLE log(x); CREATE TRIGGER new AFTER DELETE ON t BEGIN INSERT INTO log VALUES (old.id); END")]
+    [InlineData("DROP TRIGGER old")]
     public void The_script_does_nothing_where_a_row_has_changed_since(string later)
     {
-        using var box = new RowsSandbox(Plain);
+        using var box = new RowsSandbox(Plain + "CREATE TRIGGER old AFTER INSERT ON t WHEN 0 BEGIN SELECT 1; END;");
         box.Sql(Edits);
         box.Restore(options: RowsSandbox.Everything);
         box.Sql(later);
@@ -120,17 +124,62 @@ public sealed class RowWritingTests
         Assert.Equal(rows, box.Rows("t"));
     }
 
+    private const string Dropped = "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, v, up REFERENCES t(id)); INSERT INTO t VALUES (1, 'a', NULL), (2, 'b', 1), (9, 'c', NULL); DELETE FROM t WHERE id = 9;"
+        + "CREATE INDEX i ON t(lower(v)); CREATE TABLE c(t REFERENCES t(id)); INSERT INTO c VALUES (1), (77); CREATE VIEW w AS SELECT v FROM t; CREATE TABLE log(x);"
+        + "CREATE TRIGGER own AFTER UPDATE ON t BEGIN INSERT INTO log VALUES (new.id); END; CREATE TRIGGER other AFTER INSERT ON c BEGIN DELETE FROM t WHERE id = new.t; END;";
+
     [ShellFact]
-    public void A_dropped_table_is_made_again_with_its_indexes()
+    public void A_dropped_table_is_made_again_with_all_that_went_with_it_and_the_script_drops_it()
     {
-        using var box = new RowsSandbox(Plain + "CREATE INDEX i ON t(v);");
-        var rows = box.Rows("t");
+        using var box = new RowsSandbox(Dropped);
+        var (rows, whole, sequence) = (box.Rows("t"), Schema(box), Sequence(box));
         box.Sql("DROP TABLE t");
-        Assert.Equal(3, box.Restore(options: RowsSandbox.Apply(RowDifferenceKind.Missing)).Result.Written);
+        var without = (Schema(box), Sequence(box));
+
+        Assert.Equal(2, box.Restore(options: RowsSandbox.Apply(RowDifferenceKind.Missing)).Result.Written);
+
         Assert.Equal(rows, box.Rows("t"));
-        Assert.Equal(1L, box.Sql("SELECT count(*) FROM sqlite_master WHERE name = 'i'"));
+        Assert.Equal((whole, sequence), (Schema(box), Sequence(box)));
         Assert.Equal((0, ""), box.Shell(box.Script));
-        Assert.Equal(0L, box.Sql("SELECT count(*) FROM t"));
+        Assert.Equal(without, (Schema(box), Sequence(box)));
+        Assert.Equal("ok", box.Sql("PRAGMA integrity_check"));
+    }
+
+    [ShellTheory]
+    [InlineData("INSERT INTO t(v) VALUES ('mine')", 1, "other_rows")]
+    [InlineData("UPDATE t SET v = 'mine' WHERE id = 1", 2, "rows_have_changed_since")]
+    [InlineData("DELETE FROM t", 0, "rows_have_changed_since")]
+    public void A_table_that_was_made_again_stays_where_somebody_uses_it(string later, long left, string error)
+    {
+        using var box = new RowsSandbox(Dropped);
+        box.Sql("DROP TABLE t");
+        box.Restore(options: RowsSandbox.Apply(RowDifferenceKind.Missing));
+        box.Sql(later);
+        var schema = Schema(box);
+
+        var (code, said) = box.Shell(box.Script);
+
+        Assert.NotEqual(0, code);
+        Assert.Contains(error, said, StringComparison.Ordinal);
+        Assert.Equal(left, box.Sql("SELECT count(*) FROM t"));
+        Assert.Equal(schema, Schema(box));
+        Assert.Equal("ok", box.Sql("PRAGMA integrity_check"));
+    }
+
+    [ShellFact]
+    public void The_script_drops_no_table_in_a_database_that_is_locked()
+    {
+        using var box = new RowsSandbox(Dropped);
+        box.Sql("DROP TABLE t");
+        box.Restore(options: RowsSandbox.Apply(RowDifferenceKind.Missing));
+        var (rows, schema) = (box.Rows("t"), Schema(box));
+        using (var other = OtherProcess.Open(box.Database))
+        {
+            Assert.Equal("done", other.Run("BEGIN IMMEDIATE"));
+            Assert.NotEqual(0, box.Shell(box.Script).ExitCode);
+        }
+        Assert.Equal(rows, box.Rows("t"));
+        Assert.Equal(schema, Schema(box));
     }
 
     [Theory]
