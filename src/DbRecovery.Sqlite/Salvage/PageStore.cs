@@ -118,7 +118,8 @@ internal sealed class PageStore : IDisposable
     internal void ClaimOverflow(in Cell cell)
     {
         var next = cell.Overflow;
-        for (var left = cell.PayloadSize - cell.LocalSize; left > 0 && next != 0; left -= Header.UsableSize - 4)
+        // behind a page of two chains all are: a chain that comes back to itself ends with its second round
+        for (var left = cell.PayloadSize - cell.LocalSize; left > 0 && next != 0 && UseOf(next) is PageUse.Unknown or PageUse.Overflow; left -= Header.UsableSize - 4)
         {
             Claim(next, PageUse.Overflow);
             next = TryReadBytes(next) is { } page ? BinaryPrimitives.ReadUInt32BigEndian(page) : 0;
