@@ -120,7 +120,7 @@ internal sealed class NewDatabase(DamagedDatabase damaged, string path, IProgres
         using (var insert = new RawStatement(connection, "insert into sqlite_master (type, name, tbl_name, rootpage, sql) values ('table', ?1, ?1, 0, ?2)"))
         {
             foreach (var row in virtuals)
-                insert.Run(row.Name, row.Sql);
+                insert.Execute(row.Name, row.Sql);
         }
         Run(connection, "PRAGMA writable_schema = OFF");
     }
@@ -144,7 +144,7 @@ internal sealed class NewDatabase(DamagedDatabase damaged, string path, IProgres
     private static bool Exists(SqliteConnection connection, string table)
     {
         using var statement = new RawStatement(connection, "select 1 from sqlite_master where type = 'table' and name = ?1 collate nocase");
-        return statement.Run(table) == raw.SQLITE_ROW;
+        return statement.Finds(table);
     }
 
     private static bool IsInternal(SchemaRow row) => row.Name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase);

@@ -57,7 +57,7 @@ internal sealed class NewerTable : IDisposable
             Refuse(key, "a part of its key is NULL");
             return;
         }
-        if (_find.Run(key) == raw.SQLITE_ROW)
+        if (_find.Finds(key))
         {
             if (columns.Any(c => !Same(_find.Value(c.Key), c.Value)))
                 Changed++;
@@ -117,15 +117,14 @@ internal sealed class NewerTable : IDisposable
                 + $" or exists (select 1 from main.{SqlText.Quote(parent)} as p where {string.Join(" and ", columns.Select(p => $"p.{SqlText.Quote(p.Parent)} = c.{SqlText.Quote(p.Child)}"))}))");
             foreach (var (listed, key) in _added.Where(a => !orphans.Contains(a.Listed)))
             {
-                if (check.Run(key) != raw.SQLITE_ROW && orphans.Add(listed))
+                if (!check.Finds(key) && orphans.Add(listed))
                     Refuse(key, $"there is no row in {parent} that it refers to");
                 check.Reset();
             }
         }
         foreach (var (_, key) in _added.Where(a => orphans.Contains(a.Listed)))
         {
-            _delete.Run(key);
-            _delete.Reset();
+            _delete.Execute(key);
         }
         _added = [.. _added.Where(a => !orphans.Contains(a.Listed))];
         return orphans.Count;
@@ -179,7 +178,7 @@ internal static class ForeignKeys
     private static bool Exists(SqliteConnection connection, string table)
     {
         using var statement = new RawStatement(connection, "select 1 from sqlite_master where type = 'table' and name = ?1 collate nocase");
-        return statement.Run(table) == raw.SQLITE_ROW;
+        return statement.Finds(table);
     }
 
     private static List<string> PrimaryKey(SqliteConnection connection, string table)

@@ -48,6 +48,24 @@ internal sealed class RawStatement : IDisposable
         return Step();
     }
 
+    /// <summary>Carries it out with these values.</summary>
+    /// <exception cref="SqliteException">It was not carried out.</exception>
+    internal void Execute(params IEnumerable<object?> values)
+    {
+        Demand(Run(values), raw.SQLITE_DONE);
+        Reset();
+    }
+
+    /// <summary>Whether it gives a row with these values; it stands on that row then.</summary>
+    /// <exception cref="SqliteException">That cannot be told.</exception>
+    internal bool Finds(params IEnumerable<object?> values)
+    {
+        var code = Run(values);
+        if (code != raw.SQLITE_ROW)
+            Demand(code, raw.SQLITE_DONE);
+        return code == raw.SQLITE_ROW;
+    }
+
     /// <summary>The next row.</summary>
     internal int Step() => raw.sqlite3_step(_statement);
 
@@ -73,6 +91,12 @@ internal sealed class RawStatement : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _statement.Dispose();
+
+    private void Demand(int code, int wanted)
+    {
+        if (code != wanted)
+            SqliteException.ThrowExceptionForRC(code, _database);
+    }
 
     private void Bind(int at, object? value)
     {

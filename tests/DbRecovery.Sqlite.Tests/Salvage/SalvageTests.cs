@@ -1,4 +1,5 @@
 using DbRecovery.Sqlite.Native;
+using DbRecovery.Sqlite.Rows;
 using DbRecovery.Sqlite.Salvage;
 
 namespace DbRecovery.Sqlite.Tests.Salvage;
@@ -216,6 +217,18 @@ public sealed class SalvageTests
         Assert.Equal(ErrorIds.TargetExists, again.Id);
         Assert.Equal(before, File.ReadAllBytes(specimen.Path));
         Assert.Equal(["app.db", "new.db"], Directory.GetFileSystemEntries(Path.GetDirectoryName(specimen.Path)!).Select(Path.GetFileName).Order());
+    }
+
+    [Fact]
+    public void A_row_that_cannot_be_kept_apart_is_not_said_to_be()
+    {
+        using var specimen = new Specimen();
+        using var connection = SqliteConnections.OpenReadWrite(specimen.Path, TimeSpan.Zero);
+        var lost = new LostAndFound(connection, []);
+        lost.Add(new LooseRow(null, 1, 1, [1L], "a small one"));
+        Statement.Run(connection, "pragma max_page_count = 1");
+        Assert.Throws<Microsoft.Data.Sqlite.SqliteException>(() => lost.Add(new LooseRow(null, 1, 2, [new byte[1 << 20]], "no room")));
+        Assert.Equal(1, lost.Rows);
     }
 
     [Theory]
