@@ -130,7 +130,7 @@ internal sealed class RestoreAction : RecoveryAction<RestoreOptions, RestoreStat
             if (count is null)
                 problems.Add($"the table '{table}' that the inventory declares is not in it");
             else if (count.Rows < expected.MinRows)
-                problems.Add($"the table '{table}' has {count.Rows} rows, and the inventory declares at least {expected.MinRows}");
+                problems.Add($"the table '{table}' has {count.Rows} row(s), and the inventory declares at least {expected.MinRows}");
         }
         return (problems, counts);
     }

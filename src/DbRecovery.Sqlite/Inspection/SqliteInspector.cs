@@ -53,7 +53,7 @@ internal sealed class SqliteInspector : IDataInspector
             // page by page the same as the source: a violation in it was in the source, too, and the backup is a good one
             checks.Add(new ProofCheck("foreign_key_check", violations == 0 || sums.Passed, violations == 0
                 ? "every foreign key has its parent"
-                : $"{violations} rows lack their parent{(sums.Passed ? ", as in the source: its pages are the same" : "")}"));
+                : $"{violations} row(s) lack their parent{(sums.Passed ? ", as in the source: its pages are the same" : "")}"));
             Tell("row counts");
             checks.Add(CheckCounts(connection.Connection, backup));
         }
