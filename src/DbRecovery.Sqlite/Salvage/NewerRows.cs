@@ -23,6 +23,20 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
     internal SalvageReport Run(Func<bool> settled)
     {
         using var connection = SqliteConnections.OpenReadWrite(restoredPath, LockTimeout);
+        try
+        {
+            return Run(connection, settled);
+        }
+        finally
+        {
+            // while one of their statements is left, the connection only seems to close, and keeps its lock
+            foreach (var table in _tables)
+                table.Dispose();
+        }
+    }
+
+    private SalvageReport Run(SqliteConnection connection, Func<bool> settled)
+    {
         // pages that spilled into the file would no longer be the backup's
         foreach (var pragma in new[] { "foreign_keys = OFF", "trusted_schema = OFF", "cache_spill = OFF", "temp_store = MEMORY" })
             Run(connection, "PRAGMA " + pragma);
@@ -47,8 +61,6 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
         Run(connection, write ? "COMMIT" : "ROLLBACK");
         // nothing may stay beside a file that is about to take another's place
         Run(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
-        foreach (var table in _tables)
-            table.Dispose();
         return new SalvageReport
         {
             Source = damagedPath,

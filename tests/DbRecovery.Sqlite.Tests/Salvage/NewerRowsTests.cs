@@ -60,6 +60,31 @@ public sealed class NewerRowsTests
     }
 
     [Fact]
+    public async Task Cancelled_in_the_middle_it_lets_go_of_the_restored_database()
+    {
+        using var specimen = new Specimen();
+        var restored = Restored(specimen, "insert into customers (id, name) values (301, 'new'); insert into tags values (777, 'new', 1)");
+        var before = File.ReadAllBytes(restored);
+        using var cancel = new CancellationTokenSource();
+        var seen = new Tables(table =>
+        {
+            if (table == "tags")
+                cancel.Cancel();
+        });
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => new SqliteSalvager(TimeProvider.System).AddNewerRowsAsync(specimen.Path, restored, specimen.Beside("rows.jsonl"), seen, cancel.Token));
+
+        Assert.False(File.Exists(restored + "-journal"));
+        Assert.Equal(before, File.ReadAllBytes(restored));
+        Specimen.Run(restored, "pragma busy_timeout = 0; begin immediate; rollback");
+    }
+
+    private sealed class Tables(Action<string> each) : IProgress<OperationProgress>
+    {
+        public void Report(OperationProgress value) => each(value.Status);
+    }
+
+    [Fact]
     public async Task A_row_that_breaks_a_constraint_is_refused_with_its_children()
     {
         using var specimen = new Specimen();
