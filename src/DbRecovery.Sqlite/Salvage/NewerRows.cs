@@ -9,12 +9,12 @@ namespace DbRecovery.Sqlite.Salvage;
 /// Adds the rows of a damaged database that a restored one has not: in one transaction, without triggers, and only what leaves every
 /// constraint whole. Pages that are the same in both are passed over.
 /// </summary>
-internal sealed class NewerRows(string damagedPath, string restoredPath, string? rowList, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+internal sealed class NewerRows(string damagedPath, string restoredPath, string? rowList, IProgress<OperationProgress>? progress, CancellationToken cancellationToken, TimeSpan? lockTimeout = null)
 {
     private const int EnableTriggers = 1003; // SQLITE_DBCONFIG_ENABLE_TRIGGER
     private const int MostListed = 20;
-    private static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(30);
 
+    private readonly TimeSpan _lockTimeout = lockTimeout ?? TimeSpan.FromSeconds(30);
     private readonly List<string> _problems = [];
     private readonly List<NewerTable> _tables = [];
 
@@ -22,7 +22,7 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
     /// <param name="settled">Asked before the end: false takes everything back.</param>
     internal SalvageReport Run(Func<bool> settled)
     {
-        using var connection = SqliteConnections.OpenReadWrite(restoredPath, LockTimeout);
+        using var connection = SqliteConnections.OpenReadWrite(restoredPath, _lockTimeout);
         try
         {
             return Run(connection, settled);
@@ -57,8 +57,9 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
         cancellationToken.ThrowIfCancellationRequested();
         var write = rowList is not null && settled();
         if (write && added.Count > 0)
-            SalvagedRowList.Write(rowList!, added);
-        Run(connection, write ? "COMMIT" : "ROLLBACK");
+            Commit(connection, added);
+        else
+            Run(connection, write ? "COMMIT" : "ROLLBACK");
         // nothing may stay beside a file that is about to take another's place
         Run(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
         return new SalvageReport
@@ -72,6 +73,28 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
             Problems = [.. _problems, .. _tables.SelectMany(t => t.Problems.Take(MostListed))],
             Duration = default,
         };
+    }
+
+    // the list comes first, so that no row is added which it does not name; where none is, it says so, too
+    private void Commit(SqliteConnection connection, IReadOnlyList<SalvagedRow> added)
+    {
+        // a run that was cut off before its end may have left its list: the same rows are added again, and listed once
+        var before = File.Exists(rowList) ? SalvagedRowList.Read(rowList) : null;
+        SalvagedRowList.Write(rowList!, [.. (before ?? []).Union(added)]);
+        try
+        {
+            Run(connection, "COMMIT");
+        }
+        catch (SqliteException) when (before is null)
+        {
+            File.Delete(rowList!);
+            throw;
+        }
+        catch (SqliteException)
+        {
+            SalvagedRowList.Write(rowList!, before!);
+            throw;
+        }
     }
 
     private void Add(SqliteConnection connection, DamagedDatabase damaged, IReadOnlyList<SchemaRow> schema, Func<uint, bool> same)

@@ -59,6 +59,33 @@ public sealed class NewerRowsTests
         Assert.Equal(before, File.ReadAllBytes(restored));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Rows_whose_commit_fails_are_not_listed(bool listedBefore)
+    {
+        using var specimen = new Specimen();
+        var restored = Restored(specimen, "insert into tags values (777, 'new', 1)");
+        if (listedBefore)
+            await AddAsync(specimen, restored);
+        var (list, rows) = (File.Exists(specimen.Beside("rows.jsonl")) ? Listed(specimen) : [], Specimen.Content(restored)["tags"].Count);
+        Specimen.Run(specimen.Path, "insert into tags values (778, 'newer', 1)");
+        using var reader = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={restored};Pooling=False");
+        reader.Open();
+
+        // a reader keeps the commit off
+        Assert.Throws<Microsoft.Data.Sqlite.SqliteException>(() => new NewerRows(specimen.Path, restored, specimen.Beside("rows.jsonl"), null, default, TimeSpan.FromMilliseconds(10)).Run(() =>
+        {
+            using var read = reader.CreateCommand();
+            read.CommandText = "begin; select count(*) from tags";
+            return read.ExecuteScalar() is long;
+        }));
+
+        reader.Close();
+        Assert.Equal(rows, Specimen.Content(restored)["tags"].Count);
+        Assert.Equal(list, File.Exists(specimen.Beside("rows.jsonl")) ? Listed(specimen) : []);
+    }
+
     [Fact]
     public async Task Cancelled_in_the_middle_it_lets_go_of_the_restored_database()
     {
