@@ -57,7 +57,7 @@ internal sealed class TableRows(DamagedDatabase database, DamagedTable table, Ca
             Rows = FromPages,
             RowsFromIndexes = FromIndexes,
             RowsUnreadable = whole ? 0 : _expected is { } all ? Math.Max(0, all - read)
-                : table.Tree.Gaps.Count == 0 ? table.BrokenRows.Count + table.BrokenEntries.Count - FromIndexes : null,
+                : table.Tree.Gaps.Count == 0 ? table.BrokenRows.Count + table.BrokenEntries.Count : null,
             Complete = whole,
             Unreadable = whole ? [] : [.. table.Tree.Gaps.Select(g => g.ToString()).Concat(broken).Take(MostListed)],
         };

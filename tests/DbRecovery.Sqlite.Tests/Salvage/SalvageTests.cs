@@ -169,6 +169,22 @@ public sealed class SalvageTests
     }
 
     [Fact]
+    public async Task A_row_that_an_index_gives_back_hides_no_other_that_is_lost()
+    {
+        using var specimen = new Specimen();
+        Specimen.Run(specimen.Path, "create table pages (id integer primary key, body text); create index first_pages on pages (body) where id < 3; insert into pages select i, replace(hex(zeroblob(900)), '0', i) from (select 1 as i union select 2 union select 3)");
+        using (var database = DamagedDatabase.Open(specimen.Path, null, default))
+        {
+            foreach (var cell in specimen.PagesOf("pages").SelectMany(p => database.Pages.TryReadPage(p)!.Cells).Skip(1))
+                specimen.Change(cell.Overflow, Array.Clear);
+        }
+
+        var pages = (await SalvageAsync(specimen)).Tables.Single(t => t.Table == "pages");
+
+        Assert.Equal((1, 1, 1, false), (pages.Rows, pages.RowsFromIndexes, pages.RowsUnreadable!.Value, pages.Complete));
+    }
+
+    [Fact]
     public async Task Deleted_rows_do_not_come_back()
     {
         using var specimen = new Specimen();
