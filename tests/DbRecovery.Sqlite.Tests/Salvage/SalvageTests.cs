@@ -34,6 +34,24 @@ public sealed class SalvageTests
             Assert.Equal(Specimen.Scalar(specimen.Path, query), Specimen.Scalar(specimen.Beside("new.db"), query));
     }
 
+    [ShellTheory]
+    [InlineData(12, false), InlineData(255, false), InlineData(12, true), InlineData(32, true)]
+    public async Task Bytes_that_an_extension_has_reserved_in_every_page_are_none_of_its_content(int reserved, bool destroyHeader)
+    {
+        using var specimen = new Specimen();
+        using (var shell = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("sqlite3", [specimen.Path, $".filectrl reserve_bytes {reserved}", "vacuum"]) { RedirectStandardOutput = true })!)
+            Assert.True(shell.WaitForExit(30_000));
+        Assert.Equal(reserved, specimen.Page(1)[20]);
+        specimen.Learn();
+        if (destroyHeader)
+            specimen.Change(1, bytes => Array.Clear(bytes, 0, 100));
+
+        var report = await SalvageAsync(specimen);
+
+        Assert.All(report.Tables, t => Assert.True(t.Complete, t.Table));
+        AssertAll(specimen, specimen.Beside("new.db"), Specimen.Tables);
+    }
+
     [Theory]
     [InlineData("customers"), InlineData("orders"), InlineData("stock"), InlineData("notes")]
     public async Task A_destroyed_leaf_costs_its_own_rows_only(string table)
