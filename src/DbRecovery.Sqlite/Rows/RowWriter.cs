@@ -203,14 +203,29 @@ internal sealed class RowWriter(SqliteConnection connection, RowMatch match, Rec
         }
         foreach (var child in children)
         {
-            using var check = new Statement(connection, $"PRAGMA main.foreign_key_check({SqlText.Quote(child)})");
-            while (check.Step())
+            try
             {
-                var text = $"{check.Value(0).ToObject()} {(check.Value(1).IsNull ? "" : $"(row {check.Value(1).ToObject()}) ")}refers to a row of {check.Value(2).ToObject()} that is not there";
-                found[text] = found.GetValueOrDefault(text) + 1;
+                AddViolations(child, found);
+            }
+            catch (SqliteException e) when (e.SqliteExtendedErrorCode == raw.SQLITE_ERROR)
+            {
+                // a reference to columns that are no key: SQLite takes the definition, and checks it only where somebody asks
+                var note = $"the foreign keys of '{child}' cannot be checked: {SqliteConnections.Message(e)}";
+                if (!_notes.Contains(note))
+                    _notes.Add(note);
             }
         }
         return found;
+    }
+
+    private void AddViolations(string child, Dictionary<string, int> found)
+    {
+        using var check = new Statement(connection, $"PRAGMA main.foreign_key_check({SqlText.Quote(child)})");
+        while (check.Step())
+        {
+            var text = $"{check.Value(0).ToObject()} {(check.Value(1).IsNull ? "" : $"(row {check.Value(1).ToObject()}) ")}refers to a row of {check.Value(2).ToObject()} that is not there";
+            found[text] = found.GetValueOrDefault(text) + 1;
+        }
     }
 
     private static void RequireNoNew(Dictionary<string, int> before, Dictionary<string, int> after)

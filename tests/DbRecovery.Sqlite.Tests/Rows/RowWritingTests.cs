@@ -256,6 +256,17 @@ public sealed class RowWritingTests
     }
 
     [Fact]
+    public void References_that_no_SQLite_could_check_keep_no_row_away()
+    {
+        using var box = new RowsSandbox("CREATE TABLE t(id INTEGER PRIMARY KEY, v); CREATE TABLE c(v REFERENCES t(v)); INSERT INTO t VALUES (1, 1), (2, 2)");
+        box.Sql("DELETE FROM t WHERE id = 1");
+        var (result, _) = box.Restore(options: RowsSandbox.Everything);
+        Assert.Equal(1L, result.Written);
+        Assert.Contains(result.Notes, n => n.Contains("'c' cannot be checked", StringComparison.Ordinal));
+        Assert.Equal(box.BackupRows("t"), box.Rows("t"));
+    }
+
+    [Fact]
     public void A_table_with_triggers_is_written_only_by_force_and_they_do_not_fire()
     {
         using var box = new RowsSandbox(Plain + "CREATE TABLE log(x); CREATE TRIGGER tr AFTER DELETE ON t BEGIN INSERT INTO log VALUES (old.id); END;");
