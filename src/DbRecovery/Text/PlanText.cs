@@ -58,8 +58,8 @@ internal static class PlanText
         yield return loss.Statement;
         foreach (var table in loss.Tables)
         {
-            var before = table.RowsReadable is { } rows ? (table.Complete ? "" : "at least ") + RowText.Count(rows) : "unknown rows";
-            yield return $"{table.Table}: {before} before, {table.RowsAfter?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"} after{(table.Note is null ? "" : "; " + table.Note)}";
+            var before = table.RowsReadable is { } rows ? (table.Complete ? "" : "at least ") + rows : "unknown";
+            yield return $"{table.Table}: {before} {Counted.Noun(table.RowsReadable ?? 0, "row")} before, {table.RowsAfter?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"} after{(table.Note is null ? "" : "; " + table.Note)}";
         }
     }
 

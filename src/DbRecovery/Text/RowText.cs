@@ -27,19 +27,16 @@ internal static class RowText
     public static string Shown(RowDifference difference, IReadOnlyDictionary<string, object?>? row) => row is null ? "-"
         : Values(difference.ChangedColumns.Count == 0 ? row : row.Where(v => difference.ChangedColumns.Contains(v.Key, StringComparer.OrdinalIgnoreCase)).ToDictionary());
 
-    /// <summary>A number of rows.</summary>
-    public static string Count(long rows) => rows == 1 ? "1 row" : string.Create(CultureInfo.InvariantCulture, $"{rows} rows");
-
     /// <summary>What would be written, in one sentence.</summary>
     public static string Summary(RowRestorePlan plan)
     {
         var parts = new List<string>();
         if (plan.Insert > 0)
-            parts.Add($"{Count(plan.Insert)} brought back");
+            parts.Add($"{Counted.Of(plan.Insert, "row")} brought back");
         if (plan.Update > 0)
-            parts.Add($"{Count(plan.Update)} given the backup's values");
+            parts.Add($"{Counted.Of(plan.Update, "row")} given the backup's values");
         if (plan.Delete > 0)
-            parts.Add($"{Count(plan.Delete)} DELETED that only the database has");
+            parts.Add($"{Counted.Of(plan.Delete, "row")} DELETED that only the database has");
         if (plan.StagingTable is not null)
             parts.Add($"the backup's rows put into the new table '{plan.StagingTable}'");
         return $"Table '{plan.Table}' of '{plan.Database}', from backup {plan.BackupId}: {string.Join(", ", parts)}.{(plan.UndoScript is null ? "" : $" Undo script: {plan.UndoScript}")}";
