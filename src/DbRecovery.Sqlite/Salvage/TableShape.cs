@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
 using Microsoft.Data.Sqlite;
@@ -106,10 +105,10 @@ internal sealed class ShapeReader : IDisposable
     internal IReadOnlyDictionary<string, TableShape> Read(IReadOnlyList<SchemaRow> schema, ICollection<string> problems)
     {
         var shapes = new Dictionary<string, TableShape>(StringComparer.OrdinalIgnoreCase);
-        foreach (var row in schema.Where(r => r is { Type: "table", Sql: not null } && !ObjectCatalog.IsVirtual(r)).OrderBy(r => IsInternal(r.Name)))
+        foreach (var row in schema.Where(r => r is { Type: "table", Sql: not null } && !ObjectCatalog.IsVirtual(r)).OrderBy(r => ObjectCatalog.IsInternal(r.Name)))
         {
             // sqlite_sequence comes into being with the first AUTOINCREMENT
-            if (!IsInternal(row.Name) && RawStatement.TryDefine(_connection, row.Sql!) is { } why)
+            if (!ObjectCatalog.IsInternal(row.Name) && RawStatement.TryDefine(_connection, row.Sql!) is { } why)
                 problems.Add($"the definition of table {row.Name} is not understood: {why}");
         }
         foreach (var row in schema.Where(r => r is { Type: "index", Sql: not null }))
@@ -127,8 +126,6 @@ internal sealed class ShapeReader : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _connection.Dispose();
-
-    private static bool IsInternal(string name) => name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase);
 
     private TableShape? TryShape(string table)
     {
