@@ -35,7 +35,7 @@ internal static class SealedDocument
             byte[] json = [.. body, (byte)'}'];
             return DocumentJson.IsOwn(typeof(T)) ? (T)DocumentJson.Read(typeof(T), json) : JsonSerializer.Deserialize<T>(json, EngineJson.Compact);
         }
-        catch (Exception e) when (e is JsonException or NotSupportedException or FormatException or InvalidOperationException)
+        catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException)
         {
             return null;
         }
