@@ -1,18 +1,8 @@
 #Requires -Version 7.4
 # Increments, files that go along and continuous protection through the cmdlets. Needs the built module; the application is tests/Workload.
 BeforeAll {
-    $root = (Resolve-Path "$PSScriptRoot/../..").Path
-    Import-Module "$root/DbRecovery.psd1" -Force
-    $workload = "$root/artifacts/workload/workload$($IsWindows ? '.exe' : '')"
-    if (-not (Test-Path -LiteralPath $workload)) {
-        dotnet build "$root/tests/Workload" -c Release -o "$root/artifacts/workload" -v quiet | Out-Null
-        if ($LASTEXITCODE) { throw 'tests/Workload does not build' }
-    }
-    $place = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery-increments-$([guid]::NewGuid())"
-    New-Item -ItemType Directory $place | Out-Null
-    & $workload create "$place/app.db" --megabytes 2 --journal delete
-    Set-Content "$place/app.conf" 'listen = 80'
-    Set-Content "$place/dbrecovery.yml" @'
+    . "$PSScriptRoot/Place.ps1"
+    $place = Enter-Place 'increments' @'
 clusters:
   app:
     engine: sqlite
@@ -22,10 +12,12 @@ repositories:
   main: { path: backup }
 state: state
 '@
+    & $workload create "$place/app.db" --megabytes 2 --journal delete
+    Set-Content -LiteralPath "$place/app.conf" -Value 'listen = 80'
     $inventory = @{ Inventory = "$place/dbrecovery.yml" }
 }
 
-AfterAll { Remove-Item -LiteralPath $place -Recurse -Force }
+AfterAll { Exit-Place $place }
 
 Describe 'Increments' {
     It 'takes an increment over a full, and says so where there is none to compare with' {
@@ -41,10 +33,10 @@ Describe 'Increments' {
     }
 
     It 'brings files back on request and keeps what was there' {
-        Set-Content "$place/app.conf" 'changed'
+        Set-Content -LiteralPath "$place/app.conf" -Value 'changed'
         $result = Get-DbBackup -Cluster app -Latest @inventory | Restore-DbBackup -Destination "$place/copy.db" -IncludeFiles -Confirm:$false @inventory
-        Get-Content "$place/app.conf" | Should -Be 'listen = 80'
-        Get-Content $result.Files[0].PreviousPath | Should -Be 'changed'
+        Get-Content -LiteralPath "$place/app.conf" | Should -Be 'listen = 80'
+        Get-Content -LiteralPath $result.Files[0].PreviousPath | Should -Be 'changed'
     }
 
     It 'names what stands in the way of a restore even with -WhatIf' {
@@ -80,7 +72,7 @@ Describe 'Increments' {
             $shell.Stop()
             $shell.InvocationStateInfo.State | Should -Be 'Stopped'
             $shell.Streams.Error.Count | Should -Be 0
-            Get-ChildItem "$place/backup/sessions" -File -ErrorAction Ignore | Should -BeNullOrEmpty
+            Get-ChildItem -LiteralPath "$place/backup/sessions" -File -ErrorAction Ignore | Should -BeNullOrEmpty
         }
         finally { $shell.Dispose() }
     }
