@@ -209,7 +209,7 @@ public sealed class PruneTests : UpkeepFixture
     {
         var (old, _) = await TwoAsync();
         // this machine's clock is behind the storage's by so much
-        Upkeep = new RepositoryUpkeep(clock: new Off(TimeSpan.FromMinutes(-minutesOff)));
+        Upkeep = new RepositoryUpkeep(clock: new MovedTime { By = TimeSpan.FromMinutes(-minutesOff) });
         var all = await ListAsync();
 
         if (Math.Abs(minutesOff) > 5)
@@ -273,10 +273,5 @@ public sealed class PruneTests : UpkeepFixture
         Assert.Equal(1, (await PruneAsync()).TakenBack);
         Assert.True(File.Exists(pack));
         Assert.True((await ProveAsync(kept)).Passed);
-    }
-
-    private sealed class Off(TimeSpan by) : TimeProvider
-    {
-        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + by;
     }
 }
