@@ -26,7 +26,7 @@ public class BackupDamageTests : BackupFixture
         var backup = await BackUpAsync();
         var file = FileOf(kind);
         Damage(file, where);
-        var key = Path.GetRelativePath(Repository.Path, file).Replace('\\', '/');
+        var key = KeyOf(file);
 
         switch (kind)
         {
@@ -151,25 +151,6 @@ public class BackupDamageTests : BackupFixture
         var error = await Assert.ThrowsAsync<DbRecoveryException>(() => RestoreAsync(backup));
         Assert.Equal(where == -2 ? ErrorIds.BackupNotFound : ErrorIds.RepositoryCorrupt, error.Id);
         Assert.True((await ProveAsync(other)).Passed);
-    }
-
-    private string FileOf(string kind) => kind switch
-    {
-        "manifest" => Keys("backups").Single(k => k.EndsWith("manifest.json", StringComparison.Ordinal)),
-        "repo.json" => Path.Combine(Repository.Path, "repo.json"),
-        _ => Keys(kind).Single(),
-    };
-
-    private static void Damage(string file, double where)
-    {
-        var length = new FileInfo(file).Length;
-        if (where == -2)
-            File.Delete(file);
-        else if (where < 0)
-            using (var stream = File.Open(file, FileMode.Open))
-                stream.SetLength(length / 2);
-        else
-            BackupRoundTripTests.Flip(file, Math.Min(length - 1, (long)(length * where)));
     }
 
     [Theory]

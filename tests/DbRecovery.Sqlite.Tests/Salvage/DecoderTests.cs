@@ -58,7 +58,7 @@ public sealed class DecoderTests
             var bytes = (byte[])original.Clone();
             for (var i = random.Next(1, 200); i > 0; i--)
                 bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
-            using var pages = PageStore.TryOpen(new Image(bytes), default);
+            using var pages = PageStore.TryOpen(new InMemory(bytes), default);
             if (pages is null)
                 continue;
             using var database = DamagedDatabase.Read(pages, null, owned: false, default);
@@ -68,18 +68,6 @@ public sealed class DecoderTests
                 Assert.InRange(rows.Read().LongCount(), 0, 100_000);
                 _ = rows.Report();
             }
-        }
-    }
-
-    private sealed class Image(byte[] bytes) : IDatabaseImage
-    {
-        public long Length => bytes.Length;
-
-        public int Read(long offset, Span<byte> buffer)
-        {
-            var count = (int)Math.Clamp(Length - offset, 0, buffer.Length);
-            bytes.AsSpan((int)offset, count).CopyTo(buffer);
-            return count;
         }
     }
 }
