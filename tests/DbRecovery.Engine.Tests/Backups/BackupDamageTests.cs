@@ -5,17 +5,8 @@ namespace DbRecovery.Engine.Tests.Backups;
 
 public class BackupDamageTests : BackupFixture
 {
-    /// <summary>Where a byte is flipped, as parts of the file; -1 stands for a truncation to half, -2 for removal.</summary>
-    public static TheoryData<string, double> Damages()
-    {
-        var rows = new TheoryData<string, double>();
-        foreach (var kind in new[] { "packs", "index", "manifest", "repo.json" })
-        {
-            foreach (var at in new[] { 0.0, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.999999, -1, -2 })
-                rows.Add(kind, at);
-        }
-        return rows;
-    }
+    public static TheoryData<string, double> Damages() => DamagesOf(
+        ["packs", "index", "manifest", "repo.json"], _ => [0.0, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.999999, -1, -2]);
 
     [Theory]
     [MemberData(nameof(Damages))]

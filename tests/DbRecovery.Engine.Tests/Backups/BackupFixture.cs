@@ -77,6 +77,18 @@ public abstract class BackupFixture : IDisposable
     /// <summary>A file of the repository as the repository itself names it.</summary>
     protected string KeyOf(string file) => Path.GetRelativePath(Repository.Path, file).Replace('\\', '/');
 
+    /// <summary>Each kind of file with each of its damages, as <see cref="FileOf"/> and <see cref="Damage"/> take them.</summary>
+    protected static TheoryData<string, double> DamagesOf(string[] kinds, Func<string, double[]> damages)
+    {
+        var rows = new TheoryData<string, double>();
+        foreach (var kind in kinds)
+        {
+            foreach (var where in damages(kind))
+                rows.Add(kind, where);
+        }
+        return rows;
+    }
+
     /// <summary>Flips a byte at a part of the file; -1 truncates it to half, -2 removes it.</summary>
     protected static void Damage(string file, double where)
     {
