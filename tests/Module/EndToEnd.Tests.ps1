@@ -24,7 +24,7 @@ repositories:
         $start.RedirectStandardInput = $true
         $start.RedirectStandardOutput = $true
         $writer = [Diagnostics.Process]::Start($start)
-        if (-not $writer.WaitForExit(60000)) { $writer.Kill(); throw 'the writer did not end' }
+        if (-not $writer.WaitForExit(120000)) { $writer.Kill(); throw 'the writer did not end' }
         New-Item -ItemType Directory "$place/backup" | Out-Null
         $place
     }
@@ -183,8 +183,8 @@ Describe 'Stopping' {
             $none = [System.Management.Automation.PSDataCollection[psobject]]::new()
             $none.Complete()
             [void]$shell.BeginInvoke($none, $output)
-            [System.Threading.SpinWait]::SpinUntil({ $output.Count -gt 0 }, 60000) | Should -BeTrue
-            $shell.BeginStop($null, $null).AsyncWaitHandle.WaitOne(60000) | Should -BeTrue
+            [System.Threading.SpinWait]::SpinUntil({ $output.Count -gt 0 }, 120000) | Should -BeTrue
+            $shell.BeginStop($null, $null).AsyncWaitHandle.WaitOne(120000) | Should -BeTrue
             $shell.InvocationStateInfo.State | Should -Be 'Stopped'
             $shell.Streams.Error.Count | Should -Be 0
         }

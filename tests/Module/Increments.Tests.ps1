@@ -66,7 +66,7 @@ Describe 'Increments' {
             $none.Complete()
             $taken = [System.Management.Automation.PSDataCollection[psobject]]::new()
             $null = $shell.BeginInvoke($none, $taken)
-            $deadline = [datetime]::UtcNow.AddSeconds(60)
+            $deadline = [datetime]::UtcNow.AddSeconds(120)
             while ($taken.Count -eq 0 -and [datetime]::UtcNow -lt $deadline) { Start-Sleep -Milliseconds 20 }
             $taken.Count | Should -BeGreaterThan 0
             $shell.Stop()
