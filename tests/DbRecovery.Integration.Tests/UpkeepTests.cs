@@ -73,8 +73,10 @@ public sealed class UpkeepTests
 
         // another removes the only backup that the stopped one may have found blobs in, and everything that nobody listed needs
         lab.DbRecovery(0, "backup", "remove", "shop", old, "--force", "--yes", "--grace", "1h");
-        foreach (var thrown in Directory.GetFiles(Path.Combine(lab.Repository, "trash"), "*", SearchOption.AllDirectories))
-            File.SetLastWriteTimeUtc(thrown, DateTime.UtcNow.AddHours(-2));
+        var thrown = Directory.GetFiles(Path.Combine(lab.Repository, "trash"), "*", SearchOption.AllDirectories);
+        Assert.NotEmpty(thrown);
+        foreach (var file in thrown)
+            File.SetLastWriteTimeUtc(file, DateTime.UtcNow.AddHours(-2));
         lab.DbRecovery(0, "repository", "prune", "main", "--grace", "1h");
         lab.DbRecovery(0, "repository", "prune", "main", "--grace", "0s");
         Kill("CONT", backup);
