@@ -8,7 +8,7 @@ var tasks = new Dictionary<string, (string Help, Func<Workspace, string[], int> 
     ["demo"] = ("the main job on real input: a live SQLite database is damaged and recovered", DemoTask.Run),
     ["test"] = ("every test; installs what is missing when it is root on Debian", TestTask.Run),
     ["bench"] = ("the benchmarks, side by side with their peers; 'bench quick' for small sizes", BenchTask.Run),
-    ["package"] = ("out/DbRecovery.zip, the module for a gallery or Azure Automation", PackageTask.Run),
+    ["package"] = ("out/DbRecovery.zip, the module for a gallery or Azure Automation; out/dbrecovery-<platform>/, the executable that needs no runtime", PackageTask.Run),
 };
 
 if (args.Length == 0 || !tasks.TryGetValue(args[0], out var task))

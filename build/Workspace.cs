@@ -10,10 +10,14 @@ internal sealed record Workspace(string Root)
     public string Dependencies => Path.Combine(Bin, "dependencies");
     public string Help => Path.Combine(Root, "en-US");
     public string Cli => Path.Combine(Bin, "cli");
-    public string CliExecutable => Path.Combine(Cli, OperatingSystem.IsWindows() ? "dbrecovery.exe" : "dbrecovery");
+    public string CliExecutable => Path.Combine(Cli, Executable);
+    public string Native => Path.Combine(Out, "dbrecovery-" + System.Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier);
+    public string NativeExecutable => Path.Combine(Native, Executable);
     public string Artifacts => Path.Combine(Root, "artifacts");
     public string Out => Path.Combine(Root, "out");
     public string Manifest => Path.Combine(Root, "DbRecovery.psd1");
+
+    private static string Executable => OperatingSystem.IsWindows() ? "dbrecovery.exe" : "dbrecovery";
 
     public string Project(string name) => Path.Combine(Root, "src", name, name + ".csproj");
 

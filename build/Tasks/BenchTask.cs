@@ -7,8 +7,9 @@ internal static class BenchTask
 
     public static int Run(Workspace workspace, string[] arguments)
     {
-        SystemPackages.Ensure(SystemPackages.Sqlite, SystemPackages.Zstd, SystemPackages.SqliteShell, SystemPackages.ZstdTool, SystemPackages.Restic);
+        SystemPackages.Ensure(SystemPackages.Sqlite, SystemPackages.Zstd, SystemPackages.SqliteShell, SystemPackages.ZstdTool, SystemPackages.Restic, SystemPackages.Compiler, SystemPackages.ZlibHeaders);
         BuildTask.Run(workspace, []);
+        BuildTask.Native(workspace);
         var workload = WorkloadProgram.Build(workspace);
         var benchmarks = Path.Combine(workspace.Root, "benchmarks");
         var emptyModule = Path.Combine(workspace.Artifacts, "empty-module");
@@ -20,7 +21,7 @@ internal static class BenchTask
         {
             Shell.Run("dotnet",
                 ["run", "-c", "Release", "--project", Path.Combine(benchmarks, "Benchmarks.csproj"), "--",
-                    workspace.CliExecutable, workload, workspace.Manifest, Path.Combine(emptyModule, "EmptyModule.dll"), folder, arguments.Contains("quick") ? "100" : "1000"],
+                    workspace.NativeExecutable, workload, workspace.Manifest, Path.Combine(emptyModule, "EmptyModule.dll"), folder, arguments.Contains("quick") ? "100" : "1000"],
                 workspace.Root, Limit);
         }
         finally

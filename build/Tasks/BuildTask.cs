@@ -34,14 +34,25 @@ internal static class BuildTask
             workspace.Root, Limit);
     }
 
-    private static void Cli(Workspace workspace)
+    private static void Cli(Workspace workspace) => Deliver(Publish(workspace, "DbRecovery.Cli"), workspace.Cli);
+
+    /// <summary>
+    /// Makes the executable that needs no runtime and starts in a tenth of the time; a C compiler links it.
+    /// </summary>
+    public static void Native(Workspace workspace)
     {
-        var staging = Publish(workspace, "DbRecovery.Cli");
-        Recreate(workspace.Cli);
-        // its folder is all that it needs, runbooks included: it can be put anywhere
-        foreach (var file in Directory.GetFiles(staging, "*", SearchOption.AllDirectories).Where(f => Path.GetExtension(f) is not (".pdb" or ".xml")))
+        var linker = Shell.Find("clang") ?? Shell.Find("gcc");
+        string[] link = OperatingSystem.IsWindows() || linker is null ? [] : [$"-p:CppCompilerAndLinker={linker}"];
+        Deliver(Publish(workspace, "DbRecovery.Cli", ["-p:Native=true", .. link]), workspace.Native);
+    }
+
+    // its folder is all that it needs, runbooks included: it can be put anywhere
+    private static void Deliver(string staging, string folder)
+    {
+        Recreate(folder);
+        foreach (var file in Directory.GetFiles(staging, "*", SearchOption.AllDirectories).Where(f => Path.GetExtension(f) is not (".pdb" or ".xml" or ".dbg")))
         {
-            var target = Path.Combine(workspace.Cli, Path.GetRelativePath(staging, file));
+            var target = Path.Combine(folder, Path.GetRelativePath(staging, file));
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
             File.Copy(file, target);
         }
@@ -51,13 +62,13 @@ internal static class BuildTask
     /// Publishes a project with code compiled ahead of time for this platform: half the start-up time of both shells is the JIT otherwise.
     /// The files keep their IL, so they run on every other platform too.
     /// </summary>
-    private static string Publish(Workspace workspace, string project)
+    private static string Publish(Workspace workspace, string project, string[]? native = null)
     {
-        var staging = Path.Combine(workspace.Artifacts, project);
+        var staging = Path.Combine(workspace.Artifacts, native is null ? project : project + ".Native");
         Recreate(staging);
         Shell.Run("dotnet",
-            ["publish", workspace.Project(project), "-c", "Release", "-r", RuntimeInformation.RuntimeIdentifier, "--no-self-contained",
-                "-p:PublishReadyToRun=true", "-p:DebugType=none", "-o", staging, "-v", "quiet"],
+            ["publish", workspace.Project(project), "-c", "Release", "-r", RuntimeInformation.RuntimeIdentifier, "-p:DebugType=none", "-o", staging, "-v", "quiet",
+                .. native ?? ["--no-self-contained", "-p:PublishReadyToRun=true"]],
             workspace.Root, Limit);
         return staging;
     }

@@ -3,14 +3,16 @@ using System.IO.Compression;
 namespace DbRecovery.Build.Tasks;
 
 /// <summary>
-/// Packs the module. The zip is named as its one folder, and that folder as the module: Azure Automation takes the name of the zip
+/// Makes the native executable, and packs the module. The zip is named as its one folder, and that folder as the module: Azure Automation takes the name of the zip
 /// for the module's, and a gallery the folder's.
 /// </summary>
 internal static class PackageTask
 {
     public static int Run(Workspace workspace, string[] arguments)
     {
+        SystemPackages.Ensure(SystemPackages.Compiler, SystemPackages.ZlibHeaders);
         BuildTask.Run(workspace, []);
+        BuildTask.Native(workspace);
         Directory.CreateDirectory(workspace.Out);
         var zip = Path.Combine(workspace.Out, "DbRecovery.zip");
         var part = zip + ".part";
@@ -21,6 +23,7 @@ internal static class PackageTask
                 archive.CreateEntryFromFile(file, $"DbRecovery/{Path.GetRelativePath(workspace.Root, file).Replace('\\', '/')}", CompressionLevel.SmallestSize);
         }
         File.Move(part, zip, overwrite: true);
+        Console.WriteLine($"Built {Path.GetRelativePath(workspace.Root, workspace.NativeExecutable)}, which needs no runtime ({new FileInfo(workspace.NativeExecutable).Length / 1024.0 / 1024:0.0} MiB)");
         Console.WriteLine($"Packed {Path.GetRelativePath(workspace.Root, zip)} ({new FileInfo(zip).Length / 1024.0 / 1024:0.0} MiB)");
         return 0;
     }

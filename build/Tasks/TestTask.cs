@@ -14,8 +14,9 @@ internal static class TestTask
 
     public static int Run(Workspace workspace, string[] arguments)
     {
-        SystemPackages.Ensure(SystemPackages.Sqlite, SystemPackages.Zstd, SystemPackages.Chromium, SystemPackages.Jq);
+        SystemPackages.Ensure(SystemPackages.Sqlite, SystemPackages.Zstd, SystemPackages.Chromium, SystemPackages.Jq, SystemPackages.Compiler, SystemPackages.ZlibHeaders);
         BuildTask.Run(workspace, []);
+        BuildTask.Native(workspace);
         WorkloadProgram.Build(workspace);
         var results = Path.Combine(workspace.Artifacts, "tests");
         if (Directory.Exists(results))
@@ -60,7 +61,7 @@ internal static class TestTask
         var trx = Path.Combine(results, name + ".trx");
         var run = Shell.Execute("dotnet",
             ["test", project, "-c", "Release", "--no-build", "--logger", $"trx;LogFileName={trx}", "-v", "quiet", "--blame-hang-timeout", "5m", "--blame-hang-dump-type", "none"],
-            workspace.Root, Limit, new Dictionary<string, string> { ["DBRECOVERY_PROGRAM"] = Path.ChangeExtension(workspace.CliExecutable, ".dll") });
+            workspace.Root, Limit, new Dictionary<string, string> { ["DBRECOVERY_PROGRAM"] = workspace.NativeExecutable });
         if (!File.Exists(trx))
             throw new BuildException($"{name} gave no results:{Environment.NewLine}{run.Output}");
         var document = XDocument.Load(trx);

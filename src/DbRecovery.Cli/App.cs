@@ -69,7 +69,9 @@ internal static class App
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            environment.Error.WriteLine("cancelled; 'dbrecovery incident list' shows whether something waits to be gone on with");
+            environment.Error.WriteLine(parsed.CommandResult.Command is Verb { IsRecovery: true }
+                ? "cancelled; 'dbrecovery incident list' shows whether something waits to be gone on with"
+                : "cancelled");
             return ExitCodes.Cancelled;
         }
         catch (DbRecoveryException e)

@@ -27,7 +27,7 @@ internal static class Locations
     /// <summary>The folder of the runbooks that ship: beside the assembly, or up to three folders above it; null where there is none.</summary>
     public static string? ShippedRunbooks()
     {
-        var assembly = typeof(Locations).Assembly.Location;
+        var assembly = typeof(Locations).Assembly.Location; // empty in the native executable
         var folder = assembly.Length > 0 ? Path.GetDirectoryName(assembly) : AppContext.BaseDirectory;
         for (var up = 0; up <= 3 && folder is not null; up++, folder = Path.GetDirectoryName(folder.TrimEnd(Path.DirectorySeparatorChar)))
         {

@@ -41,8 +41,11 @@ public sealed partial class RecoveryRuntime
 
     private string StateFolder => Locations.State(_options, _inventory.Value.Model?.StateFolder);
 
+    // the findings themselves are told with the error, each once
+    private static string Errors(IReadOnlyList<LintFinding> findings) => Counted.Of(findings.Count(f => f.Severity == LintSeverity.Error), "error");
+
     private InventoryModel? Model => _inventory.Value is { Path: not null, Model: null } invalid
-        ? throw new DbRecoveryException(ErrorIds.InventoryInvalid, ErrorKind.InvalidInput, $"the inventory '{invalid.Path}' has errors: {invalid.Findings.FirstOrDefault(f => f.Severity == LintSeverity.Error)}",
+        ? throw new DbRecoveryException(ErrorIds.InventoryInvalid, ErrorKind.InvalidInput, $"the inventory '{invalid.Path}' has {Errors(invalid.Findings)}",
             "Correct them; the findings say where.", invalid.Path) { Findings = invalid.Findings }
         : _inventory.Value.Model;
 
@@ -99,6 +102,7 @@ public sealed partial class RecoveryRuntime
         ReadRunbook = ReadRunbook,
         Actions = _actions,
         Secrets = new SecretResolver(_options),
+        SecretVariables = [PassphraseVariable, .. Model?.SecretVariables ?? []],
         Notifications = Model?.Notifications ?? new Dictionary<string, NotificationChannel>(),
         PowerShell = _options.PowerShell,
         Clock = _options.Clock,
@@ -124,7 +128,7 @@ public sealed partial class RecoveryRuntime
     private Runbook ReadRunbook(string path)
     {
         var (runbook, lint) = RunbookLinter.Lint(path, File.ReadAllText(path), _lintContext.Value);
-        return runbook ?? throw new DbRecoveryException(ErrorIds.RunbookInvalid, ErrorKind.InvalidInput, $"the runbook '{path}' has errors: {lint.Findings.FirstOrDefault()}",
+        return runbook ?? throw new DbRecoveryException(ErrorIds.RunbookInvalid, ErrorKind.InvalidInput, $"the runbook '{path}' has {Errors(lint.Findings)}",
             "Correct them; the findings say where.", path) { Findings = lint.Findings };
     }
 

@@ -25,9 +25,9 @@ public sealed partial class RecoveryRuntime
     /// <summary>Decides on backups that were named: they go, unless they must stay and that is not overruled.</summary>
     /// <param name="named">The backups, all in one repository.</param>
     /// <param name="force">Whether the newest and the last proved may go too.</param>
+    /// <param name="refused">Gets <see cref="ErrorIds.DataLossNotAllowed"/> for each that must stay, with the reason; where it returns, that one is kept.</param>
     /// <param name="cancellationToken">Cancels.</param>
-    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.DataLossNotAllowed"/>: one must stay, and why.</exception>
-    public async Task<IReadOnlyList<RetentionDecision>> DecideRemovalAsync(IReadOnlyList<BackupInfo> named, bool force, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<RetentionDecision>> DecideRemovalAsync(IReadOnlyList<BackupInfo> named, bool force, Action<DbRecoveryException> refused, CancellationToken cancellationToken)
     {
         var decisions = new List<RetentionDecision>();
         foreach (var group in named.DistinctBy(b => b.Id).GroupBy(b => b.Cluster, StringComparer.Ordinal))
@@ -36,10 +36,11 @@ public sealed partial class RecoveryRuntime
             foreach (var backup in group)
             {
                 var reasons = RetentionPolicy.Protection(backup, all);
-                if (reasons.Count > 0 && !force)
-                    throw new DbRecoveryException(ErrorIds.DataLossNotAllowed, ErrorKind.Refused, $"backup {backup.Id} of '{backup.Cluster}' must stay: {string.Join(", ", reasons)}",
-                        "Take and prove a newer backup first, or remove it with --force (-Force).", backup.Id);
-                decisions.Add(new RetentionDecision { Backup = backup, Keep = false, Reasons = [.. reasons.Select(r => $"forced: {r}")] });
+                var stays = reasons.Count > 0 && !force;
+                if (stays)
+                    refused(new DbRecoveryException(ErrorIds.DataLossNotAllowed, ErrorKind.Refused, $"backup {backup.Id} of '{backup.Cluster}' must stay: {string.Join(", ", reasons)}",
+                        "Take and prove a newer backup first, or remove it with --force (-Force).", backup.Id));
+                decisions.Add(new RetentionDecision { Backup = backup, Keep = stays, Reasons = stays ? reasons : [.. reasons.Select(r => $"forced: {r}")] });
             }
         }
         return decisions;

@@ -109,13 +109,13 @@ public sealed partial class RecoveryRuntime
             return _runbookFolders.Value.Where(Directory.Exists).SelectMany(LintFolder).ToArray();
         var absolute = Locations.Resolve(_options, path);
         if (Directory.Exists(absolute))
-            return LintFolder(absolute).ToArray();
+            return LintFolder(absolute);
         return File.Exists(absolute)
             ? [LintFile(absolute)]
             : throw new DbRecoveryException(ErrorIds.RunbookNotFound, ErrorKind.NotFound, $"there is no file or folder '{absolute}'", "Give the path of a runbook or of a folder of them.", absolute);
     }
 
-    private IEnumerable<LintResult> LintFolder(string folder) => RunbookLibrary.Files(folder).Select(LintFile);
+    private IReadOnlyList<LintResult> LintFolder(string folder) => RunbookLibrary.Lint(folder, _lintContext.Value);
 
     /// <summary>Works out what a runbook would do. Changes nothing.</summary>
     /// <param name="fault">The fault; its definition says which cluster.</param>

@@ -55,9 +55,12 @@ public abstract class DbCmdlet : PSCmdlet, IDisposable
         nameOrPath.AsSpan().IndexOfAny('/', '\\', ':') >= 0 || nameOrPath is "." or ".." or "~" ? ResolvePath(nameOrPath, "Repository") : nameOrPath;
 
     /// <summary>Runs work with the engine beside the pipeline's thread and gives its value. Throws what the work throws.</summary>
-    internal T Work<T>(string activity, Func<Operation, CancellationToken, Task<T>> work)
+    /// <param name="activity">What it is, for progress and errors.</param>
+    /// <param name="work">The work.</param>
+    /// <param name="unfinished">What to do where it was cancelled and does not end; null: nothing.</param>
+    internal T Work<T>(string activity, Func<Operation, CancellationToken, Task<T>> work, string? unfinished = null)
     {
-        using var pump = new PipelinePump();
+        using var pump = new PipelinePump(unfinished);
         var progress = new ProgressReporter(pump, WriteProgress, activity.GetHashCode(StringComparison.Ordinal) & 0x7fffffff);
         var operation = new Operation(this, pump, progress);
         try
@@ -111,7 +114,7 @@ public abstract class DbCmdlet : PSCmdlet, IDisposable
         Need(() => Work("Reading the inventory", (operation, _) =>
         {
             var found = operation.Runtime.GetClusters(names);
-            operation.Verbose($"Inventory '{operation.Runtime.LintInventory().File}': {found.Count} cluster(s) meant: {string.Join(", ", found.Select(c => c.Name))}.");
+            operation.Verbose($"Inventory '{operation.Runtime.LintInventory().File}': {Counted.Of(found.Count, "cluster")} meant: {string.Join(", ", found.Select(c => c.Name))}.");
             return Task.FromResult(found);
         }));
 

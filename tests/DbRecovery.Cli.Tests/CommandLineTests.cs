@@ -136,13 +136,21 @@ public sealed class CommandLineTests
         Assert.Contains("reached", result.Error, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task Cancelling_gives_130()
+    [Theory]
+    [InlineData("health", false)]
+    [InlineData("backup new app", false)]
+    [InlineData("drill app", false)]
+    [InlineData("recover app", true)]
+    [InlineData("runbook run mine app", true)]
+    [InlineData("incident resume latest", true)]
+    public async Task Cancelling_gives_130_and_a_recovery_says_where_to_look(string line, bool incident)
     {
         using var cancel = new CancellationTokenSource();
         await cancel.CancelAsync();
-        var result = await CliRunner.RunAsync(["health"], _ => throw new OperationCanceledException(cancel.Token), cancel.Token);
+        var result = await CliRunner.RunAsync(line.Split(' '), _ => throw new OperationCanceledException(cancel.Token), cancel.Token);
         Assert.Equal(ExitCodes.Cancelled, result.Code);
+        Assert.StartsWith("cancelled", result.Error, StringComparison.Ordinal);
+        Assert.Equal(incident, result.Error.Contains("incident list", StringComparison.Ordinal));
     }
 
     [Fact]

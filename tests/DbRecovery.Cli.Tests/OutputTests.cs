@@ -62,6 +62,21 @@ public sealed class OutputTests
     }
 
     [Fact]
+    public void A_drill_says_below_its_table_what_it_did_not_carry_out()
+    {
+        var drill = new DrillResult { DrillId = "d", Cluster = "app", Engine = "sqlite", Damage = "header", InflictedAt = At, ExpectedFault = "sqlite.corrupt", Score = 100, Passed = true };
+        Assert.Empty(Texts.Of([drill], 100));
+        var text = Texts.Of([drill with { Withheld = ["notify", "run-command"] }], 100);
+        Assert.Contains("header: planned, and not carried out in a drill: notify, run-command", text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1L, "1 row before")]
+    [InlineData(2L, "2 rows before")]
+    public void One_row_is_not_rows(long rows, string expected) =>
+        Assert.Contains(PlanText.Loss(new DataLoss { Statement = "x", Tables = [new TableLoss { Table = "t", RowsReadable = rows, RowsAfter = 0, Complete = true }] }), l => l.Contains(expected, StringComparison.Ordinal));
+
+    [Fact]
     public void Json_has_camel_case_names_and_enums_as_words()
     {
         var (_, writer, output) = Writer(OutputFormat.Json, false);

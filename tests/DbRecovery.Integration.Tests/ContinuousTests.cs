@@ -93,8 +93,17 @@ public sealed class ContinuousTests
         File.WriteAllText(lab.Inventory, File.ReadAllText(lab.Inventory).Replace("{ repository: main }", "{ repository: main, every: 5s, files: [ app.conf, missing.conf ] }"));
 
         var taken = lab.DbRecovery(0, "backup", "new", "shop");
+        lab.DbRecovery(0, "backup", "test", "shop");
         Assert.Contains("missing.conf", taken.Object.GetProperty("notes")[0].GetString(), StringComparison.Ordinal);
         Assert.Contains("missing.conf", taken.Err, StringComparison.Ordinal);
+        // it is seen again wherever the backup is looked at, and nothing fails for it
+        var listed = lab.DbRecovery(0, "backup", "list", "shop");
+        Assert.Equal([Path.Combine(lab.Folder, "missing.conf")], listed.Object.GetProperty("missingFiles").EnumerateArray().Select(f => f.GetString()));
+        Assert.Contains("missing.conf", listed.Err, StringComparison.Ordinal);
+        var health = lab.DbRecovery(1, "health", "shop").Object;
+        Assert.Equal("Healthy", health.GetProperty("status").GetString());
+        var fault = Assert.Single(health.GetProperty("faults").EnumerateArray());
+        Assert.Equal(("backup.files-missing", "Notice"), (fault.GetProperty("id").GetString(), fault.GetProperty("severity").GetString()));
         File.WriteAllText(config, "changed");
         var restored = lab.DbRecovery(0, "backup", "restore", "shop", "--to", "copy.db", "--files").Object;
 

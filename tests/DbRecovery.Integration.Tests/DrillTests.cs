@@ -97,7 +97,8 @@ public sealed class DrillTests
         Assert.Equal(["restore", "swap-file"], Words(result, "wrongActions"));
         Assert.Equal(["reindex"], Words(result, "missingActions"));
         Assert.Equal(30, result.GetProperty("lostRows").GetInt64());
-        // what lies outside of the sandbox is planned and not done
+        // what lies outside of the sandbox is planned and not done, and the result says so
+        Assert.Equal(["run-command"], Words(result, "withheld"));
         Assert.Empty(Directory.GetFiles(lab.Folder, "called", SearchOption.AllDirectories));
     }
 

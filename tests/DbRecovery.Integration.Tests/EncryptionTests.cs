@@ -33,6 +33,36 @@ public sealed class EncryptionTests : IDisposable
     }
 
     [Fact]
+    public void A_program_that_a_runbook_starts_does_not_find_the_passphrases()
+    {
+        var lab = _lab;
+        Directory.CreateDirectory(Path.Combine(lab.Folder, "mine"));
+        File.WriteAllText(Path.Combine(lab.Folder, "mine", "look.yml"), """
+            runbook: look
+            description: Look at what a program finds in its environment.
+            version: 1.0.0
+            match: { engines: [sqlite], faults: [custom.look] }
+            guards: [ { fact: backup.configured, is: true } ]
+            limits: { cooldown: 1h, maxDataLoss: 0B }
+            steps:
+              - { id: look, action: run-command, with: { command: [sh, -c, "env > seen.txt"] } }
+              - { id: look-again, action: run-command, with: { command: [sh, -c, "env > named.txt"], inherit: [BACKUP_KEY] } }
+            verify: [ { check: readable } ]
+            """);
+        File.WriteAllText(lab.Inventory, File.ReadAllText(lab.Inventory)
+            .Replace("backups: { repository: main }", "backups: { repository: main }\n    checks: [ { name: look, query: \"select 1\", fault: custom.look, severity: outage, is: nothing } ]", StringComparison.Ordinal)
+            .Replace("state: state", "state: state\nrunbooks: [mine]", StringComparison.Ordinal));
+        _key["DBRECOVERY_PASSPHRASE"] = Passphrase;
+        Do(0, "recover", "shop", "--fault", "custom.look", "--yes");
+        var seen = File.ReadAllText(Path.Combine(lab.Folder, "seen.txt"));
+        Assert.Contains("PATH=", seen, StringComparison.Ordinal);
+        Assert.DoesNotContain(Passphrase, seen, StringComparison.Ordinal);
+        var named = File.ReadAllText(Path.Combine(lab.Folder, "named.txt"));
+        Assert.Contains($"BACKUP_KEY={Passphrase}", named, StringComparison.Ordinal);
+        Assert.DoesNotContain("DBRECOVERY_PASSPHRASE", named, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Without_the_right_key_nothing_opens_and_the_message_says_which_keys_there_are()
     {
         Do(0, "backup", "new", "shop");

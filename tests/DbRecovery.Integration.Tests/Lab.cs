@@ -57,21 +57,21 @@ internal sealed class Lab : IDisposable
     /// <summary>Runs the executable and demands an exit code.</summary>
     public Run DbRecovery(int expected, params string[] arguments)
     {
-        var run = Execute("dotnet", ["exec", Program("dbrecovery"), .. arguments]);
+        var run = Try(arguments);
         Assert.True(run.ExitCode == expected, $"dbrecovery {string.Join(' ', arguments)}: {run}");
         return run;
     }
 
     /// <summary>Runs the executable, whatever comes of it.</summary>
-    public Run Try(params string[] arguments) => Execute("dotnet", ["exec", Program("dbrecovery"), .. arguments]);
+    public Run Try(params string[] arguments) => Execute(Executable(arguments));
 
     /// <summary>Runs the executable with an environment of its own.</summary>
     public Run DbRecovery(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
-        Execute("dotnet", ["exec", Program("dbrecovery"), .. arguments], environment);
+        Execute(Executable(arguments, hooked: environment.ContainsKey("DOTNET_STARTUP_HOOKS")), environment);
 
     /// <summary>Runs the executable as a user who owns nothing.</summary>
     public Run AsNobody(params string[] arguments) =>
-        Execute("setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", "dotnet", "exec", Program("dbrecovery"), .. arguments],
+        Execute(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", .. Executable(arguments)],
             new Dictionary<string, string> { ["HOME"] = Folder, ["DOTNET_CLI_HOME"] = Folder });
 
     /// <summary>Runs the executable, sends it a signal when a condition holds, and gives its end and the time from signal to end.</summary>
@@ -104,16 +104,16 @@ internal sealed class Lab : IDisposable
 
     public string Workload(params string[] arguments)
     {
-        var run = Execute("dotnet", ["exec", Program("workload"), .. arguments]);
+        var run = Execute(["dotnet", "exec", Program("workload"), .. arguments]);
         Assert.True(run.ExitCode == 0, $"workload {string.Join(' ', arguments)}: {run}");
         return run.Out;
     }
 
     /// <summary>Starts the application; it writes until <see cref="Stop"/>.</summary>
-    public Process StartWriter() => Start("dotnet", ["exec", Program("workload"), "write", Database, "--ack", Acknowledged, "--pause", "2"]);
+    public Process StartWriter() => Start(["dotnet", "exec", Program("workload"), "write", Database, "--ack", Acknowledged, "--pause", "2"]);
 
     /// <summary>Starts the executable without waiting for it.</summary>
-    public Process StartDbRecovery(params string[] arguments) => Start("dotnet", ["exec", Program("dbrecovery"), .. arguments]);
+    public Process StartDbRecovery(params string[] arguments) => Start(Executable(arguments));
 
     public static void Stop(Process writer)
     {
@@ -187,29 +187,31 @@ internal sealed class Lab : IDisposable
         }
     }
 
-    /// <summary>A program: the one that was built to be given to users where the run of all tests names it, else the one built beside the tests.</summary>
-    public static string Program(string name) => name == "dbrecovery" && Environment.GetEnvironmentVariable("DBRECOVERY_PROGRAM") is { Length: > 0 } built
-        ? built
-        : Path.Combine(AppContext.BaseDirectory, name + ".dll");
+    /// <summary>A program of the tests, or the executable with its IL.</summary>
+    public static string Program(string name) => Path.Combine(AppContext.BaseDirectory, name + ".dll");
 
-    private Process Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    /// <summary>The command of the executable: the native one where the run of all tests names it. A startup hook needs the IL.</summary>
+    private static string[] Executable(IEnumerable<string> arguments, bool hooked = false) =>
+        !hooked && Environment.GetEnvironmentVariable("DBRECOVERY_PROGRAM") is { Length: > 0 } native
+            ? [native, .. arguments]
+            : ["dotnet", "exec", Program("dbrecovery"), .. arguments];
+
+    private Process Start(string[] command, IReadOnlyDictionary<string, string>? environment = null)
     {
-        var start = new ProcessStartInfo(program) { WorkingDirectory = Folder, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(command[0], command[1..]) { WorkingDirectory = Folder, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment.Remove("DBRECOVERY_INVENTORY");
         start.Environment.Remove("DBRECOVERY_STATE");
         start.Environment["TMPDIR"] = Temp;
         foreach (var (name, value) in Variables.Concat(environment ?? new Dictionary<string, string>()))
             start.Environment[name] = value;
-        foreach (var argument in arguments)
-            start.ArgumentList.Add(argument);
         var process = Process.Start(start)!;
         _started.Add(process);
         return process;
     }
 
-    private Run Execute(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    private Run Execute(string[] command, IReadOnlyDictionary<string, string>? environment = null)
     {
-        var process = Start(program, arguments, environment);
+        var process = Start(command, environment);
         process.StandardInput.Close();
         var (output, error) = (new StringBuilder(), new StringBuilder());
         process.OutputDataReceived += (_, e) => output.AppendLine(e.Data);
@@ -219,7 +221,7 @@ internal sealed class Lab : IDisposable
         if (!process.WaitForExit(Limit))
         {
             process.Kill(entireProcessTree: true);
-            Assert.Fail($"{program} {string.Join(' ', arguments)} did not end: {output}{error}");
+            Assert.Fail($"{string.Join(' ', command)} did not end: {output}{error}");
         }
         process.WaitForExit();
         return new Run(process.ExitCode, output.ToString().Trim(), error.ToString().Trim());

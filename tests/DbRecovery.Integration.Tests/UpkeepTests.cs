@@ -24,6 +24,8 @@ public sealed class UpkeepTests
         Assert.True(refused is { ExitCode: 4, ErrorId: "ApprovalRequired" }, refused.ToString());
         var newest = lab.Try("backup", "remove", "shop", ids[3], "--yes");
         Assert.True(newest is { ExitCode: 4, ErrorId: "DataLossNotAllowed" } && newest.Err.Contains("newest"), newest.ToString());
+        var mixed = lab.DbRecovery(0, "backup", "remove", "shop", ids[2], ids[3], "--plan").Objects;
+        Assert.Equal([false, true], mixed.Take(2).Select(d => d.GetProperty("keep").GetBoolean()));
         foreach (var (rule, hint) in new[] { ("lats=2", "'last'"), ("last=0", "1 to"), ("last=2,last=3", "twice"), ("", "empty") })
         {
             var wrong = lab.Try("backup", "remove", "shop", "--retention", rule, "--yes");

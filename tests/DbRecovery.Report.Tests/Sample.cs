@@ -25,7 +25,7 @@ internal static class Sample
             BackupId = "of " + cluster, TestedAt = at.AddMinutes(5), Passed = passed, RestoreDuration = TimeSpan.FromSeconds(0.52), CheckDuration = TimeSpan.FromSeconds(0.88),
             Checks =
             [
-                new ProofCheck("restore", true, "53211136 bytes in 1 paths"), new ProofCheck("digest", true, "1 files are byte for byte what was backed up"),
+                new ProofCheck("restore", true, "53211136 bytes in 1 path"), new ProofCheck("digest", true, "1 file is byte for byte what was backed up"),
                 new ProofCheck("integrity_check", passed, passed ? "integrity_check says ok" : "row 12 missing from index orders_by_day"), new ProofCheck("row-counts", true, "4 tables have the rows of the backup"),
             ],
         },
@@ -63,8 +63,8 @@ internal static class Sample
             if (approval)
                 Say(742, IncidentState.AwaitingApproval, null, "dba agreed to plan 616a08b9dc3dcfe9.");
             Say(0.02, IncidentState.Executing, null, "Guards hold, nothing stands against it: carrying out sqlite-corrupt-data under epoch 1.");
-            Step("evidence", "snapshot-evidence", 0.3, 1, "3 file(s), 57450024 bytes, kept in '/var/lib/dbrecovery/evidence'.");
-            Step("restore", "restore", 1.93, 3, "Backup 20261121T124828Z-d43dfd restored and checked: 3 table(s), 414053 row(s).");
+            Step("evidence", "snapshot-evidence", 0.3, 1, "3 files, 57450024 bytes, kept in '/var/lib/dbrecovery/evidence'.");
+            Step("restore", "restore", 1.93, 3, "Backup 20261121T124828Z-d43dfd restored and checked: 3 tables, 414053 rows.");
             Step("salvage", "salvage-rows", 0.7, 1, "1,204 rows that are newer than the backup were read out of the damaged file and added.", new() { ["rows"] = 1204L, ["tables"] = FactValue.OfList(["orders", "items"]), ["rowList"] = "/var/lib/dbrecovery/salvaged.jsonl" });
             Step("swap", "swap-file", 0.2, 1, state == IncidentState.Failed ? "The file is held by another process." : "'/srv/shop.db' is replaced; the old file is kept.");
         }

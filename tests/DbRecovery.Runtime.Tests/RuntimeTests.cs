@@ -22,6 +22,8 @@ public sealed class RuntimeTests
         Assert.Equal((ErrorIds.InventoryInvalid, ErrorKind.InvalidInput), (error.Id, error.Kind));
         Assert.NotEmpty(error.Findings);
         Assert.All(error.Findings, f => Assert.Equal(place.At("dbrecovery.yml"), f.File));
+        // both shells tell the findings after the message
+        Assert.All(error.Findings, f => Assert.DoesNotContain(f.Message, error.Message, StringComparison.Ordinal));
         Assert.False(runtime.LintInventory().Valid);
         await Assert.ThrowsAsync<DbRecoveryException>(() => runtime.AcknowledgeAsync("shop", default));
         File.WriteAllText(place.At("dbrecovery.yml"), Place.Inventory("shop"));

@@ -39,6 +39,23 @@ Describe 'Increments' {
         Get-Content -LiteralPath $result.Files[0].PreviousPath | Should -Be 'changed'
     }
 
+    It 'names a file that the newest backup is without, and fails for nothing' {
+        Rename-Item "$place/app.conf" 'away.conf'
+        try { $backup = New-DbBackup -Cluster app @inventory -WarningVariable taken -WarningAction SilentlyContinue }
+        finally { Rename-Item "$place/away.conf" 'app.conf' }
+        $backup.MissingFiles | Should -Be "$place/app.conf"
+        $taken | Should -BeLike "*$place/app.conf*"
+        $listed = Get-DbBackup -Cluster app @inventory -WarningVariable seen -WarningAction SilentlyContinue
+        $listed[0].MissingFiles | Should -Be "$place/app.conf"
+        $seen | Should -HaveCount 1
+        $seen | Should -BeLike "*$($backup.Id)*$place/app.conf*"
+        $fault = Test-DbHealth -Cluster app @inventory | Get-DbFault | Where-Object Id -eq 'backup.files-missing'
+        $fault.Severity | Should -Be 'Notice'
+        New-DbBackup -Cluster app @inventory | Out-Null
+        Get-DbBackup -Cluster app @inventory -WarningVariable seen -WarningAction SilentlyContinue | Out-Null
+        $seen | Should -BeNullOrEmpty
+    }
+
     It 'names what stands in the way of a restore even with -WhatIf' {
         { Get-DbBackup -Cluster app -Latest @inventory | Restore-DbBackup -WhatIf -ErrorAction Stop @inventory } | Should -Throw -ErrorId 'TargetExists*'
         Get-DbBackup -Cluster app -Latest @inventory | Restore-DbBackup -Force -WhatIf @inventory | Should -BeNullOrEmpty

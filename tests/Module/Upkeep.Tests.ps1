@@ -39,6 +39,26 @@ Describe 'Removal of backups' {
         Get-DbBackup -Cluster app | Should -HaveCount 4
     }
 
+    It 'shows what of a pipeline would go, and what must stay and why, with -WhatIf' {
+        $found = Get-DbBackup -Cluster app | Remove-DbBackup -WhatIf -ErrorAction Stop
+        $decisions = $found | Where-Object { $_ -is [DbRecovery.RetentionDecision] }
+        ($decisions | Where-Object { -not $_.Keep }).Backup.Id | Sort-Object | Should -Be ($taken[1, 2].Id | Sort-Object)
+        ($decisions | Where-Object { $_.Backup.Id -eq $taken[0].Id }).Reasons | Should -Contain 'last proved'
+        ($decisions | Where-Object { $_.Backup.Id -eq $taken[3].Id }).Reasons | Should -Contain 'newest'
+        ($found | Where-Object { $_ -is [DbRecovery.PruneResult] }).Planned | Should -BeTrue
+        Get-DbBackup -Cluster app | Should -HaveCount 4
+    }
+
+    It 'goes on after one of a pipeline that must stay' {
+        $found = Get-DbBackup -Cluster app | Where-Object Id -In $taken[1, 3].Id | Remove-DbBackup -Confirm:$false -ErrorVariable problem -ErrorAction SilentlyContinue
+        $problem | Should -HaveCount 1
+        $problem[0].FullyQualifiedErrorId | Should -BeLike 'DataLossNotAllowed*'
+        $problem[0].TargetObject | Should -Be $taken[3].Id
+        ($found | Where-Object Removed).Backup.Id | Should -Be $taken[1].Id
+        Get-DbBackup -Cluster app | Should -HaveCount 3
+        (Remove-DbBackup -Id $taken[1].Id -Cluster app -Undo).Id | Should -Be $taken[1].Id
+    }
+
     It 'removes by the rule of the inventory, and takes back' {
         $found = Remove-DbBackup -Cluster app -Confirm:$false
         ($found | Where-Object Removed).Backup.Id | Should -Be $taken[1].Id

@@ -57,6 +57,8 @@ public sealed record BackupInfo
     public bool Portable { get; init; }
     /// <summary>What a person should know of it: why an increment became a full, which file that belongs to it was missing.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
+    /// <summary>Files that belong to the database, as the inventory names them, and are not in it: they were missing or could not be read.</summary>
+    public IReadOnlyList<string> MissingFiles { get; init; } = [];
     /// <summary>The moment whose data it is (UTC).</summary>
     public DateTimeOffset? DataAsOf { get; init; }
     /// <summary>The position of the data.</summary>

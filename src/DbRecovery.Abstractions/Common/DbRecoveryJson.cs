@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -14,6 +15,15 @@ public static class DbRecoveryJson
     /// <summary>For people.</summary>
     public static JsonSerializerOptions Indented { get; } = Create(indented: true);
 
+    /// <summary>
+    /// <see cref="Compact"/>, or <see cref="Indented"/>, that also knows types of another assembly. Where code can be made at run time they know
+    /// every type as it is; the native executable knows what was written down for it when it was built.
+    /// </summary>
+    /// <param name="own">What the other assembly's types look like.</param>
+    /// <param name="indented">Whether the JSON is for people.</param>
+    public static JsonSerializerOptions With(IJsonTypeInfoResolver own, bool indented = false) =>
+        RuntimeFeature.IsDynamicCodeSupported ? indented ? Indented : Compact : Create(indented, own);
+
     private static void IgnoredIsNotRequired(JsonTypeInfo type)
     {
         foreach (var property in type.Properties)
@@ -21,10 +31,11 @@ public static class DbRecoveryJson
                 property.IsRequired = false;
     }
 
-    private static JsonSerializerOptions Create(bool indented) => new()
+    private static JsonSerializerOptions Create(bool indented, IJsonTypeInfoResolver? own = null) => new()
     {
         // a required property that is not written (a definition carried along a pipeline) cannot be demanded when reading either
-        TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { IgnoredIsNotRequired } },
+        TypeInfoResolver = (RuntimeFeature.IsDynamicCodeSupported ? new DefaultJsonTypeInfoResolver() : JsonTypeInfoResolver.Combine(DomainJson.Default, own))
+            .WithAddedModifier(IgnoredIsNotRequired),
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         DictionaryKeyPolicy = null,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -33,7 +44,7 @@ public static class DbRecoveryJson
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         // paths and messages stay readable; the output is never put into HTML unescaped
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        Converters = { new JsonStringEnumConverter(), new FactValueConverter(), new FactSetConverter() },
+        Converters = { new FactValueConverter(), new FactSetConverter(), new EnumNames() },
     };
 }
 
@@ -73,4 +84,13 @@ internal sealed class FactSetConverter : JsonConverter<FactSet>
 
     public override void Write(Utf8JsonWriter writer, FactSet value, JsonSerializerOptions options) =>
         JsonSerializer.Serialize(writer, value.ToArray(), options);
+}
+
+/// <summary>Writes an enum as its name. Where no code can be made at run time, what was written down for the type says so itself.</summary>
+internal sealed class EnumNames : JsonConverterFactory
+{
+    public override bool CanConvert(Type typeToConvert) => RuntimeFeature.IsDynamicCodeSupported && typeToConvert.IsEnum;
+
+    public override JsonConverter CreateConverter(Type typeToConvert, JsonSerializerOptions options) =>
+        new JsonStringEnumConverter().CreateConverter(typeToConvert, options);
 }

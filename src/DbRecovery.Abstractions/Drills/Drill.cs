@@ -61,6 +61,8 @@ public sealed record DrillResult
     public IReadOnlyList<string> MissingActions { get; init; } = [];
     /// <summary>Steps that were taken and should not have been.</summary>
     public IReadOnlyList<string> WrongActions { get; init; } = [];
+    /// <summary>Actions that were planned and not carried out, because they reach beyond the sandbox, such as <c>notify</c> or <c>run-command</c>: whether they work, a drill does not show.</summary>
+    public IReadOnlyList<string> Withheld { get; init; } = [];
     /// <summary>0 to 100: how much of what should happen did.</summary>
     public required int Score { get; init; }
     /// <summary>Whether it was found, recovered and verified as expected.</summary>

@@ -25,6 +25,8 @@ public static class CommonFacts
     public static readonly FactDefinition BackupAge = new("backup.age", FactType.Number, "s", "the age of the newest complete backup");
     /// <summary>The newest backup.</summary>
     public static readonly FactDefinition BackupId = new("backup.id", FactType.Text, null, "the id of the newest complete backup");
+    /// <summary>Files that the newest backup is without.</summary>
+    public static readonly FactDefinition BackupMissingFiles = new("backup.missingFiles", FactType.List, null, "files that the inventory names under 'files' and the newest complete backup is without");
     /// <summary>Backups proved by a restore.</summary>
     public static readonly FactDefinition BackupProvedCount = new("backup.provedCount", FactType.Int, null, "complete backups whose last test passed");
     /// <summary>The newest proved backup.</summary>

@@ -78,6 +78,8 @@ internal static class BackupCommands
                     if (names.Length > 0 || parsed.GetValue(repository) is not null || definition.Backups is not null)
                         found.AddRange(await session.Runtime.GetBackupsAsync(Find(session, definition, parsed.GetValue(repository)), filter with { Cluster = definition.Name }, Damaged, token));
             WriteBackups(session, found);
+            foreach (var missing in BackupText.Missing(found))
+                session.Say($"warning: {missing}");
             return code;
 
             void Damaged(DbRecoveryException error) => code = session.Report(error);

@@ -32,7 +32,7 @@ internal static class BackupRunCommand
                     code = ExitCodes.Done;
                 },
                 error => code = session.Report(error), token);
-            session.Say($"{taken} backups taken");
+            session.Say($"{Counted.Of(taken, "backup")} taken");
             return code;
         });
         return verb;

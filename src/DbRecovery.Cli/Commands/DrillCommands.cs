@@ -71,7 +71,7 @@ internal static class DrillCommands
             return ExitCodes.Done;
         }
         session.Output.WriteAll(plan.Damages, "no damages");
-        session.Output.WriteBelow(width => TextLayout.Hang("", $"{plan.Rounds} round(s) on a copy of {plan.Source} (node {plan.Node}) in {plan.SandboxFolder}; "
+        session.Output.WriteBelow(width => TextLayout.Hang("", $"{Counted.Of(plan.Rounds, "round")} on a copy of {plan.Source} (node {plan.Node}) in {plan.SandboxFolder}; "
             + $"needs up to {SizeText.Size(plan.NeededBytes)}, {SizeText.Size(plan.FreeBytes)} are free. Nothing was changed.", width));
         return ExitCodes.Done;
     }

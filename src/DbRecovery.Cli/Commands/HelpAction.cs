@@ -7,6 +7,9 @@ namespace DbRecovery.Cli.Commands;
 internal sealed class Verb(string name, string description, params string[] examples) : Command(name, description)
 {
     public IReadOnlyList<string> Examples { get; } = examples;
+
+    /// <summary>Whether it carries an incident out: one that is cancelled can be gone on with.</summary>
+    public bool IsRecovery { get; set; }
 }
 
 /// <summary>Writes help no wider than 100 columns: what it does, how it is called, its options, examples and exit codes.</summary>

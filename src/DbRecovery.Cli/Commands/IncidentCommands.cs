@@ -52,7 +52,7 @@ internal static class IncidentCommands
 
     private static Verb Resume(Binder bind)
     {
-        var verb = new Verb("resume", "Goes on with an incident whose process ended in the middle, or that was approved. Nothing is done twice.", "dbrecovery incident resume latest --yes");
+        var verb = new Verb("resume", "Goes on with an incident whose process ended in the middle, or that was approved. Nothing is done twice.", "dbrecovery incident resume latest --yes") { IsRecovery = true };
         var id = Id();
         var yes = Binder.Flag("--yes", "Goes on without asking. Needed where nobody can be asked.", "-y");
         verb.Add(id);

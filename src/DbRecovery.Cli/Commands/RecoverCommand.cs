@@ -30,6 +30,7 @@ internal static class RecoverCommand
         var level = Binder.Level();
         foreach (var option in new Option[] { plan, yes, set, loss, fault, level })
             verb.Add(option);
+        verb.IsRecovery = true;
         bind.To(verb, async (session, parsed, token) =>
         {
             var (cluster, runbook) = target(parsed);

@@ -38,7 +38,8 @@ internal static class RemovalCommands
             var options = new UpkeepOptions { Grace = Session.Duration(parsed.GetValue(grace), "--grace") ?? new UpkeepOptions().Grace, Plan = parsed.GetValue(plan) };
             var decisions = wanted.Length == 0
                 ? await session.Runtime.DecideRetentionAsync(definition.Name, at, parsed.GetValue(retention), options, token)
-                : await session.Runtime.DecideRemovalAsync(await FindAsync(session, at, definition.Name, wanted, token), parsed.GetValue(force), token);
+                : await session.Runtime.DecideRemovalAsync(await FindAsync(session, at, definition.Name, wanted, token), parsed.GetValue(force),
+                    refused => { if (!options.Plan) throw refused; }, token);
             return await CarryOutAsync(session, at, decisions, options, parsed.GetValue(yes), token);
         });
         return verb;
@@ -48,7 +49,7 @@ internal static class RemovalCommands
     {
         var going = decisions.Where(d => !d.Keep).Select(d => d.Backup).ToList();
         if (!options.Plan && going.Count > 0 && !await session.AgreedAsync(yes,
-            $"Remove {going.Count} of {decisions.Count} backups from '{at.Path}': {string.Join(", ", going.Take(10).Select(b => $"{b.Id} ({SizeText.Moment(b.FinishedAt)})"))}{(going.Count > 10 ? ", ..." : "")}.", token))
+            $"Remove {going.Count} of {Counted.Of(decisions.Count, "backup")} from '{at.Path}': {string.Join(", ", going.Take(10).Select(b => $"{b.Id} ({SizeText.Moment(b.FinishedAt)})"))}{(going.Count > 10 ? ", ..." : "")}.", token))
             return ExitCodes.Refused;
         var (done, result) = await session.Runtime.RemoveBackupsAsync(at, decisions, options, session.Progress, token);
         session.Progress.Clear();

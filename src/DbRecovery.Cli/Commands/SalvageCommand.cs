@@ -41,7 +41,7 @@ internal static class SalvageCommand
         lines.AddRange(report.Problems.Select(p => TextLayout.Hang("  note: ", p, width)));
         lines.Add(report.Destination is null
             ? "Nothing was written."
-            : string.Create(CultureInfo.InvariantCulture, $"{report.RowsWritten} rows in {report.Destination}, which passes the integrity check. {SizeText.Duration(report.Duration)}"));
+            : string.Create(CultureInfo.InvariantCulture, $"{Counted.Of(report.RowsWritten, "row")} in {report.Destination}, which passes the integrity check. {SizeText.Duration(report.Duration)}"));
         return string.Join('\n', lines);
     }
 }

@@ -102,7 +102,7 @@ internal static class Tables
         nameof(RepositoryReport) => new TableColumn<RepositoryReport>[]
         {
             new("Repository", r => r.Repository), new("Passed", r => r.Passed ? "yes" : "NO"), new("Damaged", r => Number(r.Damage.Count), true), new("Backups", r => Number(r.Backups), true),
-            new("Read", r => SizeText.Size(r.BytesChecked), true), new("Trusted", r => $"{r.PacksTrusted} packs", true), new("Took", r => SizeText.Duration(r.Duration), true),
+            new("Read", r => SizeText.Size(r.BytesChecked), true), new("Trusted", r => Counted.Of(r.PacksTrusted, "pack"), true), new("Took", r => SizeText.Duration(r.Duration), true),
         },
         nameof(RepositoryRepairResult) => new TableColumn<RepositoryRepairResult>[]
         {

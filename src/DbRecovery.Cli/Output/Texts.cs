@@ -72,12 +72,13 @@ internal static class Texts
         r.Checks.Where(c => c.Verdict is CheckVerdict.Warn or CheckVerdict.Fail)
             .Select(c => TextLayout.Hang($"  {c.Cluster}: {c.Name}: ", TextLayout.Cut($"{c.Value?.ToString() ?? "unknown"}{(c.Unit is null ? "" : " " + c.Unit)}{(c.Threshold is null ? "" : $" (must be: {c.Threshold})")}: {c.Evidence}", 3 * width), width))));
 
-    /// <summary>What each damage of a drill lacked, why it was left out, and what is worse than before.</summary>
+    /// <summary>What each damage of a drill lacked, why it was left out, what a drill does not carry out, and what is worse than before.</summary>
     public static string Of(IEnumerable<DrillResult> drills, int width) => string.Join('\n', drills.SelectMany(d => new[]
     {
         d.Skipped is { } why ? $"skipped: {why}" : null,
         d.Shortcomings.Count > 0 ? string.Join("; ", d.Shortcomings) : null,
         d.Shortcomings.Count > 0 ? d.Outcome : null,
+        d.Withheld.Count > 0 ? $"planned, and not carried out in a drill: {string.Join(", ", d.Withheld)}" : null,
         d.Regression is { } worse ? $"worse than before: {worse}" : null,
         d.Sandbox is { } kept ? $"kept in {kept}" : null,
     }.OfType<string>().Select(text => TextLayout.Hang($"  {d.Damage}: ", TextLayout.Cut(text, 4 * width), width))));

@@ -19,6 +19,19 @@ internal sealed record NotifyOptions
 /// <summary>Whom to tell what.</summary>
 internal sealed record NotifyState(IReadOnlyList<string> Channels, string Message);
 
+/// <summary>What a channel gets, as JSON.</summary>
+internal sealed record Notification
+{
+    public required string Message { get; init; }
+    public required string Cluster { get; init; }
+    public required string Incident { get; init; }
+    public string? Fault { get; init; }
+    public FaultSeverity? Severity { get; init; }
+    public string? Node { get; init; }
+    public string? Summary { get; init; }
+    public required DateTimeOffset At { get; init; }
+}
+
 /// <summary>Tells people: by webhook or by a command that reads JSON.</summary>
 internal sealed class NotifyAction(HttpMessageHandler? http) : RecoveryAction<NotifyOptions, NotifyState>
 {
@@ -63,24 +76,24 @@ internal sealed class NotifyAction(HttpMessageHandler? http) : RecoveryAction<No
             throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, $"nobody could be told: {string.Join("; ", failures)}",
                 "Check the channels under 'notifications' in the inventory.");
         }
-        var told = $"Told {state.Channels.Count - failures.Count} of {state.Channels.Count} channel(s): {state.Message}";
+        var told = $"Told {state.Channels.Count - failures.Count} of {Counted.Of(state.Channels.Count, "channel")}: {state.Message}";
         return new ActionResult { Summary = failures.Count == 0 ? told : $"{told} Not told: {string.Join("; ", failures)}" };
     }
 
     protected override Task<Reconciliation> ReconcileCoreAsync(ActionContext context, NotifyState state, CancellationToken cancellationToken) =>
         Task.FromResult(new Reconciliation(ReconcileOutcome.NotDone, "whether the message left is not known; a message twice is better than none"));
 
-    private static string Body(ActionContext context, NotifyState state) => JsonSerializer.Serialize(new
+    private static string Body(ActionContext context, NotifyState state) => JsonSerializer.Serialize(new Notification
     {
-        state.Message,
+        Message = state.Message,
         Cluster = context.Cluster.Name,
         Incident = context.IncidentId,
         Fault = context.Fault?.Id,
-        context.Fault?.Severity,
-        context.Fault?.Node,
-        context.Fault?.Summary,
+        Severity = context.Fault?.Severity,
+        Node = context.Fault?.Node,
+        Summary = context.Fault?.Summary,
         At = context.Clock.GetUtcNow(),
-    }, DbRecoveryJson.Compact);
+    }, EngineJson.Compact);
 
     private async Task SendAsync(ActionContext context, string name, string body, CancellationToken cancellationToken)
     {
@@ -94,7 +107,7 @@ internal sealed class NotifyAction(HttpMessageHandler? http) : RecoveryAction<No
 
     private static async Task RunAsync(ActionContext context, NotificationChannel channel, string body, CancellationToken cancellationToken)
     {
-        var outcome = await ProcessRunner.RunAsync(new ProcessRequest { Command = channel.Command, Input = body, Timeout = Deadline }, context.Clock, cancellationToken).ConfigureAwait(false);
+        var outcome = await ProcessRunner.RunAsync(new ProcessRequest { Command = channel.Command, Input = body, Withheld = context.SecretVariables, Timeout = Deadline }, context.Clock, cancellationToken).ConfigureAwait(false);
         if (outcome.ExitCode != 0)
             throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, $"the command ended with exit code {outcome.ExitCode}");
     }

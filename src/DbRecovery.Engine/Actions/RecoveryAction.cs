@@ -31,6 +31,8 @@ public sealed record ActionContext
     public IReadOnlyDictionary<string, NotificationChannel> Notifications { get; init; } = new Dictionary<string, NotificationChannel>();
     /// <summary>Reads secrets.</summary>
     public required ISecretResolver Secrets { get; init; }
+    /// <summary>Environment variables with secrets: programs that an action starts do not inherit them.</summary>
+    public IReadOnlyCollection<string> SecretVariables { get; init; } = [];
     /// <summary>PowerShell; null outside it.</summary>
     public IPowerShellHost? PowerShell { get; init; }
     /// <summary>The incident's id.</summary>

@@ -130,7 +130,7 @@ internal sealed class RestoreAction : RecoveryAction<RestoreOptions, RestoreStat
             if (count is null)
                 problems.Add($"the table '{table}' that the inventory declares is not in it");
             else if (count.Rows < expected.MinRows)
-                problems.Add($"the table '{table}' has {count.Rows} rows, and the inventory declares at least {expected.MinRows}");
+                problems.Add($"the table '{table}' has {Counted.Of(count.Rows, "row")}, and the inventory declares at least {expected.MinRows}");
         }
         return (problems, counts);
     }
@@ -151,7 +151,7 @@ internal sealed class RestoreAction : RecoveryAction<RestoreOptions, RestoreStat
 
     private static ActionResult Result(RestoreState state, IReadOnlyList<TableCount> after) => new()
     {
-        Summary = $"Backup {state.BackupId}, data as of {state.DataAsOf:u}, restored into '{state.Path}' and checked: {after.Count} table(s), {after.Sum(t => t.Rows)} row(s).",
+        Summary = $"Backup {state.BackupId}, data as of {state.DataAsOf:u}, restored into '{state.Path}' and checked: {Counted.Of(after.Count, "table")}, {Counted.Of(after.Sum(t => t.Rows), "row")}.",
         Outputs = Outputs(state),
         Loss = LossCalculator.ForRestore(state.DataAsOf, state.ProvedUnwritten, state.Before, after.ToDictionary(t => t.Table, t => t.Rows, StringComparer.Ordinal)),
     };

@@ -15,13 +15,17 @@ internal sealed record RunCommandOptions
     [Option("variables beside those inherited")]
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>Variables of secrets.</summary>
+    [Option("names of variables with secrets that DbRecovery reads and the program needs, too; without them it gets none of those")]
+    public IReadOnlyList<string> Inherit { get; init; } = [];
+
     /// <summary>The exit code of success.</summary>
     [Option("the exit code that means success")]
     public int ExpectExit { get; init; }
 }
 
 /// <summary>What is run. Its variables are kept in the journal, so secrets do not belong there.</summary>
-internal sealed record RunCommandState(IReadOnlyList<string> Command, string? WorkingFolder, IReadOnlyDictionary<string, string> Environment, int ExpectExit);
+internal sealed record RunCommandState(IReadOnlyList<string> Command, string? WorkingFolder, IReadOnlyDictionary<string, string> Environment, int ExpectExit, IReadOnlyList<string>? Inherit = null);
 
 /// <summary>Runs a program.</summary>
 internal sealed class RunCommandAction : RecoveryAction<RunCommandOptions, RunCommandState>
@@ -31,8 +35,8 @@ internal sealed class RunCommandAction : RecoveryAction<RunCommandOptions, RunCo
         "run-command", "Runs a program by its argument list and checks its exit code.", destructive: true);
 
     protected override Task<Planned<RunCommandState>> PlanCoreAsync(ActionContext context, RunCommandOptions options, CancellationToken cancellationToken) =>
-        Task.FromResult(new Planned<RunCommandState>(new(options.Command, options.WorkingFolder, options.Environment, options.ExpectExit),
-            [new PlannedAct(ActKind.Command, options.Command.Count > 0 ? options.Command[0] : "", string.Join(' ', options.Command.Select(Quote)), Destructive: true)]));
+        Task.FromResult(new Planned<RunCommandState>(new(options.Command, options.WorkingFolder, options.Environment, options.ExpectExit, options.Inherit),
+            [new PlannedAct(ActKind.Command, options.Command.Count > 0 ? options.Command[0] : "", string.Join(' ', options.Command.Select(Quote)) + Inherited(options.Inherit), Destructive: true)]));
 
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, RunCommandState state, CancellationToken cancellationToken)
     {
@@ -41,6 +45,7 @@ internal sealed class RunCommandAction : RecoveryAction<RunCommandOptions, RunCo
             Command = state.Command,
             WorkingFolder = state.WorkingFolder,
             Environment = state.Environment,
+            Withheld = context.SecretVariables.Except(state.Inherit ?? []),
             Timeout = context.Timeout,
         }, context.Clock, cancellationToken).ConfigureAwait(false);
         if (outcome.ExitCode != state.ExpectExit)
@@ -54,6 +59,8 @@ internal sealed class RunCommandAction : RecoveryAction<RunCommandOptions, RunCo
 
     protected override Task<Reconciliation> ReconcileCoreAsync(ActionContext context, RunCommandState state, CancellationToken cancellationToken) =>
         Task.FromResult(new Reconciliation(ReconcileOutcome.Unknown, $"what '{state.Command.FirstOrDefault()}' did cannot be told from outside"));
+
+    private static string Inherited(IReadOnlyList<string> names) => names.Count == 0 ? "" : $" (with the secrets {string.Join(", ", names)})";
 
     private static string Quote(string argument) => argument.Length > 0 && !argument.Any(char.IsWhiteSpace) ? argument : $"'{argument}'";
 
@@ -99,7 +106,7 @@ internal sealed class RunSqlAction : RecoveryAction<RunSqlOptions, RunSqlState>
             .ExecuteAsync(context.Cluster.Node(state.Node), state.Sql, state.ReadOnly, context.Timeout, cancellationToken).ConfigureAwait(false);
         return new ActionResult
         {
-            Summary = $"{result.RowsAffected} row(s) changed.",
+            Summary = $"{Counted.Of(result.RowsAffected, "row")} changed.",
             Outputs = new Dictionary<string, FactValue> { ["value"] = result.Value?.ToString() ?? string.Empty, ["rowsAffected"] = result.RowsAffected },
         };
     }
@@ -142,7 +149,7 @@ internal sealed class RunPowerShellAction : RecoveryAction<RunPowerShellOptions,
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, RunPowerShellState state, CancellationToken cancellationToken)
     {
         var lines = await Host(context).InvokeAsync(state.Script, state.Arguments, context.Timeout, cancellationToken).ConfigureAwait(false);
-        return new ActionResult { Summary = $"The script ended; {lines.Count} line(s) of output." };
+        return new ActionResult { Summary = $"The script ended; {Counted.Of(lines.Count, "line")} of output." };
     }
 
     protected override Task<Reconciliation> ReconcileCoreAsync(ActionContext context, RunPowerShellState state, CancellationToken cancellationToken) =>

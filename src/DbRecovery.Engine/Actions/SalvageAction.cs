@@ -36,9 +36,9 @@ internal sealed class SalvageAction : RecoveryAction<SalvageOptions, SalvageStat
         var state = new SalvageState(source, $"{source}.dbrecovery-{context.IncidentId}");
         var report = await salvager.SalvageAsync(source, destination: null, context.Progress, cancellationToken).ConfigureAwait(false);
         var acts = report.Tables.Take(MostTables).Select(t => new PlannedAct(ActKind.Read, source, string.Create(CultureInfo.InvariantCulture,
-            $"{t.Table}: {t.Rows + t.RowsFromIndexes} row(s){(t.Complete ? ", all there are" : $"; not readable: {string.Join(", ", t.Unreadable.Take(3))}")}")));
+            $"{t.Table}: {Counted.Of(t.Rows + t.RowsFromIndexes, "row")}{(t.Complete ? ", all there are" : $"; not readable: {string.Join(", ", t.Unreadable.Take(3))}")}")));
         return new Planned<SalvageState>(state,
-            [.. acts, new PlannedAct(ActKind.Create, state.Path, $"write the rows of {report.Tables.Count} table(s) into a new database and check it")],
+            [.. acts, new PlannedAct(ActKind.Create, state.Path, $"write the rows of {Counted.Of(report.Tables.Count, "table")} into a new database and check it")],
             Loss(report, context.Facts), new Dictionary<string, FactValue> { ["path"] = state.Path });
     }
 
@@ -48,10 +48,10 @@ internal sealed class SalvageAction : RecoveryAction<SalvageOptions, SalvageStat
         Remove(state);
         var report = await context.Provider.Require<ISalvager>(Descriptor.Name).SalvageAsync(state.Source, state.Path, context.Progress, cancellationToken).ConfigureAwait(false);
         var complete = IsComplete(report);
-        var apart = report.RowsRefused == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" {report.RowsRefused} more are kept apart in it, because they belong in no table for certain.");
+        var apart = report.RowsRefused == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" {Counted.Of(report.RowsRefused, "more is kept apart in it, because it belongs", "more are kept apart in it, because they belong")} in no table for certain.");
         return new ActionResult
         {
-            Summary = string.Create(CultureInfo.InvariantCulture, $"{report.RowsWritten} row(s) of {report.Tables.Count} table(s) were read into '{state.Path}', which passes the integrity check; {(complete ? "no row is missing" : $"not whole: {string.Join(", ", report.Tables.Where(t => !t.Complete).Select(t => t.Table))}")}.{apart}"),
+            Summary = string.Create(CultureInfo.InvariantCulture, $"{Counted.Of(report.RowsWritten, "row")} of {Counted.Of(report.Tables.Count, "table")} {(report.RowsWritten == 1 ? "was" : "were")} read into '{state.Path}', which passes the integrity check; {(complete ? "no row is missing" : $"not whole: {string.Join(", ", report.Tables.Where(t => !t.Complete).Select(t => t.Table))}")}.{apart}"),
             Outputs = new Dictionary<string, FactValue> { ["path"] = state.Path, ["rows"] = report.RowsWritten, ["complete"] = complete },
             Loss = Loss(report, context.Facts),
         };
@@ -81,7 +81,7 @@ internal sealed class SalvageAction : RecoveryAction<SalvageOptions, SalvageStat
             RowsReadable = t.Rows + t.RowsFromIndexes,
             RowsAfter = t.Rows + t.RowsFromIndexes,
             Complete = t.Complete,
-            Note = t.Complete ? null : $"not readable: {t.RowsUnreadable?.ToString(CultureInfo.InvariantCulture) ?? "an unknown number of"} row(s) ({string.Join("; ", t.Unreadable.Take(3))})",
+            Note = t.Complete ? null : $"not readable: {(t.RowsUnreadable is { } lost ? Counted.Of(lost, "row") : "an unknown number of rows")} ({string.Join("; ", t.Unreadable.Take(3))})",
         }).ToList();
         if (IsComplete(report))
         {

@@ -76,7 +76,7 @@ internal sealed class SalvageRowsAction : RecoveryAction<SalvageRowsOptions, Sal
             return new Reconciliation(ReconcileOutcome.NotDone, $"'{state.RowList}', which is written before rows are added, is not there");
         var left = await context.Provider.Require<ISalvager>(Descriptor.Name).AddNewerRowsAsync(state.Source, state.Into, rowList: null, context.Progress, cancellationToken).ConfigureAwait(false);
         return left.RowsWritten > 0
-            ? new Reconciliation(ReconcileOutcome.NotDone, $"{left.RowsWritten} row(s) are still to be added")
+            ? new Reconciliation(ReconcileOutcome.NotDone, $"{Counted.Of(left.RowsWritten, "row is", "rows are")} still to be added")
             : new Reconciliation(ReconcileOutcome.Done, $"no row of '{state.Source}' is newer than those in '{state.Into}'", await ResultAsync(context, state, left, cancellationToken).ConfigureAwait(false));
     }
 
@@ -94,9 +94,9 @@ internal sealed class SalvageRowsAction : RecoveryAction<SalvageRowsOptions, Sal
         if (some.Count == 0)
             yield return new PlannedAct(ActKind.Read, into, "no newer row can be read: nothing is added");
         foreach (var table in some.Take(MostTables))
-            yield return new PlannedAct(ActKind.Modify, into, string.Create(CultureInfo.InvariantCulture, $"add {table.Rows + table.RowsFromIndexes} row(s) to {table.Table}"));
+            yield return new PlannedAct(ActKind.Modify, into, $"add {Counted.Of(table.Rows + table.RowsFromIndexes, "row")} to {table.Table}");
         if (some.Count > MostTables)
-            yield return new PlannedAct(ActKind.Modify, into, $"add rows to {some.Count - MostTables} more tables");
+            yield return new PlannedAct(ActKind.Modify, into, $"add rows to {Counted.Of(some.Count - MostTables, "more table")}");
     }
 
     private static async Task<ActionResult> ResultAsync(ActionContext context, SalvageRowsState state, SalvageReport report, CancellationToken cancellationToken)
@@ -106,10 +106,10 @@ internal sealed class SalvageRowsAction : RecoveryAction<SalvageRowsOptions, Sal
         var inspector = context.Provider.Require<IDataInspector>("salvage-rows");
         var before = await inspector.CountRowsAsync(state.Source, cancellationToken).ConfigureAwait(false);
         var after = await inspector.CountRowsAsync(state.Into, cancellationToken).ConfigureAwait(false);
-        var refused = report.RowsRefused == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" {report.RowsRefused} row(s) were refused: {string.Join("; ", report.Problems.Take(3))}.");
-        var changed = report.Tables.Sum(t => t.RowsChanged) is var differ and > 0 ? string.Create(CultureInfo.InvariantCulture, $" {differ} row(s) have another content than in the backup and stay as they were proved.") : "";
+        var refused = report.RowsRefused == 0 ? "" : $" {Counted.Of(report.RowsRefused, "row was", "rows were")} refused: {string.Join("; ", report.Problems.Take(3))}.";
+        var changed = report.Tables.Sum(t => t.RowsChanged) is var differ and > 0 ? $" {Counted.Of(differ, "row has another content than in the backup and stays as it was", "rows have another content than in the backup and stay as they were")} proved." : "";
         var summary = tables.Count == 0 ? "No newer row could be read from the damaged database."
-            : string.Create(CultureInfo.InvariantCulture, $"{listed.Count} row(s) newer than the backup were read from the damaged database and added: {string.Join(", ", tables.Select(t => $"{t.Name} {t.Rows}"))}. Each is listed in '{state.RowList}'.");
+            : string.Create(CultureInfo.InvariantCulture, $"{Counted.Of(listed.Count, "row newer than the backup was", "rows newer than the backup were")} read from the damaged database and added: {string.Join(", ", tables.Select(t => $"{t.Name} {t.Rows}"))}. Each is listed in '{state.RowList}'.");
         return Result(summary + refused + changed, tables.Select(t => t.Name), tables.Count == 0 ? null : state.RowList) with
         {
             Loss = LossCalculator.ForRestore(null, false, before, after.ToDictionary(t => t.Table, t => t.Rows, StringComparer.Ordinal), listed.Count),
@@ -118,7 +118,7 @@ internal sealed class SalvageRowsAction : RecoveryAction<SalvageRowsOptions, Sal
     }
 
     internal static IReadOnlyList<SalvagedRow> Listed(string rowList) => !File.Exists(rowList) ? []
-        : [.. File.ReadLines(rowList).Select(line => JsonSerializer.Deserialize<SalvagedRow>(line, DbRecoveryJson.Compact)).OfType<SalvagedRow>()];
+        : [.. File.ReadLines(rowList).Select(line => JsonSerializer.Deserialize<SalvagedRow>(line, EngineJson.Compact)).OfType<SalvagedRow>()];
 
     private static ActionResult Result(string summary, IEnumerable<string> tables, string? rowList) =>
         new() { Summary = summary, Outputs = Outputs(0, tables, rowList) };

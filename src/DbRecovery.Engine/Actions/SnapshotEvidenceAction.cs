@@ -51,7 +51,7 @@ internal sealed class SnapshotEvidenceAction : RecoveryAction<SnapshotEvidenceOp
             var copies = new List<EvidenceFile>();
             foreach (var file in state.Files.Where(File.Exists))
                 copies.Add(await CopyAsync(context, file, partial, cancellationToken).ConfigureAwait(false));
-            DurableFile.WriteAllText(Path.Combine(partial, Manifest), JsonSerializer.Serialize(copies, DbRecoveryJson.Indented));
+            DurableFile.WriteAllText(Path.Combine(partial, Manifest), JsonSerializer.Serialize(copies, EngineJson.Indented));
             Directory.Move(partial, state.Folder);
             DurableFile.SyncFolder(Path.GetDirectoryName(state.Folder)!);
             return Result(state.Folder, copies);
@@ -73,7 +73,7 @@ internal sealed class SnapshotEvidenceAction : RecoveryAction<SnapshotEvidenceOp
         var manifest = Path.Combine(state.Folder, Manifest);
         if (!File.Exists(manifest))
             return Task.FromResult(new Reconciliation(ReconcileOutcome.NotDone, $"'{state.Folder}' is not there"));
-        var copies = JsonSerializer.Deserialize<List<EvidenceFile>>(File.ReadAllText(manifest), DbRecoveryJson.Compact) ?? [];
+        var copies = JsonSerializer.Deserialize<List<EvidenceFile>>(File.ReadAllText(manifest), EngineJson.Compact) ?? [];
         var wrong = copies.FirstOrDefault(c => new FileInfo(Path.Combine(state.Folder, c.Name)) is var f && (!f.Exists || f.Length != c.Size));
         return Task.FromResult(wrong is null
             ? new Reconciliation(ReconcileOutcome.Done, $"'{state.Folder}' holds every file of its manifest", Result(state.Folder, copies))
@@ -85,7 +85,7 @@ internal sealed class SnapshotEvidenceAction : RecoveryAction<SnapshotEvidenceOp
         var bytes = copies.Sum(c => c.Size);
         return new ActionResult
         {
-            Summary = copies.Count == 0 ? "There was no file to keep." : $"{copies.Count} file(s), {bytes} bytes, kept in '{folder}'.",
+            Summary = copies.Count == 0 ? "There was no file to keep." : $"{Counted.Of(copies.Count, "file")}, {Counted.Of(bytes, "byte")}, kept in '{folder}'.",
             Outputs = new Dictionary<string, FactValue> { ["path"] = folder, ["bytes"] = bytes },
         };
     }

@@ -93,7 +93,7 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
             var report = await salvager.AddNewerRowsAsync(state.Path, state.NewFile, list, context.Progress, limited.Token).ConfigureAwait(false);
             var added = report.Tables.ToDictionary(t => t.Table, t => t.Rows + t.RowsFromIndexes, StringComparer.Ordinal);
             return (state with { Rows = state.Rows?.Select(r => r with { Rows = r.Rows + added.GetValueOrDefault(r.Table) }).ToList() },
-                report.RowsWritten == 0 ? "" : $" {report.RowsWritten} row(s) that were committed since the salvage were added before.");
+                report.RowsWritten == 0 ? "" : $" {Counted.Of(report.RowsWritten, "row that was committed since the salvage was", "rows that were committed since the salvage were")} added before.");
         }
         catch (Exception e) when (e is DbRecoveryException or IOException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
         {

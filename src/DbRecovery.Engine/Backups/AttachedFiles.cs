@@ -8,9 +8,10 @@ internal static class AttachedFiles
 {
     private const int PieceSize = 256 << 10;
 
-    /// <summary>Stores files as they are now. One that cannot be read does not cost the backup of the database: a note names it.</summary>
-    public static async Task AddAsync(IReadOnlyList<string> paths, IBackupSink sink, List<string> notes, CancellationToken cancellationToken)
+    /// <summary>Stores files as they are now. One that cannot be read does not cost the backup of the database: a note says why, and it is among those given back.</summary>
+    public static async Task<IReadOnlyList<string>> AddAsync(IReadOnlyList<string> paths, IBackupSink sink, List<string> notes, CancellationToken cancellationToken)
     {
+        var missing = new List<string>();
         for (var i = 0; i < paths.Count; i++)
         {
             var path = paths[i];
@@ -22,13 +23,16 @@ internal static class AttachedFiles
             }
             catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
             {
+                missing.Add(path);
                 notes.Add($"the file '{path}' is missing: the backup is without it");
             }
             catch (Exception e) when (e is UnauthorizedAccessException or IOException)
             {
+                missing.Add(path);
                 notes.Add($"the file '{path}' cannot be read: the backup is without it ({e.Message})");
             }
         }
+        return missing;
     }
 
     private static async Task StoreAsync(FileStream stream, string path, int number, IBackupSink sink, CancellationToken cancellationToken)

@@ -35,9 +35,9 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
         {
             var writer = new BackupWriter(pipeline, parent, $"Backing up {request.Cluster.Name}", progress);
             var info = await source.ReadAsync(request.Cluster, node, writer, progress, cancellationToken).ConfigureAwait(false);
-            await AttachedFiles.AddAsync(request.Cluster.Backups?.Files ?? [], writer, notes, cancellationToken).ConfigureAwait(false);
+            var missing = await AttachedFiles.AddAsync(request.Cluster.Backups?.Files ?? [], writer, notes, cancellationToken).ConfigureAwait(false);
             await pipeline.FinishAsync(cancellationToken).ConfigureAwait(false);
-            var manifest = Describe(request, node, id, session.Owner.StartedAt, info, writer, notes);
+            var manifest = Describe(request, node, id, session.Owner.StartedAt, info, writer, notes) with { MissingFiles = missing };
             return await CommitAsync(manifest, session, pipeline, request.Repository, cancellationToken).ConfigureAwait(false);
         }
     }

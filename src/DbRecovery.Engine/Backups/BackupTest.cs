@@ -56,7 +56,7 @@ internal sealed class BackupTest(BackupContent content, IRestoreTarget target, I
             await FileRestorer.RunAsync(content, index, zstd, session.StagingPath, durable: false, progress, cancellationToken).ConfigureAwait(false);
             foreach (var part in (BackupEntryPart[])[BackupEntryPart.Description, BackupEntryPart.File])
                 await FileRestorer.RunAsync(content, index, zstd, entry => Path.Combine(aside, entry.Path), durable: false, progress, cancellationToken, part).ConfigureAwait(false);
-            _checks.Add(new ProofCheck("restore", true, $"{content.Manifest.SizeBytes} bytes in {content.Manifest.Entries.Count} paths"));
+            _checks.Add(new ProofCheck("restore", true, $"{Counted.Of(content.Manifest.SizeBytes, "byte")} in {Counted.Of(content.Manifest.Entries.Count, "path")}"));
             var at = Stopwatch.GetTimestamp();
             var same = await CheckDigestsAsync(e => e.Part == BackupEntryPart.Data ? session.StagingPath(e) : Path.Combine(aside, e.Path), cancellationToken).ConfigureAwait(false);
             _digesting = Stopwatch.GetElapsedTime(at);
@@ -81,7 +81,7 @@ internal sealed class BackupTest(BackupContent content, IRestoreTarget target, I
                 lost[file.Entry.Path] = hashes;
         }
         _checks.Add(new ProofCheck("digest", wrong.Count == 0,
-            wrong.Count == 0 ? $"{files.Count} files are byte for byte what was backed up" : $"not what was backed up: {string.Join(", ", wrong.Take(10))}"));
+            wrong.Count == 0 ? $"{Counted.Of(files.Count, "file is", "files are")} byte for byte what was backed up" : $"not what was backed up: {string.Join(", ", wrong.Take(10))}"));
         if (wrong.Count == 0 && lost.Count > 0)
         {
             // the files were just proved to be what was backed up, so the hashes of their pages are those that were lost
@@ -103,7 +103,7 @@ internal sealed class BackupTest(BackupContent content, IRestoreTarget target, I
                 damaged.Add(PackFormat.Key(pack));
         }
         _checks.Add(new ProofCheck("packs", damaged.Count == 0,
-            damaged.Count == 0 ? $"{packs.Count} packs have the SHA-256 that is their name" : $"altered or missing: {string.Join(", ", damaged.Take(10))}"));
+            damaged.Count == 0 ? Counted.Of(packs.Count, "pack has the SHA-256 that is its name", "packs have the SHA-256 that is their name") : $"altered or missing: {string.Join(", ", damaged.Take(10))}"));
     }
 
     private void CheckSpace(string scratchRoot)

@@ -70,7 +70,7 @@ internal sealed class ParentBackup
             return (new ParentBackup(content, index, zstd, await MissingAsync(repository, index, manifest, cancellationToken).ConfigureAwait(false)), null);
         }
         var wanted = request.Kind == BackupKind.Differential ? "full" : "backup";
-        return (null, $"there is no {wanted} of '{request.Cluster.Name}' from this database to compare with{(damaged > 0 ? $" ({damaged} manifests cannot be read)" : "")}");
+        return (null, $"there is no {wanted} of '{request.Cluster.Name}' from this database to compare with{(damaged > 0 ? $" ({Counted.Of(damaged, "manifest")} cannot be read)" : "")}");
     }
 
     private static bool IsOf(string key, string engine, string? systemId) => systemId is null || key == BackupPaths.Manifest(engine, systemId, BackupPaths.IdOf(key));

@@ -168,7 +168,7 @@ internal sealed class DrillCase(DrillBench bench, DrillDamage damage, int round,
             InflictedAt = course.InflictedAt, Inflicted = inflicted.Description, ExpectedFault = damage.ExpectedFault, FoundFaults = course.Found,
             DetectionTime = course.DetectionTime, Runbook = course.Incident?.Runbook, RecoveryTime = course.RecoveryTime, LostRows = rows?.Lost, WrongRows = rows?.Wrong,
             SalvagedRows = Salvaged(done), LossWindow = Window(intact, rows, backupAsOf), MissingActions = score.MissingActions, WrongActions = score.WrongActions,
-            Score = score.Score, Passed = score.Passed, Shortcomings = score.Shortcomings, Outcome = course.Outcome,
+            Score = score.Score, Passed = score.Passed, Shortcomings = score.Shortcomings, Outcome = course.Outcome, Withheld = WithheldAction.Among(done),
         };
     }
 

@@ -30,7 +30,7 @@ internal sealed class DrillHistory(string stateFolder, string cluster)
         {
             file.SetLength(WholeLines(file));
             file.Seek(0, SeekOrigin.End);
-            file.Write(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(result, DbRecoveryJson.Compact) + "\n"));
+            file.Write(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(result, EngineJson.Compact) + "\n"));
             file.Flush(flushToDisk: true);
         }
         DurableFile.SyncFolder(Path.GetDirectoryName(FilePath)!);
@@ -54,7 +54,7 @@ internal sealed class DrillHistory(string stateFolder, string cluster)
             && now.Ticks > 2 * usual && now - TimeSpan.FromTicks(usual) > SlowerByLess)
             worse.Add(string.Create(CultureInfo.InvariantCulture, $"the recovery took {now.TotalSeconds:0.0} s, and {TimeSpan.FromTicks(usual).TotalSeconds:0.0} s was usual"));
         if (Median(earlier.Select(r => r.LostRows)) is { } lost && result.LostRows > lost)
-            worse.Add(string.Create(CultureInfo.InvariantCulture, $"{result.LostRows} row(s) were lost, and {lost} was usual"));
+            worse.Add($"{Counted.Of(result.LostRows ?? 0, "row was", "rows were")} lost, and {lost} was usual");
         return worse.Count == 0 ? null : string.Join("; ", worse);
     }
 
@@ -69,7 +69,7 @@ internal sealed class DrillHistory(string stateFolder, string cluster)
     {
         try
         {
-            return JsonSerializer.Deserialize<DrillResult>(line, DbRecoveryJson.Compact);
+            return JsonSerializer.Deserialize<DrillResult>(line, EngineJson.Compact);
         }
         catch (Exception e) when (e is JsonException or NotSupportedException)
         {

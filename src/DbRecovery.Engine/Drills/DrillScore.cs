@@ -69,7 +69,7 @@ internal sealed record DrillScore(int Score, bool Passed, IReadOnlyList<string> 
         var inTime = seen.Damage.ExpectedRunbook is null || seen.Recovered && (seen.TimeBound is null || seen.RecoveryTime <= seen.TimeBound);
         Award(ForTime, inTime, seen.Recovered ? string.Create(CultureInfo.InvariantCulture, $"the recovery took {seen.RecoveryTime?.TotalSeconds:0.0} s, and {seen.TimeBound?.TotalSeconds:0.0} s is promised") : null);
         Award(ForData, seen.Rows is { Wrong: 0 } rows && rows.Lost <= seen.LostBound, seen.Rows is null ? "the rows could not be counted"
-            : seen.Rows.Wrong > 0 ? $"{seen.Rows.Wrong} row(s) have another content" : $"{seen.Rows.Lost} row(s) were lost, and at most {seen.LostBound} may be");
+            : seen.Rows.Wrong > 0 ? $"{Counted.Of(seen.Rows.Wrong, "row has", "rows have")} another content" : $"{Counted.Of(seen.Rows.Lost, "row was", "rows were")} lost, and at most {seen.LostBound} may be");
         var (missing, wrong) = Actions(seen);
         Award(Math.Max(0, ForActions - ForActions / 2 * (missing.Count + wrong.Count)), true, null);
         if (missing.Count > 0)

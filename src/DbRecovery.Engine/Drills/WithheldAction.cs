@@ -8,6 +8,9 @@ internal sealed class WithheldAction(RecoveryAction action) : RecoveryAction
     // people, programs and services are no part of a sandbox
     private static readonly HashSet<string> Withheld = ["notify", "run-command", "run-powershell"];
 
+    /// <summary>The actions of an incident's steps that a drill planned and did not carry out.</summary>
+    public static IReadOnlyList<string> Among(IEnumerable<IncidentStep> steps) => [.. steps.Select(s => s.Action).Where(Withheld.Contains).Distinct()];
+
     /// <summary>The actions as a drill carries them out.</summary>
     public static ActionCatalogue InDrill(ActionCatalogue actions) =>
         new(actions.Descriptors.Select(d => actions.Get(d.Name)).Select(a => Withheld.Contains(a.Descriptor.Name) ? new WithheldAction(a) : a));

@@ -21,6 +21,7 @@ public static class FaultClassifier
         new ConstraintBrokenRule(),
         new BackupStaleRule(),
         new BackupUnverifiedRule(),
+        new BackupFilesMissingRule(),
         new LatencyRule(),
         new CustomCheckRule(),
     ];

@@ -35,6 +35,8 @@ public sealed record BackupKnowledge
     public string? Unknown => Unreadable ?? (MissingPath is null ? null : $"the repository's folder '{MissingPath}' does not exist");
     /// <summary>The newest complete backup.</summary>
     public BackupInfo? Newest => Complete.Count == 0 ? null : Complete[0];
+    /// <summary>The files that the newest complete backup is without, and that the cluster still names.</summary>
+    public IReadOnlyList<string> MissingFiles(ClusterDefinition cluster) => [.. (Newest?.MissingFiles ?? []).Intersect(cluster.Backups?.Files ?? [], StringComparer.Ordinal)];
     /// <summary>The newest complete backup whose last test passed.</summary>
     public BackupInfo? NewestProved => Complete.FirstOrDefault(b => b.Proof is { Passed: true });
     /// <summary>When a backup last passed a test.</summary>

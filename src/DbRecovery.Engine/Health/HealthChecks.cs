@@ -69,7 +69,7 @@ internal static class HealthChecks
         TimeSpan? proof = known.LastProofAt is { } at ? view.At - at : null;
         return
         [
-            Check("repository", known.Damaged == 0 ? CheckVerdict.Pass : CheckVerdict.Warn, (long)known.Damaged, null, "0 damaged", $"{known.Complete.Count} complete backups, {known.Damaged} manifests that cannot be read"),
+            Check("repository", known.Damaged == 0 ? CheckVerdict.Pass : CheckVerdict.Warn, (long)known.Damaged, null, "0 damaged", $"{Counted.Of(known.Complete.Count, "complete backup")}, {Counted.Of(known.Damaged, "manifest")} that cannot be read"),
             Check("backup-age", Verdict(age <= settings.MaxAge), age, "s", $"at most {settings.MaxAge}", known.Newest is null ? "there is no complete backup" : $"the newest is {known.Newest.Id}"),
             Check("backup-proof", Verdict(proof <= settings.MaxProofAge && known.Newest?.Proof is not { Passed: false }), proof, "s", $"at most {settings.MaxProofAge}",
                 known.NewestProved is null ? "no backup was proved by a restore" : $"the newest proved one is {known.NewestProved.Id}"),

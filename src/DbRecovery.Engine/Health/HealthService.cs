@@ -155,7 +155,7 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
             facts.SetUnknown(CommonFacts.ProbeBaseline, $"fewer than {NodeMemory.LeastSamples} probes are remembered");
         facts.Set(CommonFacts.BackupConfigured, cluster.Backups is not null);
         FactDefinition[] counted = [CommonFacts.BackupCount, CommonFacts.BackupProvedCount];
-        FactDefinition[] newest = [CommonFacts.BackupAge, CommonFacts.BackupId, CommonFacts.BackupProvedId, CommonFacts.BackupProofAge];
+        FactDefinition[] newest = [CommonFacts.BackupAge, CommonFacts.BackupId, CommonFacts.BackupMissingFiles, CommonFacts.BackupProvedId, CommonFacts.BackupProofAge];
         var because = backups is null ? "no repository is configured for the cluster" : backups.Unknown;
         foreach (var fact in because is null ? newest : [.. counted, .. newest])
             facts.SetUnknown(fact, because ?? "there is no such backup");
@@ -168,6 +168,7 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         {
             facts.Set(CommonFacts.BackupAge, Math.Max(0, (now - last.FinishedAt).TotalSeconds));
             facts.Set(CommonFacts.BackupId, last.Id);
+            facts.Set(CommonFacts.BackupMissingFiles, FactValue.OfList(backups.MissingFiles(cluster)));
         }
         if (backups.NewestProved is { } proved)
         {

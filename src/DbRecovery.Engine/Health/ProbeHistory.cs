@@ -23,7 +23,7 @@ internal sealed class ProbeHistory(string stateFolder)
             var info = new FileInfo(path);
             if (!info.Exists || info.Length > MostBytes)
                 return null;
-            var memory = JsonSerializer.Deserialize<NodeMemory>(File.ReadAllBytes(path), DbRecoveryJson.Compact);
+            var memory = JsonSerializer.Deserialize<NodeMemory>(File.ReadAllBytes(path), EngineJson.Compact);
             return memory is null ? null : memory with
             {
                 Latencies = (memory.Latencies ?? []).Where(l => double.IsFinite(l) && l >= 0).TakeLast(NodeMemory.MostSamples).ToArray(),
@@ -43,7 +43,7 @@ internal sealed class ProbeHistory(string stateFolder)
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            File.WriteAllBytes(temporary, JsonSerializer.SerializeToUtf8Bytes(memory, DbRecoveryJson.Compact));
+            File.WriteAllBytes(temporary, JsonSerializer.SerializeToUtf8Bytes(memory, EngineJson.Compact));
             File.Move(temporary, path, overwrite: true);
             return true;
         }

@@ -65,7 +65,7 @@ internal sealed class ClusterLease : IDisposable
             var epoch = ReadEpoch(folder) + 1;
             DurableFile.WriteAllText(epochPath, epoch.ToString(CultureInfo.InvariantCulture) + "\n");
             DurableFile.WriteAllText(holderPath, JsonSerializer.Serialize(
-                new LeaseHolder(Environment.ProcessId, Environment.MachineName, clock.GetUtcNow(), incident, epoch), DbRecoveryJson.Compact));
+                new LeaseHolder(Environment.ProcessId, Environment.MachineName, clock.GetUtcNow(), incident, epoch), EngineJson.Compact));
             return new ClusterLease(path, holderPath, epochPath, stream, epoch);
         }
         catch
@@ -113,7 +113,7 @@ internal sealed class ClusterLease : IDisposable
     {
         try
         {
-            return JsonSerializer.Deserialize<LeaseHolder>(File.ReadAllText(path), DbRecoveryJson.Compact);
+            return JsonSerializer.Deserialize<LeaseHolder>(File.ReadAllText(path), EngineJson.Compact);
         }
         catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)
         {

@@ -93,6 +93,7 @@ internal sealed class IncidentPlanner(IncidentServices services)
         Health = services.Health,
         Notifications = services.Notifications,
         Secrets = services.Secrets,
+        SecretVariables = services.SecretVariables,
         PowerShell = services.PowerShell,
         IncidentId = request.IncidentId,
         IncidentFolder = request.IncidentFolder,
@@ -158,7 +159,7 @@ internal sealed class IncidentPlanner(IncidentServices services)
         if (!accepted)
         {
             reasons.Add(loss!.Bytes is { } bytes
-                ? $"{bytes} bytes of committed data would be lost, and {allowed} are allowed. {loss.Statement}"
+                ? $"{Counted.Of(bytes, "byte")} of committed data would be lost, and {allowed} are allowed. {loss.Statement}"
                 : $"how much would be lost is not known, so no limit covers it. {loss.Statement}");
         }
         if (request.Runbook.Approval is not { } approval)

@@ -375,7 +375,10 @@ internal sealed partial class IncidentRun
 
     private static TimeSpan DelayBefore(RetryPolicy retry, int attempt)
     {
-        var delay = retry.Exponential ? retry.Delay * Math.Pow(2, Math.Min(attempt - 1, 20)) : retry.Delay;
+        // cut before it is doubled: a long one would be more than a TimeSpan holds
+        var delay = retry.Delay < LongestDelay ? retry.Delay : LongestDelay;
+        if (retry.Exponential)
+            delay *= Math.Pow(2, Math.Min(attempt - 1, 20));
         return delay < LongestDelay ? delay : LongestDelay;
     }
 }

@@ -140,7 +140,7 @@ internal sealed partial class IncidentRun
         if (missing is null || too is null)
             return (false, "whether the declared tables are there could not be told");
         return missing.Count + too.Count == 0
-            ? (true, $"{_cluster.Expects.Tables.Count} declared table(s) are there with their rows")
+            ? (true, Counted.Of(_cluster.Expects.Tables.Count, "declared table is there with its rows", "declared tables are there with their rows"))
             : (false, $"missing: {string.Join(", ", missing)}; too few rows: {string.Join(", ", too)}");
     }
 

@@ -28,6 +28,8 @@ public sealed record IncidentServices
     public required ActionCatalogue Actions { get; init; }
     /// <summary>Reads secrets.</summary>
     public required ISecretResolver Secrets { get; init; }
+    /// <summary>Environment variables with secrets: programs that an action starts do not inherit them.</summary>
+    public IReadOnlyCollection<string> SecretVariables { get; init; } = [];
     /// <summary>The inventory's ways to reach people.</summary>
     public IReadOnlyDictionary<string, NotificationChannel> Notifications { get; init; } = new Dictionary<string, NotificationChannel>();
     /// <summary>PowerShell; null outside it.</summary>

@@ -127,7 +127,7 @@ internal sealed class IncidentStore(string stateFolder)
     private static void Write<T>(string path, T record) => FileErrors.Guarded(path, ErrorIds.Unexpected, () =>
     {
         DurableFile.CreateFolder(Path.GetDirectoryName(path)!);
-        DurableFile.WriteAllText(path, JsonSerializer.Serialize(record, DbRecoveryJson.Indented));
+        DurableFile.WriteAllText(path, JsonSerializer.Serialize(record, EngineJson.Indented));
         return true;
     });
 
@@ -137,7 +137,7 @@ internal sealed class IncidentStore(string stateFolder)
             return null;
         try
         {
-            return JsonSerializer.Deserialize<T>(FileErrors.Guarded(path, ErrorIds.Unexpected, () => File.ReadAllText(path)), DbRecoveryJson.Compact);
+            return JsonSerializer.Deserialize<T>(FileErrors.Guarded(path, ErrorIds.Unexpected, () => File.ReadAllText(path)), EngineJson.Compact);
         }
         catch (JsonException e)
         {

@@ -106,7 +106,7 @@ internal sealed record JournalRecord
     /// <summary>The line without its newline, and its hash.</summary>
     public (string Line, string Hash) ToLine()
     {
-        var body = JsonSerializer.Serialize(this, DbRecoveryJson.Compact);
+        var body = JsonSerializer.Serialize(this, EngineJson.Compact);
         var hash = HashOf(body);
         return ($"{body[..^1]}{HashStart}{hash}\"}}", hash);
     }
@@ -123,7 +123,7 @@ internal sealed record JournalRecord
             return null;
         try
         {
-            return JsonSerializer.Deserialize<JournalRecord>(body, DbRecoveryJson.Compact) is { } record ? record with { Hash = hash } : null;
+            return JsonSerializer.Deserialize<JournalRecord>(body, EngineJson.Compact) is { } record ? record with { Hash = hash } : null;
         }
         catch (JsonException)
         {

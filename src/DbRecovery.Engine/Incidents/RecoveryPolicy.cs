@@ -50,7 +50,7 @@ internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
             var today = histories.Where(h => h.Executed && h.Opened.Runbook == runbook.Name && h.LastAt > now - Day).ToList();
             if (today.Count >= perDay)
             {
-                reasons.Add($"{runbook.Name} was carried out {today.Count} time(s) in the last 24 hours, and its limit is {perDay}");
+                reasons.Add($"{runbook.Name} was carried out {Counted.Of(today.Count, "time")} in the last 24 hours, and its limit is {perDay}");
                 until.Add(today.Min(h => h.LastAt) + Day);
             }
         }

@@ -12,6 +12,7 @@ public sealed partial class InventoryReader
     private readonly FindingList _findings;
     private readonly string _path;
     private readonly string _folder;
+    private readonly SortedSet<string> _secretVariables = new(StringComparer.Ordinal);
 
     private InventoryReader(string path, IReadOnlyDictionary<string, bool> engines)
     {
@@ -46,6 +47,7 @@ public sealed partial class InventoryReader
             Clusters = [.. clusters.Values],
             Repositories = repositories,
             Notifications = notifications,
+            SecretVariables = _secretVariables,
             RunbookFolders = [.. (map.Words("runbooks") ?? []).Select(Resolve).OfType<string>()],
             StateFolder = Resolve(map.Scalar("state")),
         };
@@ -199,7 +201,7 @@ public sealed partial class InventoryReader
 
     private TimeSpan? Interval(MapReader map)
     {
-        var every = map.Duration("every");
+        var every = map.Wait("every");
         if (every < ContinuousProtection.ShortestEvery)
             _findings.Error(map.PlaceOf("every"), "wrong-value", "'every' is shorter than 100ms.", "Write an interval such as 10s.");
         return every;
@@ -234,7 +236,7 @@ public sealed partial class InventoryReader
                 AtLeast = map.Number("atLeast"),
                 AtMost = map.Number("atMost"),
                 Is = map.Text("is"),
-                Timeout = map.Duration("timeout") ?? TimeSpan.FromSeconds(5),
+                Timeout = map.Wait("timeout") ?? TimeSpan.FromSeconds(5),
             };
             map.End();
             if (!map.Has("atLeast") && !map.Has("atMost") && !map.Has("is"))
@@ -313,6 +315,8 @@ public sealed partial class InventoryReader
             _findings.Error(node.At, "wrong-value", $"{Capital(what)} must name one place.", right);
             return null;
         }
+        if (source == SecretSource.Env)
+            _secretVariables.Add(name!.Text);
         if (source != SecretSource.File)
             return new SecretReference(source, name!.Text);
         return Resolve(name) is { } file ? new SecretReference(source, file) : null;

@@ -2,7 +2,7 @@ using DbRecovery.Engine.Yaml;
 
 namespace DbRecovery.Engine.Runbooks;
 
-/// <summary>Checks the names and types in conditions, and finds conditions that can never be true.</summary>
+/// <summary>Checks the names and types in conditions.</summary>
 internal sealed class ConditionLinter(ValueSchema schema, FindingList findings)
 {
     public void Check(Condition condition)
@@ -78,42 +78,4 @@ internal sealed class ConditionLinter(ValueSchema schema, FindingList findings)
     }
 
     private static bool IsNumber(FactType type) => type is FactType.Int or FactType.Number;
-
-    /// <summary>Whether conditions that must all be true exclude one another, as far as written-out values show it.</summary>
-    public static bool IsContradiction(IReadOnlyList<Condition> conditions)
-    {
-        var facts = conditions.SelectMany(Conjuncts).ToArray();
-        if (facts.OfType<AnyCondition>().Any(any => any.Items.All(item => IsContradiction([item, .. facts.Where(f => f is FactCondition)]))))
-            return true;
-        return facts.OfType<FactCondition>().GroupBy(f => f.Fact, StringComparer.Ordinal).Any(g => Excludes([.. g]));
-    }
-
-    private static IEnumerable<Condition> Conjuncts(Condition condition) =>
-        condition is AllCondition all ? all.Items.SelectMany(Conjuncts) : [condition];
-
-    private static bool Excludes(IReadOnlyList<FactCondition> conditions)
-    {
-        HashSet<string>? allowed = null;
-        var (least, most) = (double.NegativeInfinity, double.PositiveInfinity);
-        foreach (var condition in conditions)
-        {
-            if (Texts(condition) is { } texts)
-                allowed = allowed is null ? [.. texts] : [.. allowed.Intersect(texts)];
-            else if (condition.Value is LiteralValue literal && (Literals.TryFact(literal.Text, FactType.Number, out var bound) || Literals.TryFact(literal.Text, FactType.Int, out bound)))
-            {
-                if (condition.Comparison is Comparison.AtLeast or Comparison.Above)
-                    least = Math.Max(least, bound.AsNumber());
-                else if (condition.Comparison == Comparison.Below)
-                    most = Math.Min(most, bound.AsNumber());
-            }
-        }
-        return allowed is { Count: 0 } || least >= most;
-    }
-
-    private static IEnumerable<string>? Texts(FactCondition condition) => (condition.Comparison, condition.Value) switch
-    {
-        (Comparison.Is, LiteralValue literal) => [literal.Text],
-        (Comparison.In, ListValue list) when list.Items.All(i => i is LiteralValue) => list.Items.Select(i => ((LiteralValue)i).Text),
-        _ => null,
-    };
 }

@@ -8,7 +8,7 @@ internal static class Literals
     /// <summary>How each type is written, for messages.</summary>
     public static string Form(OptionType type, IReadOnlyList<string> words) => type switch
     {
-        OptionType.Duration => Scalars.DurationForm,
+        OptionType.Duration => Scalars.WaitForm,
         OptionType.Size => Scalars.SizeForm,
         OptionType.Int => "a whole number",
         OptionType.Bool => "true or false",
@@ -24,7 +24,8 @@ internal static class Literals
         value = text;
         switch (type)
         {
-            case OptionType.Duration when Scalars.TryDuration(text, out var duration):
+            // options and timeouts are waited for
+            case OptionType.Duration when Scalars.TryWait(text, out var duration):
                 value = duration;
                 return true;
             case OptionType.Size when Scalars.TrySize(text, out var size):

@@ -67,7 +67,7 @@ public sealed class RunbookEvaluator
 
     private static object FromFact(FactValue fact, RunbookValue value, OptionDescriptor option) => (option.Type, fact.Type) switch
     {
-        (OptionType.Duration, FactType.Int or FactType.Number) when fact.AsNumber() is >= 0 and <= Scalars.LongestSeconds => TimeSpan.FromSeconds(fact.AsNumber()),
+        (OptionType.Duration, FactType.Int or FactType.Number) when fact.AsNumber() >= 0 && fact.AsNumber() <= Scalars.LongestTimer.TotalSeconds => TimeSpan.FromSeconds(fact.AsNumber()),
         (OptionType.Size or OptionType.Int, FactType.Int) => fact.AsInt(),
         (OptionType.Bool, FactType.Bool) => fact.AsBool(),
         (OptionType.List, FactType.List) => fact.AsList(),
@@ -97,7 +97,7 @@ public sealed class RunbookEvaluator
     // quoted: a value that was read is text; what was nothing was a finding then
     private static YamlNode ToYaml(RunbookValue value) => value switch
     {
-        LiteralValue literal => new YamlScalar(value.At, literal.Text, Quoted: true),
+        LiteralValue literal => new YamlScalar(value.At, literal.Text.Replace("${", ValueReader.Escape, StringComparison.Ordinal), Quoted: true),
         LookupValue look => new YamlScalar(value.At, $"${{{look.Path}}}", Quoted: true),
         ListValue list => new YamlSequence(value.At, [.. list.Items.Select(ToYaml)]),
         MapValue map => new YamlMapping(value.At, [.. map.Items.Select(i => KeyValuePair.Create(new YamlScalar(value.At, i.Key, Quoted: true), ToYaml(i.Value)))]),

@@ -24,6 +24,9 @@ public sealed class RunbookLibrary : IRunbookLibrary
     public static IReadOnlyList<string> Files(string folder) =>
         [.. Directory.EnumerateFiles(folder).Where(f => Path.GetExtension(f) is ".yml" or ".yaml").Order(StringComparer.Ordinal)];
 
+    /// <summary>What the linter says of each runbook file of a folder.</summary>
+    public static IReadOnlyList<LintResult> Lint(string folder, LintContext context) => [.. ReadFolder(folder, context).Select(r => r.Result)];
+
     /// <inheritdoc/>
     public Runbook Get(string name)
     {
@@ -73,27 +76,32 @@ public sealed class RunbookLibrary : IRunbookLibrary
     {
         var valid = new Dictionary<string, Runbook>(StringComparer.Ordinal);
         var invalid = new List<LintResult>();
-        foreach (var file in folders.Where(Directory.Exists).SelectMany(Files))
+        foreach (var (runbook, result) in folders.Where(Directory.Exists).SelectMany(f => ReadFolder(f, context)))
         {
-            var (runbook, result) = Read(file, context);
             if (runbook is not null)
             {
                 valid[runbook.Name] = runbook;
                 continue;
             }
             invalid.Add(result);
-            // the user's own version of it is broken: the shipped one must not run in its stead. Files are named as their runbooks,
-            // which tells where not even the name can be read
-            valid.Remove(result.Name ?? Path.GetFileNameWithoutExtension(file));
+            // the user's own version of it is broken, or there are two: the shipped one must not run in its stead. Files are named as
+            // their runbooks, which tells where not even the name can be read
+            valid.Remove(result.Name ?? Path.GetFileNameWithoutExtension(result.File));
         }
         return ([.. valid.Values.OrderBy(r => r.Name, StringComparer.Ordinal)], invalid);
     }
 
-    private static (Runbook?, LintResult) Read(string file, LintContext context)
+    private static IEnumerable<(Runbook? Runbook, LintResult Result)> ReadFolder(string folder, LintContext context)
+    {
+        var taken = new Dictionary<string, string>(StringComparer.Ordinal);
+        return Files(folder).Select(file => Read(file, context, taken));
+    }
+
+    private static (Runbook?, LintResult) Read(string file, LintContext context, Dictionary<string, string> taken)
     {
         try
         {
-            return RunbookLinter.Lint(file, File.ReadAllText(file), context);
+            return RunbookLinter.Lint(file, File.ReadAllText(file), context, taken);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -20,13 +20,22 @@ public sealed class RunbookLinter
     /// <param name="text">Its text.</param>
     /// <param name="context">What names are checked against.</param>
     /// <returns>The runbook, null where there is an error; and every finding.</returns>
-    public static (Runbook? Runbook, LintResult Result) Lint(string file, string text, LintContext context)
+    public static (Runbook? Runbook, LintResult Result) Lint(string file, string text, LintContext context) => Lint(file, text, context, []);
+
+    /// <summary>The same for one file of a folder.</summary>
+    /// <param name="file">The file, as findings shall name it.</param>
+    /// <param name="text">Its text.</param>
+    /// <param name="context">What names are checked against.</param>
+    /// <param name="taken">The names of the folder's files so far, with the file of each; this one's is added.</param>
+    internal static (Runbook? Runbook, LintResult Result) Lint(string file, string text, LintContext context, Dictionary<string, string> taken)
     {
         var findings = new FindingList(file);
         var reader = new RunbookReader(file, findings);
         var runbook = reader.Read(text);
         if (runbook is not null)
             new RunbookLinter(context, findings, reader).Check(runbook);
+        if (reader.RunbookName is { } name && !taken.TryAdd(name, Path.GetFileName(file)))
+            findings.Error(reader.NameAt, "duplicate-runbook", $"The runbook '{name}' is in '{taken[name]}' of the same folder, too: neither is used.", "Give one of them another name, or take it away.");
         var result = new LintResult { File = file, Name = reader.RunbookName, Findings = findings.InOrder() };
         return (result.Valid ? runbook : null, result);
     }
@@ -41,18 +50,20 @@ public sealed class RunbookLinter
             conditions.Check(when);
         foreach (var guard in runbook.Guards)
             conditions.Check(guard);
+        var reach = new ReachLinter(runbook, schema, _findings);
+        reach.CheckMatchAndGuards();
         if (runbook.Limits.MaxDataLoss is { } loss)
             CheckValue(loss, new OptionDescriptor("maxDataLoss", OptionType.Size, false, null, [], ""), schema);
         if (runbook.Approval?.When is { } approval)
         {
             conditions.Check(approval);
-            if (ConditionLinter.IsContradiction([approval]))
-                _findings.Error(approval.At, "unreachable", "This approval can never be asked for.", "Leave 'when' out to ask always, or mend the condition.");
+            reach.CheckApproval(approval);
         }
-        CheckSteps(runbook, runbook.Steps, schema, conditions);
-        CheckSteps(runbook, runbook.Escalate, schema, conditions);
+        var outputs = new StepOutputs(_findings);
+        CheckSteps(runbook, runbook.Steps, schema, conditions, reach, outputs.Check);
+        CheckSteps(runbook, runbook.Escalate, schema, conditions, reach, outputs.CheckEscalation);
         foreach (var check in runbook.Verify)
-            CheckVerification(check, schema, conditions);
+            CheckVerification(check, schema, conditions, reach);
         CheckDrill(runbook);
         CheckSafety(runbook);
     }
@@ -93,7 +104,7 @@ public sealed class RunbookLinter
         }
     }
 
-    private void CheckSteps(Runbook runbook, IReadOnlyList<RunbookStep> steps, ValueSchema schema, ConditionLinter conditions)
+    private void CheckSteps(Runbook runbook, IReadOnlyList<RunbookStep> steps, ValueSchema schema, ConditionLinter conditions, ReachLinter reach, Action<RunbookStep> checkOutputs)
     {
         foreach (var step in steps)
         {
@@ -102,8 +113,13 @@ public sealed class RunbookLinter
                 _findings.Error(step.At, "unknown-action", $"There is no action '{step.Action}'.", NearNames.Suggest(step.Action, [.. _context.Actions.Select(a => a.Name)]));
                 continue;
             }
-            CheckReach(runbook, step, conditions);
+            if (step.When is { } when)
+            {
+                conditions.Check(when);
+                reach.CheckStep(step, when, action.Destructive);
+            }
             CheckOptions(step, action, schema);
+            checkOutputs(step);
             if (step.Timeout is { } timeout)
                 CheckValue(timeout, new OptionDescriptor("timeout", OptionType.Duration, false, null, [], ""), schema);
             foreach (var engine in runbook.Match.Engines.Where(e => _context.Engines.Contains(e) && action.Capability is { } needed && !_context.HasCapability(e, needed)))
@@ -112,20 +128,6 @@ public sealed class RunbookLinter
                 _findings.Warning(step.At, "powershell", $"The action '{action.Name}' works only in PowerShell; here the step would fail.", "Use run-command, or run this runbook from the module.");
             schema.AddOutputs(step.Id, action.Outputs);
         }
-    }
-
-    private void CheckReach(Runbook runbook, RunbookStep step, ConditionLinter conditions)
-    {
-        if (step.When is not { } when)
-            return;
-        conditions.Check(when);
-        var known = new List<Condition> { when };
-        if (runbook.Match.When is { } match)
-            known.Add(match);
-        // what 'match' says of the fault's id holds for every step
-        known.Add(new FactCondition(step.At, "fault.id", Comparison.In, new ListValue(step.At, [.. runbook.Match.Faults.Select(f => new LiteralValue(step.At, f))])));
-        if (!runbook.Match.Faults.Any(f => f.EndsWith('*')) && ConditionLinter.IsContradiction(known))
-            _findings.Error(step.At, "unreachable", $"The step '{step.Id}' can never run: its condition contradicts itself or 'match'.");
     }
 
     private void CheckOptions(RunbookStep step, ActionDescriptor action, ValueSchema schema)
@@ -181,7 +183,9 @@ public sealed class RunbookLinter
     {
         if (schema.Find(look.Path) is { } type)
             return type;
-        _findings.Error(look.At, "unknown-look-up", $"There is nothing to look up as '{look.Path}' here.", NearNames.Nearest(look.Path, schema.Paths) is { } near ? $"Did you mean '{near}'?" : "A step's outputs are known only after it.");
+        _findings.Error(look.At, "unknown-look-up", $"There is nothing to look up as '{look.Path}' here.", NearNames.Nearest(look.Path, schema.Paths) is { } near ? $"Did you mean '{near}'?"
+            : look.Path.Contains('.') ? "A step's outputs are known only after it."
+            : $"Write $${{{look.Path}}} for the text ${{{look.Path}}} itself, such as a shell's variable.");
         return null;
     }
 
@@ -204,7 +208,7 @@ public sealed class RunbookLinter
         _ => null,
     };
 
-    private void CheckVerification(RunbookCheck check, ValueSchema schema, ConditionLinter conditions)
+    private void CheckVerification(RunbookCheck check, ValueSchema schema, ConditionLinter conditions, ReachLinter reach)
     {
         if (!VerifyChecks.All.Contains(check.Check))
         {
@@ -224,7 +228,10 @@ public sealed class RunbookLinter
         if (!check.With.TryGetValue("condition", out var node))
             _findings.Error(check.At, "missing-parameter", "The check 'fact' needs a 'condition'.");
         else if (RunbookEvaluator.ReadCondition(node, _findings) is { } condition)
+        {
             conditions.Check(condition);
+            reach.CheckVerification(condition);
+        }
     }
 
     private void CheckSafety(Runbook runbook)

@@ -13,6 +13,9 @@ internal sealed partial class RunbookReader(string path, FindingList findings)
     /// <summary>The name, if it could be read, even where the rest could not.</summary>
     public string? RunbookName { get; private set; }
 
+    /// <summary>Where the name stands.</summary>
+    public SourcePosition NameAt { get; private set; } = new(1, 1);
+
     /// <summary>Whether guards are written, be they right or wrong.</summary>
     public bool HasGuards { get; private set; }
 
@@ -41,6 +44,7 @@ internal sealed partial class RunbookReader(string path, FindingList findings)
         At = map.At;
         var name = map.Scalar("runbook", required: true);
         RunbookName = name?.Text;
+        NameAt = name?.At ?? map.At;
         if (name is not null && !Name().IsMatch(name.Text))
             findings.Error(name.At, "name", $"'{name.Text}' is no name for a runbook.", "Use small letters, digits and dashes.");
         var version = map.Scalar("version", required: true);
@@ -124,7 +128,7 @@ internal sealed partial class RunbookReader(string path, FindingList findings)
             Cooldown = map.Duration("cooldown"),
             PerDay = map.Int("perDay", 1, 1000),
             MaxDataLoss = map.Node("maxDataLoss") is { } node ? ValueReader.Value(node, findings) : null,
-            TotalTimeout = map.Duration("totalTimeout"),
+            TotalTimeout = map.Wait("totalTimeout"),
         };
         map.End();
         return limits;

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.RegularExpressions;
 using DbRecovery.Engine.Yaml;
 
@@ -6,7 +7,10 @@ namespace DbRecovery.Engine.Runbooks;
 /// <summary>Turns YAML into values and conditions. What a look-up means is checked by the linter.</summary>
 internal static partial class ValueReader
 {
-    /// <summary>A value: scalars with <c>${path}</c> look-ups in them, lists and mappings of such.</summary>
+    /// <summary>What stands for the text <c>${</c> itself.</summary>
+    public const string Escape = "$${";
+
+    /// <summary>A value: scalars with <c>${path}</c> look-ups in them, lists and mappings of such. <c>$${</c> is the text <c>${</c>.</summary>
     public static RunbookValue Value(YamlNode node, FindingList findings) => node switch
     {
         YamlScalar { IsNull: true } => Nothing(node, findings),
@@ -29,14 +33,22 @@ internal static partial class ValueReader
     private static RunbookValue Scalar(YamlScalar scalar, FindingList findings)
     {
         var parts = new List<RunbookValue>();
+        var text = new StringBuilder();
         var end = 0;
         foreach (Match match in LookUp().Matches(scalar.Text))
         {
-            AddText(scalar, scalar.Text[end..match.Index], parts, findings);
-            parts.Add(new LookupValue(scalar.At, match.Groups[1].Value));
+            AddText(scalar, scalar.Text[end..match.Index], text, findings);
             end = match.Index + match.Length;
+            if (match.Value == Escape)
+            {
+                text.Append("${");
+                continue;
+            }
+            AddPart(scalar, text, parts);
+            parts.Add(new LookupValue(scalar.At, match.Groups[1].Value));
         }
-        AddText(scalar, scalar.Text[end..], parts, findings);
+        AddText(scalar, scalar.Text[end..], text, findings);
+        AddPart(scalar, text, parts);
         return parts switch
         {
             [] => new LiteralValue(scalar.At, ""),
@@ -45,12 +57,18 @@ internal static partial class ValueReader
         };
     }
 
-    private static void AddText(YamlScalar scalar, string text, List<RunbookValue> parts, FindingList findings)
+    private static void AddText(YamlScalar scalar, string piece, StringBuilder text, FindingList findings)
     {
-        if (text.Contains("${", StringComparison.Ordinal))
-            findings.Error(scalar.At, "look-up", $"'{scalar.Text}' has a look-up that cannot be read.", "Write ${name.name}, with letters, digits, dots, dashes and underscores: there are no expressions.");
+        if (piece.Contains("${", StringComparison.Ordinal))
+            findings.Error(scalar.At, "look-up", $"'{scalar.Text}' has a look-up that cannot be read.", $"Write ${{name.name}}, with letters, digits, dots, dashes and underscores: there are no expressions. {Escape} is the text ${{ itself.");
+        text.Append(piece);
+    }
+
+    private static void AddPart(YamlScalar scalar, StringBuilder text, List<RunbookValue> parts)
+    {
         if (text.Length > 0)
-            parts.Add(new LiteralValue(scalar.At, text));
+            parts.Add(new LiteralValue(scalar.At, text.ToString()));
+        text.Clear();
     }
 
     /// <summary>A condition; null, with a finding, if it is none.</summary>
@@ -104,6 +122,6 @@ internal static partial class ValueReader
         return fact is null ? null : new FactCondition(map.At, fact, Words.Comparisons[comparison], Value(value!, findings)) { Otherwise = otherwise };
     }
 
-    [GeneratedRegex(@"\$\{([A-Za-z0-9_.-]{1,200})\}")]
+    [GeneratedRegex(@"\$\$\{|\$\{([A-Za-z0-9_.-]{1,200})\}")]
     private static partial Regex LookUp();
 }

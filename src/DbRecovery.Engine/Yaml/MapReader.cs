@@ -66,6 +66,9 @@ internal sealed class MapReader
 
     public TimeSpan? Duration(string key) => Parse<TimeSpan>(key, Scalars.TryDuration, Scalars.DurationForm);
 
+    /// <summary>A duration that is waited for, and so no longer than a timer runs.</summary>
+    public TimeSpan? Wait(string key) => Parse<TimeSpan>(key, Scalars.TryWait, Scalars.WaitForm);
+
     public long? Size(string key) => Parse<long>(key, Scalars.TrySize, Scalars.SizeForm);
 
     public bool? Bool(string key) => Parse<bool>(key, Scalars.TryBool, "true or false");

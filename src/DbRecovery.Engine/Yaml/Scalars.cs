@@ -7,11 +7,16 @@ public static class Scalars
 {
     /// <summary>How a duration is written, for messages.</summary>
     public const string DurationForm = "a duration such as 250ms, 30s, 15m, 1h or 7d";
+    /// <summary>How a duration that is waited for is written, for messages.</summary>
+    internal const string WaitForm = DurationForm + ", and at most 49d";
     /// <summary>How a size is written, for messages.</summary>
     public const string SizeForm = "a size such as 0B, 64KiB, 100MB or 1GiB";
 
     /// <summary>The longest duration, ten years, in seconds.</summary>
     internal const double LongestSeconds = 3650 * 86400.0;
+
+    /// <summary>The longest time that a timer of the runtime can be set to.</summary>
+    internal static readonly TimeSpan LongestTimer = TimeSpan.FromDays(49);
 
     private static readonly (string Unit, double Seconds)[] DurationUnits = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400)];
 
@@ -35,6 +40,9 @@ public static class Scalars
         value = default;
         return false;
     }
+
+    /// <summary>Reads a duration that is waited for; at most <see cref="LongestTimer"/>.</summary>
+    internal static bool TryWait(string text, out TimeSpan value) => TryDuration(text, out value) && value <= LongestTimer;
 
     /// <summary>Reads a size in bytes; at most 8 EB.</summary>
     public static bool TrySize(string text, out long value)

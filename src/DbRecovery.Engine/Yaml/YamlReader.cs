@@ -136,7 +136,8 @@ internal static class YamlReader
                 if (key.Text == "<<")
                     throw new RefusedException(key.At, "merge-key", "The merge key '<<' is refused.", "Write the values out.");
                 if (!lines.TryAdd(key.Text, key.At.Line))
-                    findings.Error(key.At, "duplicate-key", $"The key '{key.Text}' is there twice; the first is on line {lines[key.Text]}.", "Keep one of them.");
+                    // the key is not repeated: it may be a secret that was written out in braces
+                    findings.Error(key.At, "duplicate-key", $"This key is there twice; the first is on line {lines[key.Text]}.", "Keep one of them.");
                 else
                     items.Add(new(key, value));
             }

@@ -68,7 +68,7 @@ internal static class Markup
     public static string Number(long? value) => value is { } number ? number.ToString("#,0", CultureInfo.InvariantCulture) : "unknown";
 
     /// <summary>A number with its noun.</summary>
-    public static string Count(long count, string one, string? many = null) => $"{Number(count)} {(count == 1 ? one : many ?? one + "s")}";
+    public static string Count(long count, string one, string? many = null) => $"{Number(count)} {Counted.Noun(count, one, many)}";
 
     /// <summary>The word of an enum as people read it: AwaitingApproval is awaiting approval.</summary>
     public static string Words(Enum value) => string.Concat(value.ToString().Select((c, i) => char.IsAsciiLetterUpper(c) ? (i == 0 ? "" : " ") + char.ToLowerInvariant(c) : c.ToString()));

@@ -108,6 +108,8 @@ internal static class DrillSection
             remarks.Add("not done: " + string.Join(", ", drill.MissingActions));
         if (drill.WrongActions.Count > 0)
             remarks.Add("should not have been done: " + string.Join(", ", drill.WrongActions));
+        if (drill.Withheld.Count > 0)
+            remarks.Add("planned, and not carried out in a drill: " + string.Join(", ", drill.Withheld));
         // how a drill went well is told by its figures
         return remarks.Count > 0 ? string.Join("; ", remarks) : (drill.Passed ? null : drill.Outcome) ?? drill.Runbook ?? "-";
     }

@@ -69,7 +69,7 @@ internal static class IncidentPhases
         }
     }
 
-    private static string Label(IncidentStep step) => step.Attempts > 1 ? $"Step {step.Id} ({step.Attempts} attempts)" : $"Step {step.Id}";
+    private static string Label(IncidentStep step) => step.Attempts > 1 ? $"Step {step.Id} ({Counted.Of(step.Attempts, "attempt")})" : $"Step {step.Id}";
 
     private static DateTimeOffset? EndOf(IncidentReport incident, IncidentState state) => state switch
     {

@@ -32,7 +32,7 @@ internal static class StatementDamage
         var table = declared[seed % declared.Count];
         var rows = Sql.Number(connection, $"SELECT count(*) FROM {SqlText.Quote(table)}");
         Sql.Run(connection, $"PRAGMA foreign_keys = OFF; DROP TABLE {SqlText.Quote(table)}");
-        return string.Create(CultureInfo.InvariantCulture, $"the table {table} with {rows} row(s) was dropped");
+        return string.Create(CultureInfo.InvariantCulture, $"the table {table} with {Counted.Of(rows, "row")} was dropped");
     }
 
     /// <summary>Commits into the WAL until the disk is full. No row changes: each commit writes what is there once more.</summary>

@@ -53,7 +53,7 @@ internal sealed class SqliteInspector : IDataInspector
             // page by page the same as the source: a violation in it was in the source, too, and the backup is a good one
             checks.Add(new ProofCheck("foreign_key_check", violations == 0 || sums.Passed, violations == 0
                 ? "every foreign key has its parent"
-                : $"{violations} rows lack their parent{(sums.Passed ? ", as in the source: its pages are the same" : "")}"));
+                : $"{Counted.Of(violations, "row lacks its parent", "rows lack their parent")}{(sums.Passed ? ", as in the source: its pages are the same" : "")}"));
             Tell("row counts");
             checks.Add(CheckCounts(connection.Connection, backup));
         }
@@ -79,7 +79,7 @@ internal sealed class SqliteInspector : IDataInspector
         var wrong = declared.Where(o => !found.TryGetValue((o.Type, o.Name), out var sum) || sum != o.Checksum).Select(o => $"{o.Type} {o.Name}").ToList();
         var passed = wrong.Count == 0 && declared.Count > 0;
         return new ProofCheck("checksums", passed, declared.Count == 0 ? "the backup lists no check sums"
-            : passed ? $"{declared.Count} tables and indexes have the check sums of the backup"
+            : passed ? $"{Counted.Of(declared.Count, "table or index has", "tables and indexes have")} the check sums of the backup"
             : $"other content than was backed up: {string.Join(", ", wrong.Take(10))}");
     }
 
@@ -94,7 +94,7 @@ internal sealed class SqliteInspector : IDataInspector
             if (rows != table.Rows)
                 wrong.Add(string.Create(CultureInfo.InvariantCulture, $"{table.Name}: {rows} instead of {table.Rows}"));
         }
-        return new ProofCheck("row-counts", wrong.Count == 0, wrong.Count == 0 ? $"{tables.Count} tables have the rows of the backup" : string.Join("; ", wrong.Take(10)));
+        return new ProofCheck("row-counts", wrong.Count == 0, wrong.Count == 0 ? $"{Counted.Of(tables.Count, "table has", "tables have")} the rows of the backup" : string.Join("; ", wrong.Take(10)));
     }
 
     private static IReadOnlyList<TableCount> CountRows(string path, CancellationToken cancellationToken)

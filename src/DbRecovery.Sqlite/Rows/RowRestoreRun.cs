@@ -164,7 +164,7 @@ internal sealed class RowRestoreRun(RowRestoreOrder order, BackupImage image, st
             return result;
         RowStage.Attach(connection, seen!.Path, "ro", RecordedDifferences.Schema);
         progress?.Report(new OperationProgress($"Writing {match.Backup.Name}", "rows", 0, seen.Total, "rows"));
-        var about = string.Create(CultureInfo.InvariantCulture, $"Takes back what DbRecovery wrote into the table {SqlText.Quote(match.Backup.Name)} of {path} from backup {plan.BackupId}: up to {plan.Insert} rows brought back, {plan.Update} changed, {plan.Delete} deleted.");
+        var about = string.Create(CultureInfo.InvariantCulture, $"Takes back what DbRecovery wrote into the table {SqlText.Quote(match.Backup.Name)} of {path} from backup {plan.BackupId}: up to {Counted.Of(plan.Insert, "row")} brought back, {plan.Update} changed, {plan.Delete} deleted.");
         var written = new RowWriter(connection, match, seen).Write(_options.UndoScript!, about, cancellationToken);
         return result with { Written = written.Written, Skipped = written.Skipped, UndoScript = written.Written > 0 ? _options.UndoScript : null, Notes = [.. _notes, .. written.Notes] };
     }

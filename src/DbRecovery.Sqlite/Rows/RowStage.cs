@@ -98,7 +98,7 @@ internal sealed class RowStage
         {
             var values = key.Count == 1 && columns.Count > 1 ? key[0].Split(',') : key;
             if (values.Count != columns.Count)
-                throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"the key '{string.Join(",", key)}' has {values.Count} values, and the key of '{table.Name}' has {columns.Count}: {string.Join(", ", columns)}",
+                throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"the key '{string.Join(",", key)}' has {Counted.Of(values.Count, "value")}, and the key of '{table.Name}' has {columns.Count}: {string.Join(", ", columns)}",
                     columns.Count == 1 ? "Give one value." : "Give them in this order, with commas between.", string.Join(",", key));
             insert.Execute([.. values.Select((v, i) => KeyValue(v, Untyped(table, columns[i])))]);
         }

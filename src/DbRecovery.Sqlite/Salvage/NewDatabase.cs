@@ -40,7 +40,7 @@ internal sealed class NewDatabase(DamagedDatabase damaged, string path, IProgres
             if (damaged.Schema.Any(r => r.Name == "sqlite_stat1"))
                 Run(connection, "ANALYZE");
             if (lost.Name is not null)
-                _problems.Add(string.Create(CultureInfo.InvariantCulture, $"{lost.Rows} row(s) that belong in no table for certain are in the table {lost.Name}, each with the reason"));
+                _problems.Add($"{Counted.Of(lost.Rows, "row that belongs in no table for certain is", "rows that belong in no table for certain are")} in the table {lost.Name}, each with the reason");
             _refused = lost.Rows;
             Finish(connection);
         }

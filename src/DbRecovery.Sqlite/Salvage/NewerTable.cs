@@ -75,7 +75,7 @@ internal sealed class NewerTable : IDisposable
     internal void RefuseAll()
     {
         Refused += _added.Count;
-        Problems.Add(string.Create(CultureInfo.InvariantCulture, $"{_shape.Name}: {_added.Count} newer row(s) are not added: the table has no key, and {Changed} row(s) differ from the backup's, so that its rows may have been numbered anew"));
+        Problems.Add($"{_shape.Name}: {Counted.Of(_added.Count, "newer row is", "newer rows are")} not added: the table has no key, and {Counted.Of(Changed, "row differs", "rows differ")} from the backup's, so that its rows may have been numbered anew");
         _added = [];
     }
 

@@ -36,7 +36,7 @@ internal sealed class SqliteSalvager(TimeProvider clock) : ISalvager
                 tables.Add(rows.Report());
             }
             settled();
-            var strays = pages.Strays.Count == 0 ? [] : new[] { $"{pages.Strays.Count} page(s) hold rows that belong in no table for certain" };
+            var strays = pages.Strays.Count == 0 ? [] : new[] { $"{Counted.Of(pages.Strays.Count, "page holds", "pages hold")} rows that belong in no table for certain" };
             return new SalvageReport { Source = source, Tables = tables, RowsWritten = 0, Problems = [.. pages.Problems, .. strays], Duration = default };
         });
         return report with { Duration = clock.GetElapsedTime(start) };

@@ -1,11 +1,12 @@
 using System.Management.Automation;
 using DbRecovery.Engine.Backups;
 using DbRecovery.PowerShell.Completers;
+using DbRecovery.Shells;
 
 namespace DbRecovery.PowerShell.Commands;
 
 /// <summary>Gets backups.</summary>
-/// <remarks>Lists the backups of clusters, newest first, from their repositories or that of -Repository. A damaged manifest is reported as an error and does not end the list.</remarks>
+/// <remarks>Lists the backups of clusters, newest first, from their repositories or that of -Repository. A damaged manifest is reported as an error and does not end the list. Where the newest backup is without a file that belongs to the database, a warning names it; MissingFiles of each backup says the same.</remarks>
 /// <example><code>Get-DbBackup -Cluster app -Latest | Test-DbBackup</code><para>Proves the newest backup.</para></example>
 /// <example><code>Get-DbBackup -Repository /backup/dbrecovery -Proved</code><para>The backups in a repository whose last test passed.</para></example>
 [Cmdlet(VerbsCommon.Get, "DbBackup")]
@@ -48,6 +49,8 @@ public sealed class GetDbBackupCommand : DbCmdlet
         if (found.Count == 0 && Id is not null && !Proved)
             throw new DbRecoveryException(ErrorIds.BackupNotFound, ErrorKind.NotFound, $"there is no backup '{Id}'", "List them with Get-DbBackup.", Id);
         WriteObject(found, enumerateCollection: true);
+        foreach (var missing in BackupText.Missing(found))
+            WriteWarning(missing);
     });
 }
 

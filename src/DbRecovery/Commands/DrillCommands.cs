@@ -62,7 +62,7 @@ public sealed class InvokeDbDrillCommand : TargetCmdlet
             return (asked, operation.Runtime.PlanDrill(asked));
         });
         var inflicted = plan.Damages.Where(d => d.Skipped is null).Select(d => d.Damage.Name).ToList();
-        var what = $"Damage a copy of '{plan.Source}' in '{plan.SandboxFolder}' and recover it, {plan.Rounds} time(s): {string.Join(", ", inflicted)}";
+        var what = $"Damage a copy of '{plan.Source}' in '{plan.SandboxFolder}' and recover it, {Counted.Of(plan.Rounds, "time")}: {string.Join(", ", inflicted)}";
         if (!ShouldProcess(what, what + "?", $"Drill {cluster.Name}", out var reason))
         {
             if (reason == ShouldProcessReason.WhatIf)

@@ -68,7 +68,7 @@ public sealed class ResumeDbIncidentCommand : DbCmdlet
                 var text = $"Go on with incident {incident.Id} of '{incident.Cluster}' ({incident.State}): {incident.Fault.Id} with runbook {incident.Runbook}. {incident.Summary}";
                 if (ShouldProcess(text, text + Environment.NewLine + "Go on?", $"Resume {incident.Id}"))
                     WriteObject(Work("Recovering", (operation, token) =>
-                        operation.Runtime.ResumeIncidentAsync(incident.Id, operation.Timeline, operation.Progress, token)));
+                        operation.Runtime.ResumeIncidentAsync(incident.Id, operation.Timeline, operation.Progress, token), IncidentAdvice.Unfinished));
             });
     }
 }

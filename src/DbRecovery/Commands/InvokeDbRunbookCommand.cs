@@ -51,7 +51,7 @@ public sealed class InvokeDbRunbookCommand : DbCmdlet
         if (!Agreed(plan))
             return;
         var incident = Work("Recovering", (operation, token) =>
-            operation.Runtime.RecoverAsync(Fault!, runbook, parameters, AllowDataLoss, operation.Timeline, operation.Progress, token));
+            operation.Runtime.RecoverAsync(Fault!, runbook, parameters, AllowDataLoss, operation.Timeline, operation.Progress, token), IncidentAdvice.Unfinished);
         WriteObject(incident);
         IncidentAdvice.Write(this, incident);
     });

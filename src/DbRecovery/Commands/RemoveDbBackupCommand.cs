@@ -6,9 +6,10 @@ using DbRecovery.Shells;
 namespace DbRecovery.PowerShell.Commands;
 
 /// <summary>Removes backups.</summary>
-/// <remarks>Removes the backups that are named, or those of a cluster that a retention rule does not keep: that of -Retention, or the inventory's 'keep'. The newest backup and the last proved one stay whatever the rule says; to remove one of them by its id takes -Force. What is removed lies in the repository's trash until the grace is over and can be taken back with -Undo until then. Other backups never depend on a removed one.</remarks>
+/// <remarks>Removes the backups that are named, or those of a cluster that a retention rule does not keep: that of -Retention, or the inventory's 'keep'. The newest backup and the last proved one stay whatever the rule says; one of them that is named is an error, and the others go, unless -Force is given. What is removed lies in the repository's trash until the grace is over and can be taken back with -Undo until then. Other backups never depend on a removed one.</remarks>
 /// <example><code>Remove-DbBackup -Cluster app -Retention last=7,daily=30 -WhatIf</code><para>What would go, and why the others stay.</para></example>
 /// <example><code>Get-DbBackup -Cluster app | Where-Object Status -eq Suspect | Remove-DbBackup -Confirm:$false</code><para>Removes backups from the pipeline without asking.</para></example>
+/// <example><code>Get-DbBackup -Cluster app | Remove-DbBackup -WhatIf</code><para>Which of them would go, and which must stay and why.</para></example>
 /// <example><code>Remove-DbBackup -Id 20261121T101500Z-1a2b3c -Cluster app -Undo</code><para>Takes a removed backup back.</para></example>
 [Cmdlet(VerbsCommon.Remove, "DbBackup", DefaultParameterSetName = ByRule, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(RetentionDecision), typeof(PruneResult), typeof(BackupInfo))]
@@ -95,8 +96,14 @@ public sealed class RemoveDbBackupCommand : DbCmdlet
         foreach (var group in _named.GroupBy(b => b.RepositoryDefinition?.Path))
             Try(group.Key, () =>
             {
-                var decisions = Work("Deciding", (operation, token) => operation.Runtime.DecideRemovalAsync([.. group], Force, token));
-                Remove(group.First().RepositoryDefinition!, decisions);
+                var plan = IsWhatIf;
+                // what must stay is an error of its own, and the others go; a plan says it with the decisions
+                var decisions = Work("Deciding", (operation, token) => operation.Runtime.DecideRemovalAsync([.. group], Force,
+                    refused => { if (!plan) operation.Error(refused, refused.Target); }, token));
+                if (plan || decisions.Any(d => !d.Keep))
+                    Remove(group.First().RepositoryDefinition!, decisions);
+                else
+                    WriteObject(decisions, enumerateCollection: true);
             });
     }
 
@@ -117,7 +124,7 @@ public sealed class RemoveDbBackupCommand : DbCmdlet
     private bool Confirmed(RetentionDecision decision, RepositoryDefinition repository)
     {
         var backup = decision.Backup;
-        var why = decision.Reasons.Count == 0 ? "no rule keeps it" : string.Join(", ", decision.Reasons);
+        var why = decision.Reasons.Count == 0 ? ParameterSetName == ByRule ? "no rule keeps it" : "named" : string.Join(", ", decision.Reasons);
         var text = $"Remove backup {backup.Id} of '{backup.Cluster}' (data of {SizeText.Moment(backup.FinishedAt)}, {SizeText.Size(backup.SizeBytes)}; {why}) from '{repository.Path}'";
         return ShouldProcess(text, text + Environment.NewLine + "Remove?", "DbRecovery");
     }

@@ -87,7 +87,7 @@ public sealed class RepairDbRepositoryCommand : DbCmdlet
             operation.Runtime.GetRepository(repository), from is null ? null : operation.Runtime.GetRepository(from), plan, GiveUp, operation.Progress, token));
 
     private static string Text(RepositoryRepairResult plan) => string.Join(Environment.NewLine,
-        plan.Actions.Select(a => $"{a.Kind}: {a.Key}: {a.Text}").Prepend($"Repair the repository '{plan.Location}' ({plan.BlobsRescued} blobs rescued, {plan.BlobsRefilled} refilled, {plan.BlobsLost} lost):"));
+        plan.Actions.Select(a => $"{a.Kind}: {a.Key}: {a.Text}").Prepend($"Repair the repository '{plan.Location}' ({Counted.Of(plan.BlobsRescued, "blob")} rescued, {plan.BlobsRefilled} refilled, {plan.BlobsLost} lost):"));
 }
 
 /// <summary>Copies backups to another repository.</summary>

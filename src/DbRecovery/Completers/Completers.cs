@@ -62,7 +62,7 @@ public abstract class EngineWordCompleter : IArgumentCompleter
 public sealed class ClusterCompleter : EngineWordCompleter
 {
     private protected override IReadOnlyList<(string Word, string Tip)> Words(IDictionary bound) =>
-        [.. ((RecoveryRuntime)MakeRuntime(bound)).GetClusters().Select(c => (c.Name, $"{c.Engine}, {c.Nodes.Count} node(s)"))];
+        [.. ((RecoveryRuntime)MakeRuntime(bound)).GetClusters().Select(c => (c.Name, $"{c.Engine}, {Counted.Of(c.Nodes.Count, "node")}"))];
 }
 
 /// <summary>Completes names of nodes.</summary>

@@ -6,7 +6,8 @@ namespace DbRecovery.PowerShell.Hosting;
 /// Runs work on another thread while the pipeline's thread carries out what the work posts: only that thread may write to a
 /// cmdlet's streams.
 /// </summary>
-internal sealed class PipelinePump : IDisposable
+/// <param name="unfinished">What to do about work that was cancelled and does not end; null: nothing.</param>
+internal sealed class PipelinePump(string? unfinished = null) : IDisposable
 {
     // Long enough for a step that must not be torn, short enough that a stuck one does not hold a session for ever.
     private static readonly TimeSpan EndAfterCancel = TimeSpan.FromSeconds(60);
@@ -59,8 +60,7 @@ internal sealed class PipelinePump : IDisposable
                 continue;
             cancelledAt ??= Environment.TickCount64;
             if (Environment.TickCount64 - cancelledAt > EndAfterCancel.TotalMilliseconds)
-                throw new DbRecoveryException(ErrorIds.Cancelled, ErrorKind.Timeout, "the operation was cancelled and has not ended yet",
-                    "Look with Get-DbIncident at what it did; Resume-DbIncident goes on with it.");
+                throw new DbRecoveryException(ErrorIds.Cancelled, ErrorKind.Timeout, "the operation was cancelled and has not ended yet", unfinished);
         }
         return task.GetAwaiter().GetResult();
     }

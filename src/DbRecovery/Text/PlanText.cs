@@ -59,7 +59,7 @@ internal static class PlanText
         foreach (var table in loss.Tables)
         {
             var before = table.RowsReadable is { } rows ? (table.Complete ? "" : "at least ") + rows : "unknown";
-            yield return $"{table.Table}: {before} rows before, {table.RowsAfter?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"} after{(table.Note is null ? "" : "; " + table.Note)}";
+            yield return $"{table.Table}: {before} {Counted.Noun(table.RowsReadable ?? 0, "row")} before, {table.RowsAfter?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"} after{(table.Note is null ? "" : "; " + table.Note)}";
         }
     }
 

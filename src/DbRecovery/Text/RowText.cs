@@ -32,11 +32,11 @@ internal static class RowText
     {
         var parts = new List<string>();
         if (plan.Insert > 0)
-            parts.Add($"{plan.Insert} rows brought back");
+            parts.Add($"{Counted.Of(plan.Insert, "row")} brought back");
         if (plan.Update > 0)
-            parts.Add($"{plan.Update} rows given the backup's values");
+            parts.Add($"{Counted.Of(plan.Update, "row")} given the backup's values");
         if (plan.Delete > 0)
-            parts.Add($"{plan.Delete} rows DELETED that only the database has");
+            parts.Add($"{Counted.Of(plan.Delete, "row")} DELETED that only the database has");
         if (plan.StagingTable is not null)
             parts.Add($"the backup's rows put into the new table '{plan.StagingTable}'");
         return $"Table '{plan.Table}' of '{plan.Database}', from backup {plan.BackupId}: {string.Join(", ", parts)}.{(plan.UndoScript is null ? "" : $" Undo script: {plan.UndoScript}")}";

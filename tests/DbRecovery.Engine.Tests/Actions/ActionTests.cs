@@ -36,7 +36,7 @@ public class ActionTests
     [InlineData("swap-file", true, "newFile:String!,lockTimeout:Duration=10s,catchUp:Bool=false", "keptPath")]
     [InlineData("wait", false, "for:Duration!", "")]
     [InlineData("notify", false, "channel:String,message:String!", "")]
-    [InlineData("run-command", true, "command:List!,workingFolder:String,environment:Map,expectExit:Int=0", "")]
+    [InlineData("run-command", true, "command:List!,workingFolder:String,environment:Map,inherit:List,expectExit:Int=0", "")]
     [InlineData("run-sql", true, "sql:String!,readOnly:Bool=false", "value,rowsAffected")]
     [InlineData("run-powershell", true, "script:String!,arguments:Map", "")]
     public void The_catalogue_says_what_an_action_takes_and_gives(string name, bool destructive, string options, string outputs)
@@ -199,6 +199,37 @@ public class ActionTests
             Assert.Equal(error, (await Assert.ThrowsAsync<DbRecoveryException>(() => action.ExecuteAsync(Context(world), plan, default))).Id);
     }
 
+    [Theory]
+    [InlineData(false, false, "")]
+    [InlineData(true, false, "secret")]
+    [InlineData(false, true, "given")]
+    public async Task A_program_gets_a_variable_with_a_secret_only_where_its_step_names_it(bool inherited, bool given, string expected)
+    {
+        using var world = new World();
+        using var variable = new SecretVariable();
+        var file = Path.Combine(world.Folder, "seen");
+        var action = ActionCatalogue.Standard().Get("run-command");
+        var context = Context(world) with { SecretVariables = [variable.Name] };
+        var plan = await action.PlanAsync(context, Options(action, ("command", new[] { "sh", "-c", $"printf %s \"${variable.Name}\" > '{file}'" }),
+            ("inherit", inherited ? [variable.Name] : Array.Empty<string>()),
+            ("environment", given ? new Dictionary<string, string> { [variable.Name] = "given" } : new Dictionary<string, string>())), default);
+        Assert.Equal(inherited, plan.Acts[0].Detail.EndsWith($" (with the secrets {variable.Name})", StringComparison.Ordinal));
+        await action.ExecuteAsync(context, plan, default);
+        Assert.Equal(expected, await File.ReadAllTextAsync(file));
+    }
+
+    [Fact]
+    public async Task A_command_channel_gets_no_variable_with_a_secret()
+    {
+        using var world = new World();
+        using var variable = new SecretVariable();
+        var file = Path.Combine(world.Folder, "seen");
+        var action = ActionCatalogue.Standard().Get("notify");
+        var context = Context(world, new NotificationChannel { Name = "cmd", Command = ["sh", "-c", $"printf %s \"${variable.Name}\" > '{file}'"] }) with { SecretVariables = [variable.Name] };
+        await action.ExecuteAsync(context, await action.PlanAsync(context, Options(action, ("message", "hi")), default), default);
+        Assert.Equal("", await File.ReadAllTextAsync(file));
+    }
+
     [Fact]
     public async Task A_program_past_its_deadline_is_killed_with_its_children()
     {
@@ -314,6 +345,16 @@ public class ActionTests
             // it ended, even between the opening and the reading
             return false;
         }
+    }
+
+    /// <summary>A variable of this process that no other test knows.</summary>
+    private sealed class SecretVariable : IDisposable
+    {
+        public SecretVariable() => Environment.SetEnvironmentVariable(Name, "secret");
+
+        public string Name { get; } = $"DBRECOVERY_TEST_{Guid.NewGuid():N}";
+
+        public void Dispose() => Environment.SetEnvironmentVariable(Name, null);
     }
 
     private sealed class Recorder(HttpStatusCode status) : HttpMessageHandler

@@ -59,13 +59,16 @@ public sealed class AttachedFileTests : BackupFixture
     [Fact]
     public async Task A_missing_file_costs_a_note_and_not_the_backup()
     {
-        await TakeAsync();
+        Assert.Empty((await TakeAsync()).MissingFiles);
         File.Delete(Config);
 
         var backup = await IncrementAsync();
 
         Assert.Equal(BackupStatus.Complete, backup.Status);
         Assert.Contains(Config, Assert.Single(backup.Notes));
+        Assert.Equal([Config], backup.MissingFiles);
+        // who lists it later sees it, too
+        Assert.Equal([Config], (await Service.ListAsync(Repository, new BackupFilter { Id = backup.Id }, null, CancellationToken.None))[0].MissingFiles);
         Assert.True((await ProveAsync(backup)).Passed);
     }
 

@@ -85,6 +85,9 @@ public sealed class FaultTableTests
         ["never proved"] = (() => View().With(Backup(TimeSpan.FromHours(1))), ["backup.unverified:"]),
         ["old proof"] = (() => View().With(Backup(TimeSpan.FromHours(1)), Backup(TimeSpan.FromDays(8), true)), ["backup.unverified:691200"]),
         ["newest failed its test"] = (() => View().With(Backup(TimeSpan.FromHours(1), false), Backup(TimeSpan.FromHours(2), true)), ["backup.unverified:7200"]),
+        ["the newest is without a file"] = (() => View().With(Backup(TimeSpan.FromHours(1), true) with { MissingFiles = ["/etc/app.conf"] }).Naming("/etc/app.conf"), ["backup.files-missing:/etc/app.conf"]),
+        ["an older one is without a file"] = (() => View().With(Backup(TimeSpan.FromHours(1), true), Backup(TimeSpan.FromHours(2), true) with { MissingFiles = ["/etc/app.conf"] }).Naming("/etc/app.conf"), []),
+        ["the newest is without a file that is not named any more"] = (() => View().With(Backup(TimeSpan.FromHours(1), true) with { MissingFiles = ["/etc/app.conf"] }), []),
         ["repository unreadable: nothing is claimed"] = (() => View().With() with { Backups = new BackupKnowledge { Repository = "main", Unreadable = "x" } }, []),
         ["slow against the baseline"] = (() => View(f => { f.Set(CommonFacts.ProbeBaseline, 0.02); f.Set(CommonFacts.ProbeLatency, 0.11); }), ["perf.latency:0.11"]),
         ["slow, but under the floor"] = (() => View(f => { f.Set(CommonFacts.ProbeBaseline, 0.0001); f.Set(CommonFacts.ProbeLatency, 0.049); }), []),
@@ -183,6 +186,7 @@ public sealed class FaultTableTests
         "data.constraint-broken" => Text(fault, "tables"),
         "backup.stale" => Text(fault, "age"),
         "backup.unverified" => Text(fault, "proofAge"),
+        "backup.files-missing" => Text(fault, "files"),
         _ => Text(fault, "latency"),
     };
 

@@ -56,6 +56,8 @@ internal static class Situations
         Backups = new BackupKnowledge { Repository = "main", Complete = backups },
     };
 
+    public static ClusterView Naming(this ClusterView view, params string[] files) => view with { Cluster = view.Cluster with { Backups = view.Cluster.Backups! with { Files = files } } };
+
     public static ClusterView Proved(this ClusterView view) => view.With(Backup(TimeSpan.FromHours(1), proved: true));
 
     public static ClusterView Remembered(this ClusterView view, long size = 40960) => view with

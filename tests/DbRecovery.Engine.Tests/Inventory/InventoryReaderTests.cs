@@ -26,6 +26,7 @@ public sealed class InventoryReaderTests
         Assert.Equal(Path.Combine(folder, "backups"), inventory.Repositories["main"].Path);
         Assert.Equal(new SecretReference(SecretSource.Secret, "HookToken"), inventory.Notifications["people"].Headers["Authorization"]);
         Assert.Equal(["page", "--now"], inventory.Notifications["pager"].Command);
+        Assert.Equal(["APP_PASSWORD", "BACKUP_KEY"], inventory.SecretVariables);
         Assert.Equal([Path.Combine(folder, "mine")], inventory.RunbookFolders);
         Assert.Equal(Path.Combine(folder, "state"), inventory.StateFolder);
     }
@@ -74,6 +75,8 @@ public sealed class InventoryReaderTests
     [InlineData("fault: custom.paid", "fault: «sqlite.corrupt", "fault-id")]
     [InlineData("fault: custom.paid", "fault: «custom.Paid", "fault-id")]
     [InlineData("severity: notice", "severity: «bad", "wrong-value")]
+    [InlineData("timeout: 3s", "timeout: «50d", "wrong-value")]
+    [InlineData("every: 5s", "every: «50d", "wrong-value")]
     [InlineData("atMost: 2.5", "atMost: «NaN", "wrong-value")]
     [InlineData("- { name: paid, query: select 1, fault: custom.paid, severity: notice, atLeast: 1, atMost: 2.5,", "- «{ name: paid, query: select 1, fault: custom.paid, severity: notice,", "no-bound")]
     [InlineData("- { name: paid, query: select 1, fault: custom.paid, severity: notice, atLeast: 1, atMost: 2.5,", "- «{ name: paid, query: select 1, fault: custom.paid, severity: notice, atLeast: 3, atMost: 2.5,", "no-bound")]
@@ -118,6 +121,8 @@ public sealed class InventoryReaderTests
     [InlineData("{ { hunter2 } }")]
     [InlineData("{ hunter2: { hunter2: hunter2 } }")]
     [InlineData("{ env: [hunter2] }")]
+    [InlineData("{ hunter2: a, hunter2: b }")]
+    [InlineData("{ hunter2, hunter2 }")]
     [InlineData("| hunter2")]
     [InlineData("|\n    hunter2")]
     [InlineData(">-\n    hunter2")]

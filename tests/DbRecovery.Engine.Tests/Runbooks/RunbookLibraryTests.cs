@@ -59,6 +59,22 @@ public sealed class RunbookLibraryTests : IDisposable
     }
 
     [Fact]
+    public void Two_of_one_name_in_one_folder_are_a_finding_and_neither_runs()
+    {
+        Write("shipped", "a.yml", Named("a"));
+        Write("shipped", "b.yml", Named("b"));
+        Write("mine", "first.yml", Named("a"));
+        var second = Write("mine", "second.yml", Named("a"));
+        var library = Library();
+        Assert.Equal(["b"], library.All.Select(r => r.Name));
+        var result = Assert.Single(library.Invalid);
+        Assert.Equal((second, "a"), (result.File, result.Name));
+        Assert.Equal([("duplicate-runbook", 1, 10)], Texts.Places(result.Findings));
+        Assert.Contains("first.yml", result.Findings[0].Message, StringComparison.Ordinal);
+        Assert.Equal([true, false], RunbookLibrary.Lint(Path.GetDirectoryName(second)!, Texts.Context).Select(r => r.Valid));
+    }
+
+    [Fact]
     public void Get_says_whether_it_is_absent_or_broken()
     {
         Write("shipped", "a.yml", Named("restore"));

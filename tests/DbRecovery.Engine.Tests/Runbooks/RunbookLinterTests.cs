@@ -57,7 +57,7 @@ public sealed class RunbookLinterTests
     [InlineData("  - id: evidence\n    action: snapshot-evidence", "  - «id: evidence\n    action: snapshot", "unknown-action")]
     [InlineData("  - id: evidence\n    action", "  - «action", "missing-key")]
     [InlineData("- id: evidence", "- id: «1", "name")]
-    [InlineData("- id: evidence\n    action: snapshot-evidence\n  - id: restore", "- id: restore\n    action: snapshot-evidence\n  - id: «restore", "duplicate-step")]
+    [InlineData("- id: evidence\n    action: snapshot-evidence\n    when: { fact: fault.damage, is: data }\n  - id: restore", "- id: restore\n    action: snapshot-evidence\n  - id: «restore", "duplicate-step")]
     [InlineData("is: data }", "is: data }\n    «colour: red", "unknown-key")]
     [InlineData("newFile: \"${steps.restore.path}\"", "newFile: «\"${steps.swap.keptPath}\"", "unknown-look-up")]
     [InlineData("newFile: \"${steps.restore.path}\"", "newFile: «\"${steps.restore.file}\"", "unknown-look-up")]
@@ -71,8 +71,8 @@ public sealed class RunbookLinterTests
     [InlineData("onFailure: stop", "onFailure: «halt", "wrong-value")]
     [InlineData("attempts: 3", "attempts: «21", "wrong-value")]
     [InlineData("backoff: none", "backoff: «linear", "wrong-value")]
-    [InlineData("  - id: restore\n    action: restore\n    when: { fact: fault.damage, is: data }", "  - «id: restore\n    action: restore\n    when: { all: [{ fact: fault.damage, is: data }, { fact: fault.damage, is: index }] }", "unreachable")]
-    [InlineData("  - id: restore\n    action: restore\n    when: { fact: fault.damage, is: data }", "  - «id: restore\n    action: restore\n    when: { fact: fault.id, is: sqlite.busy }", "unreachable")]
+    [InlineData("  - id: evidence\n    action: snapshot-evidence\n    when: { fact: fault.damage, is: data }", "  - «id: evidence\n    action: snapshot-evidence\n    when: { all: [{ fact: fault.damage, is: data }, { fact: fault.damage, is: index }] }", "unreachable")]
+    [InlineData("  - id: evidence\n    action: snapshot-evidence\n    when: { fact: fault.damage, is: data }", "  - «id: evidence\n    action: snapshot-evidence\n    when: { fact: fault.id, is: sqlite.busy }", "unreachable")]
     [InlineData("{ check: fault-gone,", "«{ check: fault-away,", "unknown-check")]
     [InlineData("level: quick", "level: «fast", "wrong-value")]
     [InlineData("level: quick", "speed: «fast", "unknown-parameter")]
@@ -85,6 +85,23 @@ public sealed class RunbookLinterTests
     [InlineData("guards:\n  - { fact: backup.provedCount, atLeast: 1 }\n", "", "destructive-without-guard", "  - id: swap", "  - «id: swap")]
     [InlineData(", maxDataLoss: 0B", "", "destructive-without-limit", "  - id: swap", "  - «id: swap")]
     [InlineData("{ action: notify, with: { message: \"${node.path}\" } }", "«{ action: run-sql, with: { sql: \"drop table t\" } }", "destructive-escalation")]
+    [InlineData("timeout: 2m", "timeout: «50d", "wrong-value")]
+    [InlineData("totalTimeout: 1h", "totalTimeout: «50d", "wrong-value")]
+    [InlineData("lockTimeout: \"${parameters.patience}\"", "lockTimeout: «1200h", "wrong-value")]
+    [InlineData("is: data }", "is: data }\n  - { id: run, action: run-command, with: { command: [sh, -c, «\"echo ${HOME}\"] } }", "unknown-look-up")]
+    [InlineData("is: data }", "is: data }\n  - { id: run, action: run-command, with: { command: [sh, -c, «\"echo ${HOME:-x}\"] } }", "look-up")]
+    [InlineData("    action: restore\n", "    action: restore\n    when: { fact: fault.damage, is: data }\n", "conditional-output", "{ newFile: ", "{ newFile: «")]
+    [InlineData("    action: restore\n", "    action: restore\n    when: { all: [{ fact: fault.damage, is: data }, { fact: disk.free, above: 1GB }] }\n", "conditional-output", "action: swap-file\n    with: { newFile: ", "action: swap-file\n    when: { fact: fault.damage, is: data }\n    with: { newFile: «")]
+    [InlineData("message: \"${node.path}\"", "message: «\"look at ${steps.restore.path}\"", "conditional-output")]
+    [InlineData("faults: [sqlite.corrupt] }", "faults: [sqlite.corrupt], when: «{ all: [{ fact: fault.damage, is: data }, { not: { fact: fault.damage, in: [data, index] } }] } }", "unreachable", "    when: { fact: fault.damage, is: data }\n", "")]
+    [InlineData("{ fact: backup.provedCount, atLeast: 1 }", "{ fact: backup.provedCount, atLeast: 1 }\n  - «{ fact: backup.provedCount, below: 1 }", "unreachable")]
+    [InlineData("{ fact: backup.provedCount, atLeast: 1 }", "{ fact: backup.provedCount, above: 1 }\n  - «{ fact: backup.provedCount, below: 2 }", "unreachable")]
+    [InlineData("{ fact: backup.provedCount, atLeast: 1 }", "{ fact: backup.provedCount, atLeast: 3 }\n  - «{ fact: backup.provedCount, is: 2 }", "unreachable")]
+    [InlineData("{ fact: backup.provedCount, atLeast: 1 }", "{ fact: backup.configured, is: true }\n  - «{ not: { fact: backup.configured, is: true } }", "unreachable")]
+    [InlineData("{ fact: backup.provedCount, atLeast: 1 }", "{ fact: backup.provedCount, atLeast: 1 }\n  - «{ not: { any: [{ fact: backup.provedCount, above: 0 }, { fact: disk.free, above: 1GB }] } }", "unreachable")]
+    [InlineData("{ fact: backup.provedCount, atLeast: 1 }", "«{ fact: fault.id, is: sqlite.busy }", "unreachable")]
+    [InlineData("  - id: swap\n    action: swap-file\n", "  - «id: swap\n    action: swap-file\n    when: { fact: backup.provedCount, is: 0 }\n", "unreachable")]
+    [InlineData("condition: { fact: disk.free, above: 1GB }", "condition: «{ all: [{ fact: disk.free, above: 1GB }, { fact: disk.free, below: 1MB }] }", "unreachable")]
     [InlineData("cooldown: 1h, perDay: 3, ", "", "no-limit", "runbook: base", "«runbook: base")]
     [InlineData("verify:\n  - { check: fault-gone, level: quick, within: 10s, holds: 1s }\n  - { check: fact, condition: { fact: disk.free, above: 1GB } }\n", "", "missing-verification", "runbook: base", "«runbook: base")]
     public void One_edit_one_finding(string old, string with, string rule, string? old2 = null, string? with2 = null)
@@ -109,6 +126,41 @@ public sealed class RunbookLinterTests
         Assert.Null(runbook);
         Assert.Equal([(rule, 11, 1)], Texts.Places(result.Findings));
         Assert.Equal("base", result.Name);
+    }
+
+    [Theory]
+    [InlineData("{ fact: backup.provedCount, atLeast: 1 }", "{ fact: disk.free, is: 1GB }\n  - { fact: disk.free, is: 1000000000 }")]
+    [InlineData("{ fact: backup.provedCount, atLeast: 1 }", "{ fact: backup.provedCount, atLeast: 1 }\n  - { fact: backup.provedCount, below: 2 }")]
+    [InlineData("{ fact: backup.provedCount, atLeast: 1 }", "{ fact: backup.age, is: 60s }\n  - { fact: backup.age, is: 1m }")]
+    [InlineData("{ fact: backup.provedCount, atLeast: 1 }", "{ any: [{ fact: backup.configured, is: true }, { fact: backup.count, above: 0 }] }\n  - { fact: backup.configured, is: false }")]
+    [InlineData("{ fact: backup.provedCount, atLeast: 1 }", "{ not: { all: [{ fact: backup.configured, is: true }, { fact: backup.count, above: 0 }] } }\n  - { fact: backup.configured, is: true }")]
+    [InlineData("    action: restore\n", "    action: restore\n    when: { fact: disk.free, above: 1GB }\n", "    action: swap-file\n", "    action: swap-file\n    when: { all: [{ fact: backup.configured, is: true }, { fact: disk.free, above: 1GB }] }\n")]
+    [InlineData("    action: restore\n", "    action: restore\n    when: { fact: disk.free, above: 1GB }\n", "    action: swap-file\n", "    action: swap-file\n    when: { not: { fact: steps.restore.path, is: x } }\n")]
+    [InlineData("    action: restore\n", "    action: restore\n    when: { fact: disk.free, above: 1GB }\n", "    action: swap-file\n", "    action: swap-file\n    when: { fact: steps.restore.backupId, is: x }\n")]
+    [InlineData("timeout: 2m", "timeout: 49d")]
+    [InlineData("cooldown: 1h", "cooldown: 60d")]
+    [InlineData("is: data }", "is: data }\n  - { id: run, action: run-command, with: { command: [sh, -c, \"echo $${HOME} $HOME ${node.path}\"] } }")]
+    public void What_can_be_is_no_finding(string old, string with, string? old2 = null, string? with2 = null)
+    {
+        var edited = Texts.Edit(Texts.Runbook, old, with);
+        if (old2 is not null)
+            edited = Texts.Edit(edited, old2, with2!);
+        Assert.Empty(RunbookLinter.Lint("base.yml", edited, Texts.Context).Result.Findings);
+    }
+
+    [Theory]
+    [InlineData("sh -c $${HOME}", "sh -c ${HOME}")]
+    [InlineData("$${a}$${b}", "${a}${b}")]
+    [InlineData("$$", "$$")]
+    [InlineData("$${HOME} of ${node.path}", null)]
+    public void Two_dollars_are_the_text_itself(string written, string? literal)
+    {
+        var runbook = RunbookLinter.Lint("base.yml", Texts.Edit(Texts.Runbook, "message: \"${node.path}\"", $"message: \"{written}\""), Texts.Context).Runbook!;
+        var value = runbook.Escalate[0].With["message"];
+        if (literal is not null)
+            Assert.Equal(literal, Assert.IsType<LiteralValue>(value).Text);
+        else
+            Assert.Equal(["${HOME} of ", "node.path"], Assert.IsType<TextValue>(value).Parts.Select(p => p is LookupValue look ? look.Path : ((LiteralValue)p).Text));
     }
 
     [Fact]

@@ -22,9 +22,9 @@ internal static class Texts
         steps:
           - id: evidence
             action: snapshot-evidence
+            when: { fact: fault.damage, is: data }
           - id: restore
             action: restore
-            when: { fact: fault.damage, is: data }
           - id: swap
             action: swap-file
             with: { newFile: "${steps.restore.path}", lockTimeout: "${parameters.patience}" }

@@ -75,6 +75,8 @@ public sealed class ValueTests
         { OptionType.Duration, "${disk.free}", null },
         { OptionType.Duration, "${node.path}", null },
         { OptionType.Duration, "soon", null },
+        { OptionType.Duration, "49d", TimeSpan.FromDays(49) },
+        { OptionType.Duration, "50d", null },
         { OptionType.Size, "1KiB", 1024L },
         { OptionType.Size, "${limits.maxDataLoss}", 5L },
         { OptionType.Size, "${parameters.patience}", null },

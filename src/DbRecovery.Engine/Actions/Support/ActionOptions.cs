@@ -42,7 +42,7 @@ public static class ActionOptions
         type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
             .Select(p => (p, p.GetCustomAttribute<OptionAttribute>()!))
             .Where(p => p.Item2 is not null)
-            .OrderBy(p => p.p.MetadataToken);
+            .OrderBy(p => p.Item2.Line);
 
     private static OptionDescriptor Describe(PropertyInfo property, OptionAttribute attribute, object? defaults)
     {

@@ -80,7 +80,7 @@ internal static class LossCalculator
 
     private static string Statement(DateTimeOffset? since, long? salvaged, IReadOnlyList<TableLoss> tables)
     {
-        var kept = salvaged > 0 ? string.Create(CultureInfo.InvariantCulture, $", except {salvaged} row(s) that were read from the damaged database") : "";
+        var kept = salvaged > 0 ? $", except {Counted.Of(salvaged.Value, "row that was", "rows that were")} read from the damaged database" : "";
         var first = since is { } moment
             ? $"Changes committed after {moment.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)} UTC are lost{kept}; how many bytes that is cannot be known."
             : "What is lost cannot be known.";

@@ -13,6 +13,8 @@ internal sealed record ProcessRequest
     public string? WorkingFolder { get; init; }
     /// <summary>Variables beside those inherited; secrets go here, never into arguments.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+    /// <summary>Variables of this process that it does not inherit.</summary>
+    public IEnumerable<string> Withheld { get; init; } = [];
     /// <summary>What it reads from its standard input.</summary>
     public string? Input { get; init; }
     /// <summary>The deadline; the whole process tree is killed when it passes.</summary>
@@ -67,6 +69,8 @@ internal static class ProcessRunner
         };
         foreach (var argument in request.Command.Skip(1))
             start.ArgumentList.Add(argument);
+        foreach (var name in request.Withheld)
+            start.Environment.Remove(name);
         foreach (var (name, value) in request.Environment)
             start.Environment[name] = value;
         try

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 
 namespace DbRecovery.Engine.Actions;
@@ -10,7 +11,9 @@ internal sealed record Planned<TState>(
     IReadOnlyDictionary<string, FactValue>? Outputs = null);
 
 /// <summary>An action over a typed options record and a typed state: the state is all that executing and reconciling know of the plan.</summary>
-internal abstract class RecoveryAction<TOptions, TState> : RecoveryAction
+internal abstract class RecoveryAction<
+    [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor | DynamicallyAccessedMemberTypes.PublicProperties)] TOptions,
+    TState> : RecoveryAction
     where TOptions : class
     where TState : class
 {
@@ -25,7 +28,7 @@ internal abstract class RecoveryAction<TOptions, TState> : RecoveryAction
         {
             Acts = planned.Acts,
             Loss = planned.Loss,
-            State = JsonSerializer.SerializeToElement(planned.State, DbRecoveryJson.Compact),
+            State = JsonSerializer.SerializeToElement(planned.State, EngineJson.Compact),
             PlannedOutputs = planned.Outputs ?? new Dictionary<string, FactValue>(),
         };
     }
@@ -39,7 +42,7 @@ internal abstract class RecoveryAction<TOptions, TState> : RecoveryAction
         ReconcileCoreAsync(context, Read(plan), cancellationToken);
 
     protected static TState Read(ActionPlan plan) =>
-        plan.State.Deserialize<TState>(DbRecoveryJson.Compact)
+        plan.State.Deserialize<TState>(EngineJson.Compact)
         ?? throw new DbRecoveryException(ErrorIds.Unexpected, ErrorKind.Failed, "a step's plan has no state");
 
     protected abstract Task<Planned<TState>> PlanCoreAsync(ActionContext context, TOptions options, CancellationToken cancellationToken);

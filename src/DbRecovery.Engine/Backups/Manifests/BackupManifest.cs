@@ -64,6 +64,8 @@ internal sealed record BackupManifest
     public bool Portable { get; init; }
     /// <summary>What a person should know of it.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
+    /// <summary>Files that the inventory named and that are not in it.</summary>
+    public IReadOnlyList<string> MissingFiles { get; init; } = [];
     /// <summary>New bytes in the repository, without the manifest's own.</summary>
     public required long StoredBytes { get; init; }
     public required BackupSourceInfo Source { get; init; }
@@ -181,6 +183,7 @@ internal sealed record BackupManifest
         ChangedBytes = ChangedBytes,
         Portable = Portable,
         Notes = Notes,
+        MissingFiles = MissingFiles,
         DataAsOf = Source.DataAsOf,
         Position = Source.Position,
         Repository = repository.Name,

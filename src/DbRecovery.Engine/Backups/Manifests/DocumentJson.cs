@@ -6,7 +6,7 @@ namespace DbRecovery.Engine.Backups;
 /// <summary>The documents that are written or read by hand: those that every command needs. See <see cref="JsonReading"/>.</summary>
 internal static class DocumentJson
 {
-    private static readonly JsonWriterOptions Options = new() { Encoder = DbRecoveryJson.Compact.Encoder };
+    private static readonly JsonWriterOptions Options = new() { Encoder = EngineJson.Compact.Encoder };
 
     /// <summary>A document's JSON; null for one that the serializer writes.</summary>
     public static byte[]? Write(object? document)

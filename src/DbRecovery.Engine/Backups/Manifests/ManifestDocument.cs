@@ -54,6 +54,7 @@ internal sealed record ManifestDocument
     public bool Portable { get; init; }
     public required long StoredBytes { get; init; }
     public IReadOnlyList<string> Notes { get; init; } = [];
+    public IReadOnlyList<string> MissingFiles { get; init; } = [];
     public required BackupSourceInfo Source { get; init; }
     public required IReadOnlyList<string> Packs { get; init; }
     public required IReadOnlyList<ManifestBlob> Blobs { get; init; }
@@ -68,7 +69,7 @@ internal sealed record ManifestDocument
             Format = manifest.Format, Tool = manifest.Tool, RepoId = manifest.RepoId, Id = manifest.Id, Cluster = manifest.Cluster, Node = manifest.Node,
             Engine = manifest.Engine, Kind = manifest.Kind, Status = manifest.Status, Parent = manifest.Parent, StartedAt = manifest.StartedAt,
             FinishedAt = manifest.FinishedAt, SizeBytes = manifest.SizeBytes, ChangedBytes = manifest.ChangedBytes, Portable = manifest.Portable,
-            StoredBytes = manifest.StoredBytes, Notes = manifest.Notes, Source = manifest.Source, Packs = manifest.Packs, Blobs = blobs,
+            StoredBytes = manifest.StoredBytes, Notes = manifest.Notes, MissingFiles = manifest.MissingFiles, Source = manifest.Source, Packs = manifest.Packs, Blobs = blobs,
             Entries = [.. manifest.Entries.Select(e => Of(e, NumberOf))],
         };
 
@@ -88,7 +89,7 @@ internal sealed record ManifestDocument
     {
         Format = Format, Tool = Tool, RepoId = RepoId, Id = Id, Cluster = Cluster, Node = Node, Engine = Engine, Kind = Kind, Status = Status, Parent = Parent,
         StartedAt = StartedAt, FinishedAt = FinishedAt, SizeBytes = SizeBytes, ChangedBytes = ChangedBytes, Portable = Portable, StoredBytes = StoredBytes,
-        Notes = Notes, Source = Source, Packs = Packs, Entries = [.. Entries.Select(ToEntry)],
+        Notes = Notes, MissingFiles = MissingFiles, Source = Source, Packs = Packs, Entries = [.. Entries.Select(ToEntry)],
     };
 
     private static EntryDocument Of(ManifestEntry entry, Func<int, string, int> numberOf)

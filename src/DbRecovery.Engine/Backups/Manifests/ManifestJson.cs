@@ -25,6 +25,7 @@ internal static class ManifestJson
         writer.WriteBoolean("portable", manifest.Portable);
         writer.WriteNumber("storedBytes", manifest.StoredBytes);
         SourceJson.Write(writer, "notes", manifest.Notes);
+        SourceJson.Write(writer, "missingFiles", manifest.MissingFiles);
         writer.WritePropertyName("source");
         SourceJson.Write(writer, manifest.Source);
         SourceJson.Write(writer, "packs", manifest.Packs);
@@ -50,7 +51,7 @@ internal static class ManifestJson
         long? size = null, changed = null, stored = null;
         var portable = false;
         BackupSourceInfo? source = null;
-        IReadOnlyList<string> notes = [];
+        IReadOnlyList<string> notes = [], missing = [];
         IReadOnlyList<string>? packs = null;
         IReadOnlyList<ManifestBlob>? blobs = null;
         IReadOnlyList<EntryDocument>? entries = null;
@@ -74,6 +75,7 @@ internal static class ManifestJson
             else if (JsonReading.Is(ref reader, "portable"u8)) portable = reader.GetBoolean();
             else if (JsonReading.Is(ref reader, "storedBytes"u8)) stored = reader.GetInt64();
             else if (JsonReading.Is(ref reader, "notes"u8)) notes = JsonReading.List(ref reader, JsonReading.Text);
+            else if (JsonReading.Is(ref reader, "missingFiles"u8)) missing = JsonReading.List(ref reader, JsonReading.Text);
             else if (JsonReading.Is(ref reader, "source"u8)) source = SourceJson.Read(ref reader);
             else if (JsonReading.Is(ref reader, "packs"u8)) packs = JsonReading.List(ref reader, JsonReading.Text);
             else if (JsonReading.Is(ref reader, "blobs"u8)) blobs = JsonReading.List(ref reader, ReadBlob);
@@ -87,7 +89,7 @@ internal static class ManifestJson
             Engine = JsonReading.Required(engine, nameof(engine)), Kind = JsonReading.Required(kind, nameof(kind)), Status = JsonReading.Required(status, nameof(status)),
             Parent = parent, StartedAt = JsonReading.Required(started, "startedAt"), FinishedAt = JsonReading.Required(finished, "finishedAt"),
             SizeBytes = JsonReading.Required(size, "sizeBytes"), ChangedBytes = changed, Portable = portable, StoredBytes = JsonReading.Required(stored, "storedBytes"),
-            Notes = notes, Source = JsonReading.Required(source, nameof(source)), Packs = JsonReading.Required(packs, nameof(packs)),
+            Notes = notes, MissingFiles = missing, Source = JsonReading.Required(source, nameof(source)), Packs = JsonReading.Required(packs, nameof(packs)),
             Blobs = JsonReading.Required(blobs, nameof(blobs)), Entries = JsonReading.Required(entries, nameof(entries)),
         };
     }

@@ -16,7 +16,7 @@ internal static class SealedDocument
 
     public static byte[] Write<T>(T value)
     {
-        var json = DocumentJson.Write(value) ?? JsonSerializer.SerializeToUtf8Bytes(value, DbRecoveryJson.Compact);
+        var json = DocumentJson.Write(value) ?? JsonSerializer.SerializeToUtf8Bytes(value, EngineJson.Compact);
         var body = json.AsSpan(0, json.Length - 1);
         return [.. body, .. Tail(body)];
     }
@@ -33,7 +33,7 @@ internal static class SealedDocument
         try
         {
             byte[] json = [.. body, (byte)'}'];
-            return DocumentJson.IsOwn(typeof(T)) ? (T)DocumentJson.Read(typeof(T), json) : JsonSerializer.Deserialize<T>(json, DbRecoveryJson.Compact);
+            return DocumentJson.IsOwn(typeof(T)) ? (T)DocumentJson.Read(typeof(T), json) : JsonSerializer.Deserialize<T>(json, EngineJson.Compact);
         }
         catch (Exception e) when (e is JsonException or NotSupportedException or FormatException or InvalidOperationException)
         {

@@ -71,7 +71,7 @@ public static class RetentionPolicy
         if (rule.Within is { } within)
         {
             foreach (var young in newestFirst.Where(b => now - b.StartedAt < within))
-                Add(kept, young, within.Ticks % TimeSpan.TicksPerDay == 0 ? Text($"within {within.TotalDays} days") : Text($"within {within.TotalHours} hours"));
+                Add(kept, young, within.Ticks % TimeSpan.TicksPerDay == 0 ? Text($"within {within.TotalDays} {Noun(within, "day", TimeSpan.FromDays(1))}") : Text($"within {within.TotalHours} {Noun(within, "hour", TimeSpan.FromHours(1))}"));
         }
         OfEach("daily", rule.Daily, newestFirst, t => t.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture), kept);
         OfEach("weekly", rule.Weekly, newestFirst, t => Text($"{ISOWeek.GetYear(t):D4}-W{ISOWeek.GetWeekOfYear(t):D2}"), kept);
@@ -114,6 +114,8 @@ public static class RetentionPolicy
             kept[backup.Id] = reasons = [];
         reasons.Add(reason);
     }
+
+    private static string Noun(TimeSpan span, string unit, TimeSpan one) => Counted.Noun(span == one ? 1 : 2, unit);
 
     private static string Text(FormattableString text) => FormattableString.Invariant(text);
 }

@@ -85,7 +85,7 @@ internal sealed class PackCheck(BackupRepository repository, ZstdLibrary? zstd, 
     {
         var contents = await PackReader.ReadContentsAsync(repository, name, cancellationToken).ConfigureAwait(false);
         var bad = await UnreadableAsync(repository, contents.Entries.Select((e, i) => new BlobLocation(name, i, e)), codecs, cancellationToken).ConfigureAwait(false);
-        return bad.Count == 0 ? null : $"{bad.Count} of the pack's {contents.Entries.Count} blobs cannot be decoded to what their ids promise, though its bytes are those that were written";
+        return bad.Count == 0 ? null : $"{bad.Count} of the pack's {Counted.Of(contents.Entries.Count, "blob cannot be decoded to what its id promises", "blobs cannot be decoded to what their ids promise")}, though its bytes are those that were written";
     }
 
     /// <summary>Decodes blobs one by one and gives those that are not what their ids promise.</summary>

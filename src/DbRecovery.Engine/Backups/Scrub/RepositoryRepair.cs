@@ -106,7 +106,7 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
                     _unportable.Add(location.Entry.Id);
                 _rescued++;
             }
-            _actions.Add(new RepositoryRepairAction(RepositoryRepairKind.RescueBlobs, PackFormat.Key(pack), $"{_rescued - before} unharmed blobs stored in a new pack"));
+            _actions.Add(new RepositoryRepairAction(RepositoryRepairKind.RescueBlobs, PackFormat.Key(pack), $"{Counted.Of(_rescued - before, "unharmed blob")} stored in a new pack"));
         }
     }
 
@@ -128,7 +128,7 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
             _refilled++;
         }
         if (_refilled > 0)
-            _actions.Add(new RepositoryRepairAction(RepositoryRepairKind.RefillBlobs, "packs/", $"{_refilled} of {needs.Lost.Count} lost blobs filled in from {(other is null ? "other backups" : $"'{other.Storage.Location}' and other backups")}"));
+            _actions.Add(new RepositoryRepairAction(RepositoryRepairKind.RefillBlobs, "packs/", $"{_refilled} of {Counted.Of(needs.Lost.Count, "lost blob")} filled in from {(other is null ? "other backups" : $"'{other.Storage.Location}' and other backups")}"));
     }
 
     private async Task<PackReference> AppendAsync(PackWriter writer, LostBlob lost, byte[] data, int unit, CodecContext codec, CancellationToken cancellationToken)

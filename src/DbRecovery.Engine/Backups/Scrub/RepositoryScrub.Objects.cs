@@ -20,7 +20,7 @@ internal sealed partial class RepositoryScrub
             Add(damaged.Target!, RepositoryObjectKind.Index, "its bytes are not those that its name promises", "Repair builds it again from the packs; so does the next backup. Nothing is lost.");
         // a backup that was killed leaves packs that no index and no backup names: that is no damage
         foreach (var pack in index.Unindexed.Where(p => _referenced.Contains(p.Name) && !_packs.ContainsKey(p.Name)).Take(1))
-            Add("index/", RepositoryObjectKind.Index, $"{index.Unindexed.Count(p => _referenced.Contains(p.Name))} packs are in no index, the first is {pack.Name}", "Repair builds it again from the packs; so does the next backup. Nothing is lost.");
+            Add("index/", RepositoryObjectKind.Index, $"{Counted.Of(index.Unindexed.Count(p => _referenced.Contains(p.Name)), "pack is", "packs are")} in no index, the first is {pack.Name}", "Repair builds it again from the packs; so does the next backup. Nothing is lost.");
     }
 
     private async Task CheckOthersAsync(List<StorageObject> objects, CancellationToken cancellationToken)

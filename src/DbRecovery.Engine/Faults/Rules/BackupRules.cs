@@ -33,7 +33,7 @@ internal sealed class BackupStaleRule : BackupRule
         if (known.Newest is not { } newest)
             return Make(view, null, FaultConfidence.Certain, $"the repository '{known.Repository}' has no complete backup of the cluster",
                 [Evidence(view, CommonFacts.BackupCount, 0L, "at least 1", "complete backups", true)],
-                [known.Damaged > 0 ? $"an empty repository: {known.Damaged} manifests in it cannot be read" : "an unreadable repository: it could be listed"]);
+                [known.Damaged > 0 ? $"an empty repository: {Counted.Of(known.Damaged, "manifest")} in it cannot be read" : "an unreadable repository: it could be listed"]);
         var age = Age(view, newest.FinishedAt);
         return age <= settings.MaxAge ? null : Make(view, null, FaultConfidence.Certain, $"the newest backup is {age:d\\.hh\\:mm} old",
             [Evidence(view, CommonFacts.BackupAge, age, $"at most {settings.MaxAge}", $"the age of {newest.Id}", false),
@@ -68,5 +68,24 @@ internal sealed class BackupUnverifiedRule : BackupRule
                 ? Evidence(view, CommonFacts.BackupProvedCount, 0L, "at least 1", "backups whose last test passed", true)
                 : Evidence(view, CommonFacts.BackupProofAge, age.Value, $"at most {settings.MaxProofAge}", "the time since the last proof", false)],
             details: details);
+    }
+}
+
+/// <summary>A file that belongs to the database is not in its backup.</summary>
+internal sealed class BackupFilesMissingRule : BackupRule
+{
+    public override FaultClass Class { get; } = new("backup.files-missing", FaultSeverity.Notice, [],
+        "the newest backup is without a file that the inventory names: it was missing or could not be read",
+        [new("files", FactType.List, null, "the files"), new("backup", FactType.Text, null, "the newest complete backup")]);
+
+    protected override Fault? Judge(ClusterView view, BackupSettings settings, BackupKnowledge known)
+    {
+        var files = known.MissingFiles(view.Cluster);
+        if (files.Count == 0)
+            return null;
+        return Make(view, null, FaultConfidence.Certain, $"the newest backup is without {Counted.Of(files.Count, "file")} of the database: {string.Join(", ", files)}",
+            [Evidence(view, CommonFacts.BackupMissingFiles, FactValue.OfList(files), "none", "files that were missing or could not be read when it was taken", true),
+                Evidence(view, CommonFacts.BackupId, known.Newest!.Id, "", "the newest complete backup", true)],
+            ["a damaged backup: the database itself is whole in it"], new Dictionary<string, FactValue> { ["files"] = FactValue.OfList(files), ["backup"] = known.Newest.Id });
     }
 }
