@@ -40,15 +40,15 @@ Describe 'Increments' {
     }
 
     It 'names a file that the newest backup is without, and fails for nothing' {
-        Rename-Item "$place/app.conf" 'away.conf'
+        Rename-Item -LiteralPath "$place/app.conf" -NewName 'away.conf'
         try { $backup = New-DbBackup -Cluster app @inventory -WarningVariable taken -WarningAction SilentlyContinue }
-        finally { Rename-Item "$place/away.conf" 'app.conf' }
+        finally { Rename-Item -LiteralPath "$place/away.conf" -NewName 'app.conf' }
         $backup.MissingFiles | Should -Be "$place/app.conf"
-        $taken | Should -BeLike "*$place/app.conf*"
+        "$taken" | Should -Match ([regex]::Escape("$place/app.conf"))
         $listed = Get-DbBackup -Cluster app @inventory -WarningVariable seen -WarningAction SilentlyContinue
         $listed[0].MissingFiles | Should -Be "$place/app.conf"
         $seen | Should -HaveCount 1
-        $seen | Should -BeLike "*$($backup.Id)*$place/app.conf*"
+        "$seen" | Should -Match "$($backup.Id).*$([regex]::Escape("$place/app.conf"))"
         $fault = Test-DbHealth -Cluster app @inventory | Get-DbFault | Where-Object Id -eq 'backup.files-missing'
         $fault.Severity | Should -Be 'Notice'
         New-DbBackup -Cluster app @inventory | Out-Null
