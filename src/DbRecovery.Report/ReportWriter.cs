@@ -3,7 +3,6 @@ using System.Text;
 using DbRecovery.Report.Html;
 using DbRecovery.Report.Sections;
 using DbRecovery.Report.View;
-using DbRecovery.Shells;
 
 namespace DbRecovery.Report;
 

@@ -65,7 +65,7 @@ public sealed partial class RecoveryRuntime
             Incidents = incidents,
             SalvagedRows = SalvagedRowsOf(incidents, Missing),
             Backups = await BackupsOfAsync(clusters, Missing, cancellationToken).ConfigureAwait(false),
-            Drills = DrillsOf(clusters, Missing),
+            Drills = await DrillsOfAsync(clusters, Missing).ConfigureAwait(false),
             Repositories = await LastChecksAsync(clusters, Missing, cancellationToken).ConfigureAwait(false),
             Health = request.Health ? await HealthOfAsync(clusters, Missing, progress, cancellationToken).ConfigureAwait(false) : [],
             Problems = problems,
@@ -111,67 +111,43 @@ public sealed partial class RecoveryRuntime
         return ([.. known.Concat(incidents.Select(i => i.Definition).OfType<ClusterDefinition>()).DistinctBy(c => c.Name, StringComparer.Ordinal)], incidents);
     }
 
-    private async Task<IReadOnlyList<BackupInfo>> BackupsOfAsync(IReadOnlyList<ClusterDefinition> clusters, Action<DbRecoveryException> missing, CancellationToken cancellationToken)
+    // a cluster of an old journal may name a repository that the inventory does not have any more
+    private Task<IReadOnlyList<BackupInfo>> BackupsOfAsync(IReadOnlyList<ClusterDefinition> clusters, Action<DbRecoveryException> missing, CancellationToken cancellationToken) =>
+        OfEachAsync(clusters.Where(c => c.Backups is not null), missing, async cluster =>
+            (await GetBackupsAsync(GetRepository(cluster), new BackupFilter { Cluster = cluster.Name }, missing, cancellationToken).ConfigureAwait(false))
+                .Select(b => b with { Definition = b.Definition ?? cluster }));
+
+    private Task<IReadOnlyList<RepositoryReport>> LastChecksAsync(IReadOnlyList<ClusterDefinition> clusters, Action<DbRecoveryException> missing, CancellationToken cancellationToken)
     {
-        var found = new List<BackupInfo>();
-        foreach (var cluster in clusters.Where(c => c.Backups is not null))
-            try
-            {
-                // a cluster of an old journal may name a repository that the inventory does not have any more
-                var backups = await GetBackupsAsync(GetRepository(cluster), new BackupFilter { Cluster = cluster.Name }, missing, cancellationToken).ConfigureAwait(false);
-                found.AddRange(backups.Select(b => b with { Definition = b.Definition ?? cluster }));
-            }
-            catch (DbRecoveryException e) when (e.Id is not ErrorIds.Cancelled)
-            {
-                missing(e);
-            }
-        return found;
+        var looked = new HashSet<string>(StringComparer.Ordinal);
+        return OfEachAsync<RepositoryReport>(clusters.Where(c => c.Backups is not null), missing, async cluster =>
+        {
+            var repository = GetRepository(cluster);
+            return looked.Add(repository.Path) && await Care.LastReportAsync(repository, cancellationToken).ConfigureAwait(false) is { } report ? [report] : [];
+        });
     }
 
-    private async Task<IReadOnlyList<RepositoryReport>> LastChecksAsync(IReadOnlyList<ClusterDefinition> clusters, Action<DbRecoveryException> missing, CancellationToken cancellationToken)
-    {
-        var found = new Dictionary<string, RepositoryReport?>(StringComparer.Ordinal);
-        foreach (var cluster in clusters.Where(c => c.Backups is not null))
-            try
-            {
-                var repository = GetRepository(cluster);
-                if (!found.ContainsKey(repository.Path))
-                    found[repository.Path] = await Care.LastReportAsync(repository, cancellationToken).ConfigureAwait(false);
-            }
-            catch (DbRecoveryException e) when (e.Id is not ErrorIds.Cancelled)
-            {
-                missing(e);
-            }
-        return [.. found.Values.OfType<RepositoryReport>()];
-    }
+    private Task<IReadOnlyList<DrillResult>> DrillsOfAsync(IReadOnlyList<ClusterDefinition> clusters, Action<DbRecoveryException> missing) =>
+        OfEachAsync(clusters, missing, cluster => Task.FromResult<IEnumerable<DrillResult>>(GetDrills(cluster.Name)));
 
-    private IReadOnlyList<DrillResult> DrillsOf(IReadOnlyList<ClusterDefinition> clusters, Action<DbRecoveryException> missing)
+    private Task<IReadOnlyList<HealthReport>> HealthOfAsync(IReadOnlyList<ClusterDefinition> clusters, Action<DbRecoveryException> missing, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
+        OfEachAsync<HealthReport>(clusters, missing, async cluster => [await TestHealthAsync(cluster, ObservationLevel.Quick, progress, cancellationToken).ConfigureAwait(false)]);
+
+    /// <summary>What each cluster gives. What one of them cannot give is told, and hides nothing of the others.</summary>
+    private static async Task<IReadOnlyList<T>> OfEachAsync<T>(IEnumerable<ClusterDefinition> clusters, Action<DbRecoveryException> missing, Func<ClusterDefinition, Task<IEnumerable<T>>> part)
     {
-        var found = new List<DrillResult>();
+        var found = new List<T>();
         foreach (var cluster in clusters)
+        {
             try
             {
-                found.AddRange(GetDrills(cluster.Name));
-            }
-            catch (DbRecoveryException e)
-            {
-                missing(e);
-            }
-        return found;
-    }
-
-    private async Task<IReadOnlyList<HealthReport>> HealthOfAsync(IReadOnlyList<ClusterDefinition> clusters, Action<DbRecoveryException> missing, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
-    {
-        var reports = new List<HealthReport>();
-        foreach (var cluster in clusters)
-            try
-            {
-                reports.Add(await TestHealthAsync(cluster, ObservationLevel.Quick, progress, cancellationToken).ConfigureAwait(false));
+                found.AddRange(await part(cluster).ConfigureAwait(false));
             }
             catch (DbRecoveryException e) when (e.Id is not ErrorIds.Cancelled)
             {
                 missing(e);
             }
-        return reports;
+        }
+        return found;
     }
 }

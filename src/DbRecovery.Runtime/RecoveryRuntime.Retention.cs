@@ -32,7 +32,7 @@ public sealed partial class RecoveryRuntime
         var decisions = new List<RetentionDecision>();
         foreach (var group in named.DistinctBy(b => b.Id).GroupBy(b => b.Cluster, StringComparer.Ordinal))
         {
-            var all = await _backups.Value.ListAsync(RepositoryOf(group.First()), new BackupFilter { Cluster = group.Key }, null, cancellationToken).ConfigureAwait(false);
+            var all = await _backups.Value.ListAsync(group.First().RequireRepository(), new BackupFilter { Cluster = group.Key }, null, cancellationToken).ConfigureAwait(false);
             foreach (var backup in group)
             {
                 var reasons = RetentionPolicy.Protection(backup, all);
@@ -61,7 +61,4 @@ public sealed partial class RecoveryRuntime
     /// <summary>Removes what no backup of a repository needs, and writes wasteful packs anew where the options ask for it.</summary>
     public Task<PruneResult> PruneRepositoryAsync(RepositoryDefinition repository, UpkeepOptions options, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
         => Upkeep.PruneAsync(repository, options, progress, cancellationToken);
-
-    private static RepositoryDefinition RepositoryOf(BackupInfo backup) => backup.RepositoryDefinition
-        ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"backup {backup.Id} does not say in which repository it is", "List it from its repository.", backup.Id);
 }

@@ -161,10 +161,6 @@ public sealed partial class RecoveryRuntime
     /// <summary>What holds recovery of a cluster back.</summary>
     public RecoveryStatus GetRecoveryStatus(string cluster) => Incidents(readOnly: true).Status(cluster);
 
-    /// <summary>Takes a full backup into the cluster's repository, or into another.</summary>
-    public Task<BackupInfo> NewBackupAsync(ClusterDefinition cluster, RepositoryDefinition? repository, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
-        => NewBackupAsync(cluster, repository, BackupKind.Full, portable: false, progress, cancellationToken);
-
     /// <summary>Backups in a repository.</summary>
     public Task<IReadOnlyList<BackupInfo>> GetBackupsAsync(RepositoryDefinition repository, BackupFilter filter, Action<DbRecoveryException>? damaged, CancellationToken cancellationToken)
         => _backups.Value.ListAsync(repository, filter, damaged, cancellationToken);
@@ -172,10 +168,6 @@ public sealed partial class RecoveryRuntime
     /// <summary>Proves a backup by restoring it into a scratch place.</summary>
     public Task<BackupTestResult> TestBackupAsync(BackupInfo backup, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
         => _backups.Value.TestAsync(backup, progress, cancellationToken);
-
-    /// <summary>Restores a backup to a path; null: to where the cluster's node is.</summary>
-    public Task<RestoreResult> RestoreBackupAsync(BackupInfo backup, string? destination, bool replace, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
-        => RestoreBackupAsync(backup, destination, replace, includeFiles: false, filesTo: null, progress, cancellationToken);
 
     // a pause of a misspelt cluster would hold nothing back; a target without an inventory is known by its journal alone
     private string Known(string cluster) => Model is { } inventory && inventory.Clusters.All(c => c.Name != cluster) && Incidents(readOnly: true).List(cluster).Count == 0

@@ -201,13 +201,14 @@ public sealed class OutputTests
     [InlineData("10MB", 10_000_000L)]
     [InlineData("1.5GB", 1_500_000_000L)]
     [InlineData("Any", long.MaxValue)]
+    [InlineData(" 64 kib ", 65536L)]
     [InlineData("10", null)]
     [InlineData("-1B", null)]
     [InlineData("MB", null)]
     [InlineData("99999999999999TB", null)]
     public void Sizes_are_read_as_written(string text, long? bytes)
     {
-        Assert.Equal(bytes is not null, SizeText.TryParseSize(text, out var read));
+        Assert.Equal(bytes is not null, Quantities.TryTypedSize(text, out var read));
         if (bytes is not null)
             Assert.Equal(bytes.Value, read);
     }
@@ -219,12 +220,16 @@ public sealed class OutputTests
     [InlineData("2h", 7200d)]
     [InlineData("7d", 604800d)]
     [InlineData("00:05:00", 300d)]
+    [InlineData(" 5 m ", 300d)]
+    [InlineData("3650d", 3650 * 86400d)]
+    [InlineData("3651d", null)]
+    [InlineData("5M", null)]
     [InlineData("soon", null)]
     [InlineData("-5s", null)]
     [InlineData("99999999999d", null)]
     public void Durations_are_read_as_written(string text, double? seconds)
     {
-        Assert.Equal(seconds is not null, SizeText.TryParseDuration(text, out var read));
+        Assert.Equal(seconds is not null, Quantities.TryTypedDuration(text, out var read));
         if (seconds is not null)
             Assert.Equal(seconds.Value, read.TotalSeconds);
     }

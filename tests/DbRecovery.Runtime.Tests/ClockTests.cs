@@ -14,9 +14,9 @@ public sealed class ClockTests
     {
         using var place = new Place();
         var runtime = place.Make();
-        var first = await runtime.NewBackupAsync(runtime.GetCluster("shop"), null, null, default);
+        var first = await runtime.NewBackupAsync(runtime.GetCluster("shop"), null, BackupKind.Full, portable: false, null, default);
         place.Clock.By = hours * Hour;
-        var second = await runtime.NewBackupAsync(runtime.GetCluster("shop"), null, null, default);
+        var second = await runtime.NewBackupAsync(runtime.GetCluster("shop"), null, BackupKind.Full, portable: false, null, default);
         var listed = await runtime.GetBackupsAsync(runtime.GetRepository("main"), new BackupFilter(), null, default);
         Assert.Equal(hours > 0 ? new[] { second.Id, first.Id } : new[] { first.Id, second.Id }, listed.Select(b => b.Id));
         Assert.All(await Task.WhenAll(listed.Select(b => runtime.TestBackupAsync(b, null, default))), r => Assert.True(r.Passed));
@@ -86,7 +86,7 @@ public sealed class ClockTests
         var target = runtime.GetTarget("sqlite", place.Database);
         var repository = runtime.GetRepository("./repository");
         target = target with { Backups = new BackupSettings { Repository = repository.Path } };
-        var backup = await runtime.NewBackupAsync(target, repository, null, default);
+        var backup = await runtime.NewBackupAsync(target, repository, BackupKind.Full, portable: false, null, default);
         await runtime.TestBackupAsync(backup, null, default);
         place.Damage();
         var fault = (await runtime.TestHealthAsync(target, ObservationLevel.Standard, null, default)).Faults[0];

@@ -48,7 +48,7 @@ internal sealed class Place : IDisposable
     public async Task ProvedBackupAsync(RecoveryRuntime runtime)
     {
         var cluster = runtime.GetCluster("shop");
-        var backup = await runtime.NewBackupAsync(cluster, null, null, default);
+        var backup = await runtime.NewBackupAsync(cluster, null, BackupKind.Full, portable: false, null, default);
         Assert.True((await runtime.TestBackupAsync(backup, null, default)).Passed);
     }
 

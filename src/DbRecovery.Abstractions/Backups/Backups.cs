@@ -73,6 +73,11 @@ public sealed record BackupInfo
     /// <summary>The cluster, for the next command of a pipeline.</summary>
     [JsonIgnore]
     public ClusterDefinition? Definition { get; init; }
+
+    /// <summary>The repository, where it must be known.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.ParameterInvalid"/>: the backup does not say.</exception>
+    public RepositoryDefinition RequireRepository() => RepositoryDefinition
+        ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"backup {Id} does not say in which repository it is", "List it from its repository.", Id);
 }
 
 /// <summary>The record of a backup having been restored into a scratch place and checked.</summary>

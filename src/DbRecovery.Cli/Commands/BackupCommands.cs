@@ -45,7 +45,7 @@ internal static class BackupCommands
                 (null, { } file) => session.Runtime.GetTarget(parsed.GetValue(engine) ?? "sqlite", Path.GetFullPath(file)),
                 _ => throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, "one target is needed", "Give a cluster, or --path."),
             };
-            var to = Find(session, definition, parsed.GetValue(repository));
+            var to = session.Repository(definition, parsed.GetValue(repository));
             session.Output.Prepare<BackupInfo>();
             var backup = await session.Runtime.NewBackupAsync(definition, to, parsed.GetValue(kind), parsed.GetValue(portable), session.Progress, token);
             Tell(session, backup);
@@ -72,11 +72,11 @@ internal static class BackupCommands
             var code = ExitCodes.Done;
             var found = new List<BackupInfo>();
             if (names.Length == 0 && parsed.GetValue(repository) is { } only)
-                found.AddRange(await session.Runtime.GetBackupsAsync(session.Runtime.GetRepository(Named(only)), filter, Damaged, token));
+                found.AddRange(await session.Runtime.GetBackupsAsync(session.Repository(only), filter, Damaged, token));
             else
                 foreach (var definition in session.Runtime.GetClusters(names.Length == 0 ? null : names))
                     if (names.Length > 0 || parsed.GetValue(repository) is not null || definition.Backups is not null)
-                        found.AddRange(await session.Runtime.GetBackupsAsync(Find(session, definition, parsed.GetValue(repository)), filter with { Cluster = definition.Name }, Damaged, token));
+                        found.AddRange(await session.Runtime.GetBackupsAsync(session.Repository(definition, parsed.GetValue(repository)), filter with { Cluster = definition.Name }, Damaged, token));
             WriteBackups(session, found);
             foreach (var missing in BackupText.Missing(found))
                 session.Say($"warning: {missing}");
@@ -148,18 +148,24 @@ internal static class BackupCommands
         return (cluster, id, repository);
     }
 
-    private static async Task<BackupInfo> OneAsync(Session session, string cluster, string? id, string? repository, CancellationToken token)
+    private static Task<BackupInfo> OneAsync(Session session, string cluster, string? id, string? repository, CancellationToken token)
     {
         var definition = session.Runtime.GetCluster(cluster);
-        var at = Find(session, definition, repository);
-        var found = await session.Runtime.GetBackupsAsync(at, new BackupFilter { Cluster = cluster, Id = id, Latest = id is null }, error => session.Report(error), token);
-        return found.Count switch
-        {
-            1 => found[0] with { RepositoryDefinition = found[0].RepositoryDefinition ?? at, Definition = found[0].Definition ?? definition },
-            0 => throw new DbRecoveryException(ErrorIds.BackupNotFound, ErrorKind.NotFound, $"'{cluster}' has no backup{(id is null ? "" : $" '{id}'")} in '{at.Path}'", $"List them with 'dbrecovery backup list {cluster}'.", id ?? cluster),
-            _ => throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"'{id}' is the beginning of {found.Count} backups", "Write more of the id.", id),
-        };
+        return OneAsync(session, definition, session.Repository(definition, repository), id, token);
     }
+
+    /// <summary>The backup whose id begins so; without an id, the newest.</summary>
+    internal static async Task<BackupInfo> OneAsync(Session session, ClusterDefinition cluster, RepositoryDefinition at, string? id, CancellationToken token)
+    {
+        var found = await session.Runtime.GetBackupsAsync(at, new BackupFilter { Cluster = cluster.Name, Id = id, Latest = id is null }, error => session.Report(error), token);
+        // of an id that several begin with the listing says so itself
+        return found.Count == 0 ? throw NoBackup(cluster.Name, id, at)
+            : found[0] with { RepositoryDefinition = found[0].RepositoryDefinition ?? at, Definition = found[0].Definition ?? cluster };
+    }
+
+    /// <summary>The error of a cluster without the backup that is meant.</summary>
+    internal static DbRecoveryException NoBackup(string cluster, string? id, RepositoryDefinition at) =>
+        new(ErrorIds.BackupNotFound, ErrorKind.NotFound, $"'{cluster}' has no backup{(id is null ? "" : $" '{id}'")} in '{at.Path}'", $"List them with 'dbrecovery backup list {cluster}'.", id ?? cluster);
 
     private static async Task<int> ProveAsync(Session session, BackupInfo backup, CancellationToken token)
     {
@@ -183,9 +189,4 @@ internal static class BackupCommands
         foreach (var note in backup.Notes)
             session.Say($"note: {note}");
     }
-
-    internal static RepositoryDefinition Find(Session session, ClusterDefinition cluster, string? named) =>
-        named is null ? session.Runtime.GetRepository(cluster) : session.Runtime.GetRepository(Named(named));
-
-    private static string Named(string repository) => repository.AsSpan().IndexOfAny('/', '\\') >= 0 ? Path.GetFullPath(repository) : repository;
 }

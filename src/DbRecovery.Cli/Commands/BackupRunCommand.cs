@@ -22,7 +22,7 @@ internal static class BackupRunCommand
         bind.To(verb, async (session, parsed, token) =>
         {
             var definition = session.Runtime.GetCluster(parsed.GetValue(cluster)!);
-            var to = BackupCommands.Find(session, definition, parsed.GetValue(repository));
+            var to = session.Repository(definition, parsed.GetValue(repository));
             var code = ExitCodes.Done;
             var taken = await session.Runtime.ProtectAsync(definition, to, Session.Duration(parsed.GetValue(every), "--every"), Session.Duration(parsed.GetValue(limit), "--for"), Count(parsed.GetValue(count)),
                 backup =>

@@ -26,7 +26,7 @@ internal static class RemovalCommands
         bind.To(verb, async (session, parsed, token) =>
         {
             var definition = session.Runtime.GetCluster(parsed.GetValue(cluster)!);
-            var at = parsed.GetValue(repository) is { } named ? session.Runtime.GetRepository(Named(named)) : session.Runtime.GetRepository(definition);
+            var at = session.Repository(definition, parsed.GetValue(repository));
             var wanted = parsed.GetValue(ids) ?? [];
             if (new[] { wanted.Length > 0, parsed.GetValue(retention) is not null, parsed.GetValue(undo) is not null }.Count(given => given) > 1)
                 throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, "ids, --retention and --undo exclude each other", "Give one of them.");
@@ -38,7 +38,7 @@ internal static class RemovalCommands
             var options = new UpkeepOptions { Grace = Session.Duration(parsed.GetValue(grace), "--grace") ?? new UpkeepOptions().Grace, Plan = parsed.GetValue(plan) };
             var decisions = wanted.Length == 0
                 ? await session.Runtime.DecideRetentionAsync(definition.Name, at, parsed.GetValue(retention), options, token)
-                : await session.Runtime.DecideRemovalAsync(await FindAsync(session, at, definition.Name, wanted, token), parsed.GetValue(force),
+                : await session.Runtime.DecideRemovalAsync(await FindAsync(session, definition, at, wanted, token), parsed.GetValue(force),
                     refused => { if (!options.Plan) throw refused; }, token);
             return await CarryOutAsync(session, at, decisions, options, parsed.GetValue(yes), token);
         });
@@ -76,7 +76,7 @@ internal static class RemovalCommands
                 Grace = Session.Duration(parsed.GetValue(grace), "--grace") ?? new UpkeepOptions().Grace,
                 Plan = parsed.GetValue(plan), Repack = parsed.GetValue(repack), MergeRuns = parsed.GetValue(merge), RotateEpochs = parsed.GetValue(rotate),
             };
-            var result = await session.Runtime.PruneRepositoryAsync(session.Runtime.GetRepository(Named(parsed.GetValue(repository)!)), options, session.Progress, token);
+            var result = await session.Runtime.PruneRepositoryAsync(session.Repository(parsed.GetValue(repository)!), options, session.Progress, token);
             session.Progress.Clear();
             session.Output.WriteAll([result], "");
             return ExitCodes.Done;
@@ -86,16 +86,11 @@ internal static class RemovalCommands
 
     private static Option<string?> Grace() => Binder.Text("--grace", "duration", "How long what is removed stays in the trash. Default: 24h. 0s frees the space at once, also from under a restore that runs.");
 
-    private static async Task<IReadOnlyList<BackupInfo>> FindAsync(Session session, RepositoryDefinition at, string cluster, string[] ids, CancellationToken token)
+    private static async Task<IReadOnlyList<BackupInfo>> FindAsync(Session session, ClusterDefinition cluster, RepositoryDefinition at, string[] ids, CancellationToken token)
     {
         var found = new List<BackupInfo>();
         foreach (var id in ids)
-        {
-            var one = await session.Runtime.GetBackupsAsync(at, new BackupFilter { Cluster = cluster, Id = id }, error => session.Report(error), token);
-            found.Add(one.Count == 1 ? one[0] : throw new DbRecoveryException(ErrorIds.BackupNotFound, ErrorKind.NotFound, $"'{cluster}' has no backup '{id}' in '{at.Path}'", $"List them with 'dbrecovery backup list {cluster}'.", id));
-        }
+            found.Add(await BackupCommands.OneAsync(session, cluster, at, id, token));
         return found;
     }
-
-    private static string Named(string repository) => repository.AsSpan().IndexOfAny('/', '\\') >= 0 ? Path.GetFullPath(repository) : repository;
 }

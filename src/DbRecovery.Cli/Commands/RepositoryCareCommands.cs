@@ -1,5 +1,4 @@
 using System.CommandLine;
-using DbRecovery.Cli.Output;
 using DbRecovery.Engine.Backups;
 using DbRecovery.Shells;
 
@@ -21,7 +20,7 @@ internal static class RepositoryCareCommands
         bind.To(verb, async (session, parsed, token) =>
         {
             var depth = parsed.GetValue(decode) ? ScrubDepth.Decode : parsed.GetValue(full) ? ScrubDepth.Full : ScrubDepth.New;
-            var report = await session.Runtime.TestRepositoryAsync(Find(session, parsed.GetValue(repository)!), depth, session.Progress, token);
+            var report = await session.Runtime.TestRepositoryAsync(session.Repository(parsed.GetValue(repository)!), depth, session.Progress, token);
             session.Progress.Clear();
             session.Output.WriteAll([report], "");
             session.Output.WriteBelow(width => Text(report.Damage, width));
@@ -44,8 +43,8 @@ internal static class RepositoryCareCommands
             verb.Add(option);
         bind.To(verb, async (session, parsed, token) =>
         {
-            var definition = Find(session, parsed.GetValue(repository)!);
-            var other = parsed.GetValue(from) is { } name ? Find(session, name) : null;
+            var definition = session.Repository(parsed.GetValue(repository)!);
+            var other = parsed.GetValue(from) is { } name ? session.Repository(name) : null;
             var (planned, given) = (parsed.GetValue(plan), parsed.GetValue(giveUp));
             if (!planned && !await session.AgreedAsync(parsed.GetValue(yes), await QuestionAsync(session, definition, other, given, token), token))
                 return ExitCodes.Refused;
@@ -85,14 +84,14 @@ internal static class RepositoryCareCommands
         bind.To(verb, async (session, parsed, token) =>
         {
             var definition = session.Runtime.GetCluster(parsed.GetValue(cluster)!);
-            var at = parsed.GetValue(repository) is { } named ? Find(session, named) : session.Runtime.GetRepository(definition);
-            var destination = Find(session, parsed.GetValue(to)!);
+            var at = session.Repository(definition, parsed.GetValue(repository));
+            var destination = session.Repository(parsed.GetValue(to)!);
             var (one, many) = (parsed.GetValue(id), parsed.GetValue(all));
             if (one is not null && many)
                 throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, "an id and --all were both given", "Give one of them.", one);
             var backups = await session.Runtime.GetBackupsAsync(at, new BackupFilter { Cluster = definition.Name, Id = one, Latest = one is null && !many }, error => session.Report(error), token);
             if (backups.Count == 0)
-                throw new DbRecoveryException(ErrorIds.BackupNotFound, ErrorKind.NotFound, $"'{definition.Name}' has no backup{(one is null ? "" : $" '{one}'")} in '{at.Path}'", $"List them with 'dbrecovery backup list {definition.Name}'.", one ?? definition.Name);
+                throw BackupCommands.NoBackup(definition.Name, one, at);
             var results = new List<BackupCopyResult>();
             foreach (var backup in backups.Reverse())
                 results.Add(await session.Runtime.CopyBackupAsync(backup with { RepositoryDefinition = at, Definition = definition }, destination, session.Progress, token));
@@ -113,7 +112,4 @@ internal static class RepositoryCareCommands
 
     private static string Text(IEnumerable<RepositoryRepairAction> actions, int width) =>
         string.Join('\n', actions.Select(a => TextLayout.Hang("  ", $"{a.Kind}: {a.Key}: {a.Text}", width)));
-
-    private static RepositoryDefinition Find(Session session, string repository) =>
-        session.Runtime.GetRepository(repository.AsSpan().IndexOfAny('/', '\\') >= 0 ? Path.GetFullPath(repository) : repository);
 }

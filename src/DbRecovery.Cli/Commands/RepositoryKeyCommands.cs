@@ -27,7 +27,7 @@ internal static class RepositoryKeyCommands
         verb.Add(repository);
         bind.To(verb, async (session, parsed, token) =>
         {
-            var keys = await session.Runtime.GetRepositoryKeysAsync(Find(session, parsed.GetValue(repository)!), token);
+            var keys = await session.Runtime.GetRepositoryKeysAsync(session.Repository(parsed.GetValue(repository)!), token);
             Write(session, keys);
             return keys.All(k => k.State == RepositoryKeyState.Current) ? ExitCodes.Done : ExitCodes.FaultFound;
         });
@@ -55,7 +55,7 @@ internal static class RepositoryKeyCommands
                 (null, null) => null,
                 _ => throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, "--passphrase-env and --passphrase-file were both given", "Give one."),
             };
-            var added = await session.Runtime.AddRepositoryKeyAsync(Find(session, parsed.GetValue(repository)!), new NewRepositoryKey
+            var added = await session.Runtime.AddRepositoryKeyAsync(session.Repository(parsed.GetValue(repository)!), new NewRepositoryKey
             {
                 Label = parsed.GetValue(label)!,
                 Passphrase = source is null ? null : await session.Runtime.ReadSecretAsync(source, token),
@@ -78,7 +78,7 @@ internal static class RepositoryKeyCommands
         verb.Add(yes);
         bind.To(verb, async (session, parsed, token) =>
         {
-            var (definition, named) = (Find(session, parsed.GetValue(repository)!), parsed.GetValue(key)!);
+            var (definition, named) = (session.Repository(parsed.GetValue(repository)!), parsed.GetValue(key)!);
             var keys = await session.Runtime.GetRepositoryKeysAsync(definition, token);
             if (!await session.AgreedAsync(parsed.GetValue(yes), RepositoryKeyText.Removal(definition, keys, named), token))
                 return ExitCodes.Refused;
@@ -93,7 +93,7 @@ internal static class RepositoryKeyCommands
         var repository = Repository();
         verb.Add(repository);
         bind.To(verb, async (session, parsed, token) =>
-            Write(session, await session.Runtime.RotateRepositoryKeyAsync(Find(session, parsed.GetValue(repository)!), token)));
+            Write(session, await session.Runtime.RotateRepositoryKeyAsync(session.Repository(parsed.GetValue(repository)!), token)));
         return verb;
     }
 
@@ -105,7 +105,4 @@ internal static class RepositoryKeyCommands
                 session.Say(problem);
         return ExitCodes.Done;
     }
-
-    private static RepositoryDefinition Find(Session session, string repository) =>
-        session.Runtime.GetRepository(repository.AsSpan().IndexOfAny('/', '\\') >= 0 ? Path.GetFullPath(repository) : repository);
 }

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using DbRecovery.Cli.Output;
 using DbRecovery.Runtime;
-using DbRecovery.Shells;
 
 namespace DbRecovery.Cli.Commands;
 
@@ -25,6 +24,13 @@ internal sealed class Session : IDisposable
     }
 
     public RecoveryRuntime Runtime => _runtime.Value;
+
+    /// <summary>A repository by its name in the inventory, or by its path: what has a separator is a path.</summary>
+    public RepositoryDefinition Repository(string nameOrPath) =>
+        Runtime.GetRepository(nameOrPath.AsSpan().IndexOfAny('/', '\\') >= 0 ? Path.GetFullPath(nameOrPath) : nameOrPath);
+
+    /// <summary>The repository that was named; without a name, the cluster's own.</summary>
+    public RepositoryDefinition Repository(ClusterDefinition cluster, string? nameOrPath) => nameOrPath is null ? Runtime.GetRepository(cluster) : Repository(nameOrPath);
 
     public ObjectWriter Output { get; }
 
@@ -76,11 +82,11 @@ internal sealed class Session : IDisposable
     }
 
     /// <summary>Reads a size given to an option.</summary>
-    public static long? Size(string? text, string option) => text is null ? null : SizeText.TryParseSize(text, out var bytes) ? bytes
+    public static long? Size(string? text, string option) => text is null ? null : Quantities.TryTypedSize(text, out var bytes) ? bytes
         : throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"{option}: '{text}' is no size", "Write 0B, 64KiB, 10MB, 1GB, or any.", text);
 
     /// <summary>Reads a duration given to an option.</summary>
-    public static TimeSpan? Duration(string? text, string option) => text is null ? null : SizeText.TryParseDuration(text, out var duration) ? duration
+    public static TimeSpan? Duration(string? text, string option) => text is null ? null : Quantities.TryTypedDuration(text, out var duration) ? duration
         : throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"{option}: '{text}' is no duration", "Write 250ms, 30s, 15m, 1h or 7d.", text);
 
     /// <inheritdoc/>

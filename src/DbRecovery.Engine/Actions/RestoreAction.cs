@@ -42,7 +42,7 @@ internal sealed class RestoreAction : RecoveryAction<RestoreOptions, RestoreStat
         context.Provider.Require<IRestoreTarget>(Descriptor.Name);
         var backup = await SelectAsync(context, options.Backup, cancellationToken).ConfigureAwait(false);
         var content = await context.Backups.OpenAsync(backup, cancellationToken).ConfigureAwait(false);
-        var before = await CountAsync(context, source, cancellationToken).ConfigureAwait(false);
+        var before = await FileDatabase.CountAsync(context, source, cancellationToken).ConfigureAwait(false);
         var state = new RestoreState(backup.Id, source, $"{source}.dbrecovery-{context.IncidentId}", content.Source.DataAsOf, IsUnwrittenSince(context, backup), before);
         var after = content.Source.Objects.Where(o => o.Type == "table" && o.Rows is not null).ToDictionary(o => o.Name, o => o.Rows!.Value, StringComparer.Ordinal);
         return new Planned<RestoreState>(state,
@@ -58,7 +58,7 @@ internal sealed class RestoreAction : RecoveryAction<RestoreOptions, RestoreStat
     {
         var backup = await SelectAsync(context, state.BackupId, cancellationToken).ConfigureAwait(false);
         // the name holds this incident's id, so what is there is a leftover of an attempt of our own
-        RemoveRestored(state);
+        FileDatabase.Remove(state.Path);
         try
         {
             await context.Backups.RestoreAsync(new RestoreRequest { Backup = backup, Destination = state.Path }, context.Progress, cancellationToken).ConfigureAwait(false);
@@ -73,7 +73,7 @@ internal sealed class RestoreAction : RecoveryAction<RestoreOptions, RestoreStat
         }
         catch
         {
-            RemoveRestored(state);
+            FileDatabase.Remove(state.Path);
             throw;
         }
     }
@@ -93,7 +93,7 @@ internal sealed class RestoreAction : RecoveryAction<RestoreOptions, RestoreStat
     public override Task<ActionResult> CompensateAsync(ActionContext context, ActionPlan plan, CancellationToken cancellationToken)
     {
         var state = Read(plan);
-        RemoveRestored(state);
+        FileDatabase.Remove(state.Path);
         return Task.FromResult(new ActionResult { Summary = $"The restored file '{state.Path}' was removed." });
     }
 
@@ -135,20 +135,6 @@ internal sealed class RestoreAction : RecoveryAction<RestoreOptions, RestoreStat
         return (problems, counts);
     }
 
-    private static async Task<IReadOnlyList<TableCount>?> CountAsync(ActionContext context, string path, CancellationToken cancellationToken)
-    {
-        if (!File.Exists(path) || !context.Provider.TryGet<IDataInspector>(out var inspector))
-            return null;
-        try
-        {
-            return await inspector.CountRowsAsync(path, cancellationToken).ConfigureAwait(false);
-        }
-        catch (DbRecoveryException)
-        {
-            return null;
-        }
-    }
-
     private static ActionResult Result(RestoreState state, IReadOnlyList<TableCount> after) => new()
     {
         Summary = $"Backup {state.BackupId}, data as of {state.DataAsOf:u}, restored into '{state.Path}' and checked: {Counted.Of(after.Count, "table")}, {Counted.Of(after.Sum(t => t.Rows), "row")}.",
@@ -162,10 +148,4 @@ internal sealed class RestoreAction : RecoveryAction<RestoreOptions, RestoreStat
         ["backupId"] = state.BackupId,
         ["dataAsOf"] = state.DataAsOf.UtcDateTime.ToString("O", System.Globalization.CultureInfo.InvariantCulture),
     };
-
-    private static void RemoveRestored(RestoreState state)
-    {
-        foreach (var suffix in new[] { "", "-wal", "-shm", "-journal" })
-            File.Delete(state.Path + suffix);
-    }
 }

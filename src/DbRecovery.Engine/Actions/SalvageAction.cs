@@ -45,7 +45,7 @@ internal sealed class SalvageAction : RecoveryAction<SalvageOptions, SalvageStat
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, SalvageState state, CancellationToken cancellationToken)
     {
         // the name holds this incident's id, so what is there is a leftover of an attempt of our own
-        Remove(state);
+        FileDatabase.Remove(state.Path);
         var report = await context.Provider.Require<ISalvager>(Descriptor.Name).SalvageAsync(state.Source, state.Path, context.Progress, cancellationToken).ConfigureAwait(false);
         var complete = IsComplete(report);
         var apart = report.RowsRefused == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" {Counted.Of(report.RowsRefused, "more is kept apart in it, because it belongs", "more are kept apart in it, because they belong")} in no table for certain.");
@@ -65,7 +65,7 @@ internal sealed class SalvageAction : RecoveryAction<SalvageOptions, SalvageStat
     public override Task<ActionResult> CompensateAsync(ActionContext context, ActionPlan plan, CancellationToken cancellationToken)
     {
         var state = Read(plan);
-        Remove(state);
+        FileDatabase.Remove(state.Path);
         return Task.FromResult(new ActionResult { Summary = $"The salvaged file '{state.Path}' was removed." });
     }
 
@@ -94,11 +94,5 @@ internal sealed class SalvageAction : RecoveryAction<SalvageOptions, SalvageStat
         var named = damaged.Count == 0 ? string.Join("; ", report.Problems.Take(3))
             : string.Join(", ", damaged.Select(t => $"{t.Table} {t.RowsUnreadable?.ToString(CultureInfo.InvariantCulture) ?? "an unknown number of"}"));
         return new DataLoss { Bytes = null, Tables = tables, Statement = $"There is no proved backup. Rows that cannot be read any more are lost: {named}; how many bytes that is cannot be known." };
-    }
-
-    private static void Remove(SalvageState state)
-    {
-        foreach (var suffix in new[] { "", "-wal", "-shm", "-journal" })
-            File.Delete(state.Path + suffix);
     }
 }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using DbRecovery.Engine.Backups;
 
 namespace DbRecovery.Engine.Actions;
 
@@ -59,7 +58,7 @@ internal sealed class SalvageRowsAction : RecoveryAction<SalvageRowsOptions, Sal
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, SalvageRowsState state, CancellationToken cancellationToken)
     {
         if (state.NothingBecause is { } why)
-            return Result($"No row is salvaged: {why}.", [], null);
+            return Result($"No row is salvaged: {why}.", 0, [], null);
         Directory.CreateDirectory(context.IncidentFolder);
         var salvager = context.Provider.Require<ISalvager>(Descriptor.Name);
         var report = await salvager.AddNewerRowsAsync(state.Source, state.Into, state.RowList, context.Progress, cancellationToken).ConfigureAwait(false);
@@ -69,7 +68,7 @@ internal sealed class SalvageRowsAction : RecoveryAction<SalvageRowsOptions, Sal
     protected override async Task<Reconciliation> ReconcileCoreAsync(ActionContext context, SalvageRowsState state, CancellationToken cancellationToken)
     {
         if (state.NothingBecause is { } why)
-            return new Reconciliation(ReconcileOutcome.Done, why, Result($"No row is salvaged: {why}.", [], null));
+            return new Reconciliation(ReconcileOutcome.Done, why, Result($"No row is salvaged: {why}.", 0, [], null));
         if (!File.Exists(state.Into))
             return new Reconciliation(ReconcileOutcome.NotDone, $"'{state.Into}' is not there");
         if (!File.Exists(state.RowList))
@@ -110,23 +109,18 @@ internal sealed class SalvageRowsAction : RecoveryAction<SalvageRowsOptions, Sal
         var changed = report.Tables.Sum(t => t.RowsChanged) is var differ and > 0 ? $" {Counted.Of(differ, "row has another content than in the backup and stays as it was", "rows have another content than in the backup and stay as they were")} proved." : "";
         var summary = tables.Count == 0 ? "No newer row could be read from the damaged database."
             : string.Create(CultureInfo.InvariantCulture, $"{Counted.Of(listed.Count, "row newer than the backup was", "rows newer than the backup were")} read from the damaged database and added: {string.Join(", ", tables.Select(t => $"{t.Name} {t.Rows}"))}. Each is listed in '{state.RowList}'.");
-        return Result(summary + refused + changed, tables.Select(t => t.Name), tables.Count == 0 ? null : state.RowList) with
+        return Result(summary + refused + changed, listed.Count, tables.Select(t => t.Name), tables.Count == 0 ? null : state.RowList) with
         {
             Loss = LossCalculator.ForRestore(null, false, before, after.ToDictionary(t => t.Table, t => t.Rows, StringComparer.Ordinal), listed.Count),
-            Outputs = Outputs(listed.Count, tables.Select(t => t.Name), tables.Count == 0 ? null : state.RowList),
         };
     }
 
     internal static IReadOnlyList<SalvagedRow> Listed(string rowList) => !File.Exists(rowList) ? []
         : [.. File.ReadLines(rowList).Select(line => JsonSerializer.Deserialize<SalvagedRow>(line, EngineJson.Compact)).OfType<SalvagedRow>()];
 
-    private static ActionResult Result(string summary, IEnumerable<string> tables, string? rowList) =>
-        new() { Summary = summary, Outputs = Outputs(0, tables, rowList) };
-
-    private static Dictionary<string, FactValue> Outputs(long rows, IEnumerable<string> tables, string? rowList) => new()
+    private static ActionResult Result(string summary, long rows, IEnumerable<string> tables, string? rowList) => new()
     {
-        ["rows"] = rows,
-        ["tables"] = FactValue.OfList(tables),
-        ["rowList"] = rowList ?? string.Empty,
+        Summary = summary,
+        Outputs = new Dictionary<string, FactValue> { ["rows"] = rows, ["tables"] = FactValue.OfList(tables), ["rowList"] = rowList ?? string.Empty },
     };
 }

@@ -48,7 +48,7 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
         var newFile = Path.GetFullPath(options.NewFile);
         var identity = FileIdentity.Of(newFile);
         var state = new SwapFileState(node.Name, path, newFile, keep, options.LockTimeout, identity, File.Exists(path),
-            identity is null ? null : await CountAsync(context, newFile, cancellationToken).ConfigureAwait(false),
+            identity is null ? null : await FileDatabase.CountAsync(context, newFile, cancellationToken).ConfigureAwait(false),
             options.CatchUp && SalvageRowsAction.NothingBecause(context, path) is null ? Path.Combine(context.IncidentFolder, SalvageRowsAction.RowListName) : null);
         // what an earlier step of this incident restores has its loss counted there already
         var ownRestore = newFile == $"{path}.dbrecovery-{context.IncidentId}";
@@ -138,7 +138,7 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
 
     private static async Task<ActionResult> ResultAsync(ActionContext context, SwapFileState state, string? kept, CancellationToken cancellationToken)
     {
-        var before = kept is null ? null : await CountAsync(context, kept, cancellationToken).ConfigureAwait(false);
+        var before = kept is null ? null : await FileDatabase.CountAsync(context, kept, cancellationToken).ConfigureAwait(false);
         // without both counts that of the plan stands
         var loss = state.Rows is null || (before is null && kept is not null)
             ? null
@@ -152,20 +152,5 @@ internal sealed class SwapFileAction : RecoveryAction<SwapFileOptions, SwapFileS
             Outputs = new Dictionary<string, FactValue> { ["keptPath"] = kept ?? string.Empty },
             Loss = loss,
         };
-    }
-
-    private static async Task<IReadOnlyList<TableCount>?> CountAsync(ActionContext context, string path, CancellationToken cancellationToken)
-    {
-        if (!context.Provider.TryGet<IDataInspector>(out var inspector))
-            return null;
-        try
-        {
-            return await inspector.CountRowsAsync(path, cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is DbRecoveryException or IOException)
-        {
-            // a failed count must not make a done swap look undone
-            return null;
-        }
     }
 }

@@ -3,7 +3,6 @@ namespace DbRecovery.Engine.Backups;
 /// <summary>The taking of one backup, from the session to the manifest.</summary>
 internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, BackupServiceOptions options, TimeProvider clock)
 {
-    private const int MaxWorkers = 8;
     private static readonly TimeSpan AbandonedAfter = TimeSpan.FromDays(7);
     private readonly IRepositoryStorage _storage = repository.Storage;
 
@@ -27,10 +26,9 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
         var notes = new List<string>();
         var index = await BlobIndex.LoadAsync(repository, cancellationToken).ConfigureAwait(false);
         var parent = await ParentAsync(request, node, source, index, notes, cancellationToken).ConfigureAwait(false);
-        var workers = options.Workers ?? Math.Clamp(Environment.ProcessorCount, 1, MaxWorkers);
         // a backup that fails leaves the packs that were complete: another writer may already refer to their blobs, so only the
         // two-phase removal of unreferenced packs may delete them. The next backup finds and uses them.
-        var pipeline = new BlobPipeline(repository, index, zstd, workers, options.PackSize, request.Portable, parent?.UsablePacks ?? new HashSet<string>(), cancellationToken);
+        var pipeline = new BlobPipeline(repository, index, zstd, options.Workers ?? BlobPipeline.DefaultWorkers, options.PackSize, request.Portable, parent?.UsablePacks ?? new HashSet<string>(), cancellationToken);
         await using (pipeline.ConfigureAwait(false))
         {
             var writer = new BackupWriter(pipeline, parent, $"Backing up {request.Cluster.Name}", progress);
@@ -111,20 +109,19 @@ internal sealed class BackupRun(BackupRepository repository, ZstdLibrary? zstd, 
         await foreach (var left in _storage.ListAsync("tmp/", cancellationToken).ConfigureAwait(false))
         {
             if (left.ModifiedAt + AbandonedAfter < now.ModifiedAt)
-                await TryDeleteAsync(left.Key).ConfigureAwait(false);
+                await TryDeleteAsync(left.Key, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private async Task TryDeleteAsync(string key)
+    private async Task TryDeleteAsync(string key, CancellationToken cancellationToken)
     {
         try
         {
-            // also when the backup was cancelled
-            await _storage.DeleteAsync(key, CancellationToken.None).ConfigureAwait(false);
+            await _storage.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
         }
         catch (DbRecoveryException)
         {
-            // a session left behind only makes a removal wait; the error that led here is the one to report
+            // it only takes space, and the next backup tries again
         }
     }
 }

@@ -69,14 +69,14 @@ public sealed class BackupService : IBackupService
         if (await _repositories.OpenAsync(repository, cancellationToken).ConfigureAwait(false) is not { } opened)
             return [];
         var found = new List<BackupInfo>();
-        var keys = (await ManifestStore.ListAsync(opened, cancellationToken).ConfigureAwait(false)).Where(k => filter.Id is null || BackupPaths.IdOf(k).StartsWith(filter.Id, StringComparison.Ordinal));
+        var keys = (await ManifestStore.ListAsync(opened.Storage, cancellationToken).ConfigureAwait(false)).Where(k => filter.Id is null || BackupPaths.IdOf(k).StartsWith(filter.Id, StringComparison.Ordinal));
         // newest first: who asks for the latest need not wait until all are read
         foreach (var second in BackupPaths.NewestFirst(keys))
         {
             foreach (var key in second)
             {
                 if (await TryReadAsync(opened, key, repository, damaged, cancellationToken).ConfigureAwait(false) is { } backup
-                    && (filter.Cluster is null || backup.Cluster == filter.Cluster) && (filter.Id is null || backup.Id.StartsWith(filter.Id, StringComparison.Ordinal)))
+                    && (filter.Cluster is null || backup.Cluster == filter.Cluster))
                     found.Add(backup);
             }
             if (!filter.Latest || filter.Id is not null || found.Count == 0)
@@ -184,8 +184,7 @@ public sealed class BackupService : IBackupService
 
     private async Task<BackupContent> OpenContentAsync(BackupInfo backup, CancellationToken cancellationToken)
     {
-        var definition = backup.RepositoryDefinition
-            ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"backup {backup.Id} does not say in which repository it is", "List it from its repository.", backup.Id);
+        var definition = backup.RequireRepository();
         var repository = await _repositories.OpenExistingAsync(definition, cancellationToken).ConfigureAwait(false);
         var (manifest, bytes) = await ManifestStore.ReadAsync(repository, BackupPaths.Manifest(backup.Engine, backup.SystemId, backup.Id), cancellationToken).ConfigureAwait(false);
         return new BackupContent(repository, manifest, manifest.ToInfo(definition, bytes) with { Definition = backup.Definition, Proof = backup.Proof }, _zstd);

@@ -57,26 +57,15 @@ internal sealed class BackupWriter : IBackupSink
     /// <summary>The manifest's entries and the packs that they refer to, once the pipeline is finished.</summary>
     public (IReadOnlyList<ManifestEntry> Entries, IReadOnlyList<string> Packs) Describe()
     {
-        var packs = new List<string>();
-        var numbers = new Dictionary<string, int>();
+        var packs = new Numbering<string>();
         var entries = new List<ManifestEntry>();
         foreach (var file in _files.Values.OrderBy(f => f.Order))
         {
             if (!file.Complete && file.Entry.Type == BackupEntryType.File)
                 throw Failed(file.Entry.Path, "it was not read to its end");
-            entries.Add(file.Describe(NumberOf, pack => NumberOf(ParentBackup!.Packs[pack])));
+            entries.Add(file.Describe(packs.Of, pack => packs.Of(ParentBackup!.Packs[pack])));
         }
-        return (entries, packs);
-
-        int NumberOf(string name)
-        {
-            if (!numbers.TryGetValue(name, out var number))
-            {
-                numbers[name] = number = packs.Count;
-                packs.Add(name);
-            }
-            return number;
-        }
+        return (entries, packs.Items);
     }
 
     /// <summary>Counts bytes that were taken.</summary>

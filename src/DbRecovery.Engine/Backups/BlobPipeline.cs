@@ -35,6 +35,7 @@ internal sealed class PendingBlob(byte[] data, int length, int pageSize, bool co
 internal sealed class BlobPipeline : IAsyncDisposable
 {
     public const int BlobSize = 1 << 20;
+    private const int MaxWorkers = 8;
     private readonly BackupRepository _repository;
     private readonly BlobIndex _index;
     private readonly BlobCodec _codec;
@@ -44,7 +45,7 @@ internal sealed class BlobPipeline : IAsyncDisposable
     private readonly PackWriter _packs;
     private readonly ConcurrentBag<byte[]> _buffers = [];
     private readonly ConcurrentDictionary<BlobId, PackReference> _written = new();
-    private readonly ConcurrentDictionary<string, Lazy<Task<bool>>> _trusted = new();
+    private readonly PackTrust _trust;
     private readonly Channel<PendingBlob> _channel;
     private readonly CancellationTokenSource _stop;
     private readonly Task _writing;
@@ -61,7 +62,7 @@ internal sealed class BlobPipeline : IAsyncDisposable
     /// <param name="cancellationToken">Cancels.</param>
     public BlobPipeline(BackupRepository repository, BlobIndex index, ZstdLibrary? zstd, int workers, int packSize, bool portable, IReadOnlySet<string> parentPacks, CancellationToken cancellationToken)
     {
-        (_repository, _index, _portable, _parentPacks) = (repository, index, portable, parentPacks);
+        (_repository, _index, _portable, _parentPacks, _trust) = (repository, index, portable, parentPacks, new PackTrust(repository.Storage));
         _codec = portable ? BlobCodec.Gzip : repository.Codec(zstd);
         Window = workers * 2;
         _codecs = new CodecPool(zstd);
@@ -70,6 +71,9 @@ internal sealed class BlobPipeline : IAsyncDisposable
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         _writing = Task.Run(WriteAllAsync, CancellationToken.None);
     }
+
+    /// <summary>Blobs encoded at once where nothing else is said: one a core, bounded.</summary>
+    public static int DefaultWorkers => Math.Clamp(Environment.ProcessorCount, 1, MaxWorkers);
 
     /// <summary>Pieces that should be under way at once.</summary>
     public int Window { get; }
@@ -184,8 +188,8 @@ internal sealed class BlobPipeline : IAsyncDisposable
             pending.Id = _repository.Identity.Identify(pending.Digests, pending.PageSize, pending.Length);
             if (_written.TryGetValue(pending.Id, out var written))
                 pending.Pack = written;
-            else if (await FindStoredAsync(pending).ConfigureAwait(false) is { } stored)
-                pending.Pack = stored;
+            else if (await _trust.FindAsync(_index, pending.Id, _portable, _stop.Token, pending.Compared ? _parentPacks : null).ConfigureAwait(false) is { } stored)
+                pending.Pack = new PackReference(stored);
             else
                 Compress(pending, codec);
         }
@@ -193,22 +197,6 @@ internal sealed class BlobPipeline : IAsyncDisposable
         {
             _codecs.Return(codec);
         }
-    }
-
-    private async Task<PackReference?> FindStoredAsync(PendingBlob pending)
-    {
-        foreach (var location in _index.Find(pending.Id))
-        {
-            if (_portable && !location.Entry.IsPortable)
-                continue;
-            if (pending.Compared && _parentPacks.Contains(location.Pack))
-                return new PackReference(location.Pack);
-            var trusted = _trusted.GetOrAdd(location.Pack, name => new Lazy<Task<bool>>(async () =>
-                await PackReader.VerifyNameAsync(_repository.Storage, name, _stop.Token).ConfigureAwait(false) == true));
-            if (await trusted.Value.ConfigureAwait(false))
-                return new PackReference(location.Pack);
-        }
-        return null;
     }
 
     private byte[] Hash(ReadOnlySpan<byte> data, int pageSize)
@@ -221,24 +209,16 @@ internal sealed class BlobPipeline : IAsyncDisposable
     private void Compress(PendingBlob pending, CodecContext codec)
     {
         var data = pending.Data.AsSpan(0, pending.Length);
-        var payload = RentBuffer();
-        var length = codec.Compress(_codec, data, payload);
-        if (length is { } compressed)
-        {
-            // a compressor with a bug must not be found out by a restore
-            var check = RentBuffer();
-            var same = codec.Decompress(_codec, payload.AsSpan(0, compressed), check.AsSpan(0, pending.Length)) && check.AsSpan(0, pending.Length).SequenceEqual(data);
-            _buffers.Add(check);
-            if (!same)
-                length = null;
-        }
-        if (length is null)
+        var (payload, check) = (RentBuffer(), RentBuffer());
+        var compressed = codec.CompressChecked(_codec, data, payload, check);
+        _buffers.Add(check);
+        if (compressed is not { } length)
         {
             _buffers.Add(payload);
             (pending.Codec, pending.Payload, pending.PayloadLength, pending.Data) = (BlobCodec.Raw, pending.Data, pending.Length, null);
             return;
         }
-        (pending.Codec, pending.Payload, pending.PayloadLength) = (_codec, payload, length.Value);
+        (pending.Codec, pending.Payload, pending.PayloadLength) = (_codec, payload, length);
         _buffers.Add(pending.Data!);
         pending.Data = null;
     }

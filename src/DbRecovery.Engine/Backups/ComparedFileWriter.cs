@@ -80,7 +80,7 @@ internal sealed class ComparedFileWriter(BackupWriter owner, FileRecord file, Pa
         IReadOnlyList<HashPiece> deltas = [.. kept, .. added];
         if (deltas.Count == 0)
             return await StoreBaseAsync(cancellationToken).ConfigureAwait(false);
-        return new HashSectionDraft(File.Unit, count, HashesSha256(), [.. before.Base.Select(b => new HashPiece(null, b))], deltas);
+        return new HashSectionDraft(File.Unit, count, HashesSha256, [.. before.Base.Select(b => new HashPiece(null, b))], deltas);
     }
 
     public override async ValueTask DisposeAsync()

@@ -11,10 +11,14 @@ internal static class FileDigest
 {
     private const int ChunkTarget = 1 << 20;
 
-    private static string Format(int unit, ReadOnlySpan<byte> hash) => $"sha256-pages16-{unit}:{Convert.ToHexString(hash).ToLowerInvariant()}";
-
     /// <summary>The digest of a file whose page hashes are known.</summary>
-    public static string Of(int unit, ReadOnlySpan<byte> pageHashes) => Format(unit, SHA256.HashData(pageHashes));
+    public static string Of(int unit, ReadOnlySpan<byte> pageHashes) => OfHash(unit, HashOf(pageHashes));
+
+    /// <summary>The digest of a file the SHA-256 of whose page hashes is known.</summary>
+    public static string OfHash(int unit, string sha256) => $"sha256-pages16-{unit}:{sha256}";
+
+    /// <summary>The SHA-256 of page hashes.</summary>
+    public static string HashOf(ReadOnlySpan<byte> pageHashes) => Convert.ToHexString(SHA256.HashData(pageHashes)).ToLowerInvariant();
 
     /// <summary>Computes the digest of a file on disk, and its page hashes.</summary>
     public static async Task<(string Digest, byte[] PageHashes)> ComputeAsync(string path, int unit, IBlobIdentity identity, CancellationToken cancellationToken)
@@ -63,7 +67,7 @@ internal static class FileDigest
                 hash.AppendData(digests.AsSpan(page * Sha256BlobIdentity.DigestSize, PageHashList.HashSize));
             progress(count);
         }
-        return Format(unit, hash.GetHashAndReset());
+        return OfHash(unit, Convert.ToHexString(hash.GetHashAndReset()).ToLowerInvariant());
     }
 
     private static byte[] HashChunk(SafeFileHandle handle, long offset, int length, int unit, IBlobIdentity identity)

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Security.Cryptography;
 
 namespace DbRecovery.Engine.Backups;
 
@@ -9,6 +8,7 @@ internal abstract class FileWriter(BackupWriter owner, FileRecord file) : IBacku
     private readonly int _pieceSize = BlobPipeline.BlobSize / file.Unit * file.Unit;
     private byte[]? _buffer;
     private int _filled;
+    private string? _hashesSha256;
 
     protected BackupWriter Owner { get; } = owner;
     protected FileRecord File { get; } = file;
@@ -42,7 +42,7 @@ internal abstract class FileWriter(BackupWriter owner, FileRecord file) : IBacku
         await EndAsync(cancellationToken).ConfigureAwait(false);
         if (File.Entry.Type == BackupEntryType.File)
         {
-            File.Digest = KnownDigest ?? FileDigest.Of(File.Unit, Hashes.WrittenSpan);
+            File.Digest = KnownDigest ?? FileDigest.OfHash(File.Unit, HashesSha256);
             if (File.Unit == File.Entry.PageSize)
                 File.PageHashes = await StoreHashesAsync(cancellationToken).ConfigureAwait(false);
         }
@@ -95,7 +95,7 @@ internal abstract class FileWriter(BackupWriter owner, FileRecord file) : IBacku
     protected async ValueTask<HashSectionDraft> StoreBaseAsync(CancellationToken cancellationToken)
     {
         var pieces = await StoreAsync(PageHashStore.Pieces(Hashes.WrittenMemory), cancellationToken).ConfigureAwait(false);
-        return new HashSectionDraft(File.Unit, Hashes.WrittenCount / PageHashList.HashSize, HashesSha256(), pieces, []);
+        return new HashSectionDraft(File.Unit, Hashes.WrittenCount / PageHashList.HashSize, HashesSha256, pieces, []);
     }
 
     protected async ValueTask<List<HashPiece>> StoreAsync(IEnumerable<ReadOnlyMemory<byte>> parts, CancellationToken cancellationToken)
@@ -111,7 +111,23 @@ internal abstract class FileWriter(BackupWriter owner, FileRecord file) : IBacku
         return pieces;
     }
 
-    protected string HashesSha256() => Convert.ToHexString(SHA256.HashData(Hashes.WrittenSpan)).ToLowerInvariant();
+    /// <summary>The SHA-256 of all page hashes, once they are there.</summary>
+    protected string HashesSha256 => _hashesSha256 ??= FileDigest.HashOf(Hashes.WrittenSpan);
+}
+
+/// <summary>Files of a backup that become files of another.</summary>
+internal static class FileCopy
+{
+    /// <summary>Writes all that a reader gives.</summary>
+    public static async Task CopyAsync(this IBackupFileWriter to, IBackupFileReader from, CancellationToken cancellationToken)
+    {
+        var buffer = GC.AllocateUninitializedArray<byte>((int)Math.Min(from.Length, BlobPipeline.BlobSize));
+        for (long at = 0; at < from.Length; at += buffer.Length)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            await to.WriteAsync(buffer.AsMemory(0, from.Read(at, buffer)), cancellationToken).ConfigureAwait(false);
+        }
+    }
 }
 
 /// <summary>Stores all of a file, in blobs as large as the pieces.</summary>
@@ -128,13 +144,7 @@ internal sealed class WholeFileWriter(BackupWriter owner, FileRecord file) : Fil
         if (Owner.Parent is null || entry is null || entry.Size != length || entry.HashUnit != File.Unit || File.Size > 0)
             throw BackupWriter.Failed(File.Entry.Path, "the parent does not hold it like this");
         using var reader = await Owner.Parent.OpenFileAsync(File.Entry.Path, cancellationToken).ConfigureAwait(false);
-        var rest = new byte[(int)Math.Min(length, BlobPipeline.BlobSize)];
-        for (long at = 0; at < length;)
-        {
-            var read = reader.Read(at, rest);
-            await WriteAsync(rest.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
-            at += read;
-        }
+        await this.CopyAsync(reader, cancellationToken).ConfigureAwait(false);
     }
 
     protected override async ValueTask TakeAsync(byte[] data, int length, CancellationToken cancellationToken)

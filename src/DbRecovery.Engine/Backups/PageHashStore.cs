@@ -35,7 +35,7 @@ internal static class PageHashStore
     {
         using var codec = new CodecContext(zstd);
         var index = await BlobIndex.LoadAsync(repository, section.Base.Select(b => manifest.Packs[b.Pack]).Distinct(), cancellationToken).ConfigureAwait(false);
-        return await ReadBlobsAsync(repository, index, section.Base.Select(b => (b.Blob, (int?)b.Length)), codec, cancellationToken).ConfigureAwait(false);
+        return await ReadBlobsAsync(repository, index, section.Base, codec, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Cuts a whole list into the blobs of a base list.</summary>
@@ -61,10 +61,10 @@ internal static class PageHashStore
 
     private static async Task<byte[]?> ReadLayersAsync(BackupRepository repository, BlobIndex index, PageHashSection section, CodecContext codec, CancellationToken cancellationToken)
     {
-        var below = await ReadBlobsAsync(repository, index, section.Base.Select(b => (b.Blob, (int?)b.Length)), codec, cancellationToken).ConfigureAwait(false);
+        var below = await ReadBlobsAsync(repository, index, section.Base, codec, cancellationToken).ConfigureAwait(false);
         if (below is null || section.Deltas.Count == 0)
             return below;
-        var changes = await ReadBlobsAsync(repository, index, section.Deltas.Select(b => (b.Blob, (int?)b.Length)), codec, cancellationToken).ConfigureAwait(false);
+        var changes = await ReadBlobsAsync(repository, index, section.Deltas, codec, cancellationToken).ConfigureAwait(false);
         if (changes is null || changes.Length % DeltaSize != 0)
             return null;
         var list = new byte[section.Count * PageHashList.HashSize];
@@ -79,25 +79,23 @@ internal static class PageHashStore
         return list;
     }
 
-    private static async Task<byte[]?> ReadBlobsAsync(BackupRepository repository, BlobIndex index, IEnumerable<(string Blob, int? Length)> blobs, CodecContext codec, CancellationToken cancellationToken)
+    private static async Task<byte[]?> ReadBlobsAsync(BackupRepository repository, BlobIndex index, IReadOnlyList<HashBlob> blobs, CodecContext codec, CancellationToken cancellationToken)
     {
         using var all = new MemoryStream();
-        foreach (var (blob, length) in blobs)
+        foreach (var blob in blobs)
         {
-            if (!BlobId.TryParse(blob, out var id) || await ReadBlobAsync(repository, index, id, length, codec, cancellationToken).ConfigureAwait(false) is not { } bytes)
+            if (!BlobId.TryParse(blob.Blob, out var id) || await ReadBlobAsync(repository, index, id, blob.Length, codec, cancellationToken).ConfigureAwait(false) is not { } bytes)
                 return null;
             all.Write(bytes);
         }
         return all.ToArray();
     }
 
-    private static async Task<byte[]?> ReadBlobAsync(BackupRepository repository, BlobIndex index, BlobId id, int? length, CodecContext codec, CancellationToken cancellationToken)
+    private static async Task<byte[]?> ReadBlobAsync(BackupRepository repository, BlobIndex index, BlobId id, int length, CodecContext codec, CancellationToken cancellationToken)
     {
-        foreach (var location in index.Find(id))
+        foreach (var location in index.Find(id).Where(l => l.Entry.RawLength == length))
         {
-            if (length is not null && location.Entry.RawLength != length)
-                continue;
-            var bytes = new byte[location.Entry.RawLength];
+            var bytes = new byte[length];
             if (await PackReader.TryReadBlobAsync(repository, location, codec, bytes, cancellationToken).ConfigureAwait(false))
                 return bytes;
         }

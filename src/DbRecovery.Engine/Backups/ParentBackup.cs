@@ -50,7 +50,7 @@ internal sealed class ParentBackup
         NodeDefinition node, string? systemId, CancellationToken cancellationToken)
     {
         var damaged = 0;
-        var keys = await ManifestStore.ListAsync(repository, cancellationToken).ConfigureAwait(false);
+        var keys = await ManifestStore.ListAsync(repository.Storage, cancellationToken).ConfigureAwait(false);
         foreach (var second in BackupPaths.NewestFirst(keys.Where(k => IsOf(k, request.Cluster.Engine, systemId))))
         {
             var found = new List<(BackupManifest Manifest, long Bytes)>();
@@ -95,7 +95,7 @@ internal sealed class ParentBackup
     {
         var missing = new HashSet<int>();
         // a failed test says that something is damaged: then the packs are read; so are those that a check of the repository found damaged
-        var known = await KnownDamage.LoadAsync(repository, cancellationToken).ConfigureAwait(false);
+        var known = await ScrubLedger.DamagedPacksAsync(repository, cancellationToken).ConfigureAwait(false);
         var doubted = await ProofStore.LatestAsync(repository, manifest.Id, null, cancellationToken).ConfigureAwait(false) is { Passed: false };
         for (var i = 0; i < manifest.Packs.Count; i++)
         {

@@ -83,7 +83,7 @@ internal sealed class RepositoryOpener(Func<RepositoryDefinition, IRepositorySto
         var store = new KeyStore(storage, header.RepoId, clock);
         var slots = await store.LoadAsync(cancellationToken).ConfigureAwait(false);
         if (header.Cipher == PlainSealer.Name && slots.Slots.Count == 0)
-            throw RepositoryErrors.Invalid(storage, "it is not encrypted, so it has no keys", "A repository is encrypted when it is made: name a new folder, with 'encryption' in the inventory, and copy the backups.");
+            throw RepositoryErrors.NotEncrypted(storage);
         return (store, slots);
     }
 
@@ -93,7 +93,7 @@ internal sealed class RepositoryOpener(Func<RepositoryDefinition, IRepositorySto
         var storage = storages(definition);
         var header = await BackupRepository.ReadHeaderAsync(storage, cancellationToken).ConfigureAwait(false) ?? throw Missing(definition);
         var open = await OpenKeysAsync(definition, storage, header, cancellationToken).ConfigureAwait(false)
-            ?? throw RepositoryErrors.Invalid(storage, "it is not encrypted, so it has no keys", "A repository is encrypted when it is made: name a new folder, with 'encryption' in the inventory, and copy the backups.");
+            ?? throw RepositoryErrors.NotEncrypted(storage);
         return (open.Store, open.Ring, open.Slot, open.Slots);
     }
 

@@ -1,4 +1,3 @@
-using DbRecovery.Engine.Backups;
 using DbRecovery.Engine.Health;
 using DbRecovery.Engine.Incidents;
 

@@ -8,7 +8,8 @@ namespace DbRecovery.Engine.Drills;
 /// <summary>The results of a cluster's drills: a file of JSON lines in the state folder, oldest first, bounded.</summary>
 /// <param name="stateFolder">The state folder.</param>
 /// <param name="cluster">The cluster.</param>
-internal sealed class DrillHistory(string stateFolder, string cluster)
+/// <param name="clock">The clock.</param>
+internal sealed class DrillHistory(string stateFolder, string cluster, TimeProvider clock)
 {
     private const int Remembered = 1000, Slack = 200, Compared = 5, Attempts = 100;
     private static readonly TimeSpan SlowerByLess = TimeSpan.FromSeconds(1), Pause = TimeSpan.FromMilliseconds(20);
@@ -23,21 +24,29 @@ internal sealed class DrillHistory(string stateFolder, string cluster)
         !File.Exists(FilePath) ? [] : (IReadOnlyList<DrillResult>)[.. File.ReadLines(FilePath).Select(Parse).OfType<DrillResult>().TakeLast(Remembered)]);
 
     /// <summary>Adds a result, durably. A torn last line is cut off first.</summary>
-    public void Append(DrillResult result) => FileErrors.Guarded(FilePath, ErrorIds.DrillFailed, () =>
+    public async Task AppendAsync(DrillResult result, CancellationToken cancellationToken)
     {
-        DurableFile.CreateFolder(Path.GetDirectoryName(FilePath)!);
-        using (var file = OpenAlone())
+        try
         {
-            file.SetLength(WholeLines(file));
-            file.Seek(0, SeekOrigin.End);
-            file.Write(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(result, EngineJson.Compact) + "\n"));
-            file.Flush(flushToDisk: true);
+            DurableFile.CreateFolder(Path.GetDirectoryName(FilePath)!);
+            List<string> lines;
+            using (var file = await OpenAloneAsync(cancellationToken).ConfigureAwait(false))
+            {
+                file.SetLength(WholeLines(file));
+                file.Seek(0, SeekOrigin.End);
+                file.Write(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(result, EngineJson.Compact) + "\n"));
+                file.Flush(flushToDisk: true);
+                lines = Lines(file);
+            }
+            DurableFile.SyncFolder(Path.GetDirectoryName(FilePath)!);
+            if (lines.Count > Remembered + Slack)
+                DurableFile.WriteAllText(FilePath, string.Concat(lines.TakeLast(Remembered).Select(l => l + "\n")));
         }
-        DurableFile.SyncFolder(Path.GetDirectoryName(FilePath)!);
-        if (File.ReadLines(FilePath).Count() > Remembered + Slack)
-            DurableFile.WriteAllText(FilePath, string.Concat(File.ReadLines(FilePath).TakeLast(Remembered).Select(l => l + "\n")));
-        return true;
-    });
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw FileErrors.Translate(e, FilePath, ErrorIds.DrillFailed);
+        }
+    }
 
     /// <summary>What is worse than in the last drills with the same damage to the same node, in one sentence; null for nothing.</summary>
     /// <param name="history">Results, oldest first.</param>
@@ -78,7 +87,7 @@ internal sealed class DrillHistory(string stateFolder, string cluster)
     }
 
     // another drill of the cluster may be writing its line
-    private FileStream OpenAlone()
+    private async Task<FileStream> OpenAloneAsync(CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
         {
@@ -88,9 +97,20 @@ internal sealed class DrillHistory(string stateFolder, string cluster)
             }
             catch (IOException) when (attempt < Attempts && File.Exists(FilePath))
             {
-                Thread.Sleep(Pause);
+                await Task.Delay(Pause, clock, cancellationToken).ConfigureAwait(false);
             }
         }
+    }
+
+    // through the handle that has the lock: another drill may take the file as soon as it is closed
+    private static List<string> Lines(FileStream file)
+    {
+        file.Seek(0, SeekOrigin.Begin);
+        using var reader = new StreamReader(file, leaveOpen: true);
+        var lines = new List<string>();
+        while (reader.ReadLine() is { } line)
+            lines.Add(line);
+        return lines;
     }
 
     private static long WholeLines(FileStream file)

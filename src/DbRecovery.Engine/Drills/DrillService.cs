@@ -75,12 +75,13 @@ public sealed class DrillService
     }
 
     /// <summary>Earlier results of a cluster, newest first.</summary>
-    public IReadOnlyList<DrillResult> History(string cluster) => [.. new DrillHistory(Incidents.StateFolder, cluster).Read().Reverse()];
+    public IReadOnlyList<DrillResult> History(string cluster) => [.. HistoryOf(cluster).Read().Reverse()];
 
     private async Task<IReadOnlyList<DrillResult>> RunAsync(DrillRequest request, DrillPlan plan, Action<DrillResult>? each, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         var id = IncidentStore.NewId(Incidents.Clock.GetUtcNow());
-        var history = new DrillHistory(Incidents.StateFolder, request.Cluster.Name);
+        var history = HistoryOf(request.Cluster.Name);
+        var earlier = history.Read().ToList();
         var results = new List<DrillResult>();
         DurableFile.CreateFolder(plan.SandboxFolder);
         await SmallDisk.UnmountAbandonedAsync(plan.SandboxFolder, Incidents.Clock, cancellationToken).ConfigureAwait(false);
@@ -97,8 +98,9 @@ public sealed class DrillService
                 var result = skipped is not null
                     ? DrillCase.Skipped(request, plan.Node, id, damage, round, Incidents.Clock.GetUtcNow(), skipped)
                     : await new DrillCase(bench, damage, round, id).RunAsync(cancellationToken).ConfigureAwait(false);
-                result = result with { Regression = DrillHistory.Compare(history.Read(), result), Sandbox = request.Keep ? sandbox.Path : null };
-                history.Append(result);
+                result = result with { Regression = DrillHistory.Compare(earlier, result), Sandbox = request.Keep ? sandbox.Path : null };
+                await history.AppendAsync(result, cancellationToken).ConfigureAwait(false);
+                earlier.Add(result);
                 results.Add(result);
                 each?.Invoke(result);
             }
@@ -107,6 +109,8 @@ public sealed class DrillService
             sandbox.Keep();
         return results;
     }
+
+    private DrillHistory HistoryOf(string cluster) => new(Incidents.StateFolder, cluster, Incidents.Clock);
 
     private static NodeDefinition NodeOf(DrillRequest request)
     {

@@ -10,8 +10,6 @@ internal static partial class DurableFile
     private const int OpenReadOnly = 0;
     private const int Exists = 17;
     private const int Invalid = 22;
-    private const int CurrentFolder = -100;
-    private const uint OwnerStats = 0x18;
     private const uint CloneFile = 0x40049409;
     private const uint SyncFileRangeWrite = 2;
 
@@ -116,23 +114,6 @@ internal static partial class DurableFile
             throw Failed("chown", path);
     }
 
-    /// <summary>The numbers of a file's owner and group; null where the system does not tell.</summary>
-    public static unsafe (uint User, uint Group)? OwnerOf(string path)
-    {
-        if (!OperatingSystem.IsLinux())
-            return null;
-        try
-        {
-            // struct statx is the same on every architecture (linux/stat.h)
-            var buffer = stackalloc byte[256];
-            return Statx(CurrentFolder, path, 0, OwnerStats, buffer) == 0 ? (*(uint*)(buffer + 0x14), *(uint*)(buffer + 0x18)) : null;
-        }
-        catch (EntryPointNotFoundException)
-        {
-            return null; // an old C library
-        }
-    }
-
     /// <summary>Shares the blocks of one file with another where the file system can; otherwise gives false and changes nothing.</summary>
     public static bool TryClone(SafeFileHandle source, SafeFileHandle destination) =>
         OperatingSystem.IsLinux() && Ioctl(destination, CloneFile, source) == 0;
@@ -154,9 +135,6 @@ internal static partial class DurableFile
 
     [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int ChangeLinkOwner(string path, int user, int group);
-
-    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static unsafe partial int Statx(int folder, string path, int flags, uint mask, byte* buffer);
 
     [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
     private static partial int SyncFileRange(SafeFileHandle file, long offset, long length, uint flags);

@@ -22,9 +22,20 @@ internal static class FileOwnership
             File.SetUnixFileMode(path, (UnixFileMode)(mode & PermissionBits));
     }
 
-    /// <summary>The owner and the group of a file as numbers; null where the system has none.</summary>
-    public static (string? Owner, string? Group) Of(string path) =>
-        DurableFile.OwnerOf(path) is { } owner ? (owner.User.ToString(CultureInfo.InvariantCulture), owner.Group.ToString(CultureInfo.InvariantCulture)) : (null, null);
+    /// <summary>The owner and the group of a file as numbers; null where the system does not tell.</summary>
+    public static (string? Owner, string? Group) Of(string path)
+    {
+        try
+        {
+            return OperatingSystem.IsLinux() && FileStat.Of(path) is { } stat
+                ? (stat.User.ToString(CultureInfo.InvariantCulture), stat.Group.ToString(CultureInfo.InvariantCulture))
+                : (null, null);
+        }
+        catch (EntryPointNotFoundException)
+        {
+            return (null, null);
+        }
+    }
 
     /// <summary>The number of a name; -1 where this machine does not know it, which leaves the owner as it is.</summary>
     private static int Number(string? nameOrNumber, string table)

@@ -1,4 +1,3 @@
-using DbRecovery.Engine.Actions;
 using DbRecovery.Engine.Files;
 using DbRecovery.Engine.Runbooks;
 

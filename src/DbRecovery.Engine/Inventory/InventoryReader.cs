@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using DbRecovery.Engine.Backups;
-using DbRecovery.Engine.Runbooks;
 using DbRecovery.Engine.Yaml;
 
 namespace DbRecovery.Engine.Inventory;

@@ -64,7 +64,7 @@ internal sealed class ConditionLinter(ValueSchema schema, FindingList findings)
             case LiteralValue literal when type != FactType.List && !Literals.TryFact(literal.Text, type, out _):
                 findings.Error(bound.At, "wrong-value", $"'{fact}' is a {type} and cannot be compared with '{literal.Text}'.");
                 break;
-            case LookupValue look when schema.Find(look.Path) is not { } other:
+            case LookupValue look when schema.Find(look.Path) is null:
                 findings.Error(bound.At, "unknown-look-up", $"There is nothing to look up as '{look.Path}' here.",
                     NearNames.Nearest(look.Path, schema.Paths) is { } near ? $"Did you mean '{near}'?" : null);
                 break;

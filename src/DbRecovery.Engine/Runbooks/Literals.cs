@@ -9,7 +9,7 @@ internal static class Literals
     public static string Form(OptionType type, IReadOnlyList<string> words) => type switch
     {
         OptionType.Duration => Scalars.WaitForm,
-        OptionType.Size => Scalars.SizeForm,
+        OptionType.Size => Quantities.SizeForm,
         OptionType.Int => "a whole number",
         OptionType.Bool => "true or false",
         OptionType.Enum => $"one of {string.Join(", ", words)}",
@@ -28,7 +28,7 @@ internal static class Literals
             case OptionType.Duration when Scalars.TryWait(text, out var duration):
                 value = duration;
                 return true;
-            case OptionType.Size when Scalars.TrySize(text, out var size):
+            case OptionType.Size when Quantities.TrySize(text, out var size):
                 value = size;
                 return true;
             case OptionType.Int when Scalars.TryInt(text, out var whole):
@@ -56,13 +56,13 @@ internal static class Literals
             case FactType.Int or FactType.Number when Scalars.TryInt(text, out var whole):
                 value = whole;
                 return true;
-            case FactType.Int when Scalars.TrySize(text, out var size):
+            case FactType.Int when Quantities.TrySize(text, out var size):
                 value = size;
                 return true;
             case FactType.Number when Scalars.TryNumber(text, out var number):
                 value = number;
                 return true;
-            case FactType.Number when Scalars.TryDuration(text, out var duration):
+            case FactType.Number when Quantities.TryDuration(text, out var duration):
                 value = duration;
                 return true;
             default:

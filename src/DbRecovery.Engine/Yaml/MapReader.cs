@@ -64,12 +64,12 @@ internal sealed class MapReader
 
     public string? Text(string key, bool required = false) => Scalar(key, required)?.Text;
 
-    public TimeSpan? Duration(string key) => Parse<TimeSpan>(key, Scalars.TryDuration, Scalars.DurationForm);
+    public TimeSpan? Duration(string key) => Parse<TimeSpan>(key, Quantities.TryDuration, Quantities.DurationForm);
 
     /// <summary>A duration that is waited for, and so no longer than a timer runs.</summary>
     public TimeSpan? Wait(string key) => Parse<TimeSpan>(key, Scalars.TryWait, Scalars.WaitForm);
 
-    public long? Size(string key) => Parse<long>(key, Scalars.TrySize, Scalars.SizeForm);
+    public long? Size(string key) => Parse<long>(key, Quantities.TrySize, Quantities.SizeForm);
 
     public bool? Bool(string key) => Parse<bool>(key, Scalars.TryBool, "true or false");
 

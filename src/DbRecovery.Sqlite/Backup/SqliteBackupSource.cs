@@ -3,7 +3,6 @@ using DbRecovery.Sqlite.Files;
 using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
 using DbRecovery.Sqlite.Observation;
-using DbRecovery.Sqlite.Swap;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 

@@ -31,7 +31,7 @@ internal static class CutOffTransaction
     // the cache holds so little that pages reach the file before the commit, and the journal has what they were
     private static string WriteHalf(SqliteConnection connection)
     {
-        Sql.Run(connection, $"""
+        connection.Run($"""
             PRAGMA journal_mode = DELETE; PRAGMA cache_size = 10; PRAGMA synchronous = FULL;
             BEGIN IMMEDIATE;
             UPDATE {SqliteDrillLedger.TableName} SET content = 'never committed ' || content;
@@ -43,8 +43,8 @@ internal static class CutOffTransaction
 
     private static string CommitWithoutCheckpoint(SqliteConnection connection)
     {
-        Sql.Run(connection, "PRAGMA wal_autocheckpoint = 0");
-        Sql.Run(connection, SqliteDrillLedger.WriteAgain);
+        connection.Run("PRAGMA wal_autocheckpoint = 0");
+        connection.Run(SqliteDrillLedger.WriteAgain);
         return "-wal";
     }
 }

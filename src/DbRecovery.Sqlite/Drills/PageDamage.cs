@@ -93,8 +93,7 @@ internal static class PageDamage
         using var connection = SqliteConnections.OpenReadOnly(path, TimeSpan.FromSeconds(10));
         var schema = ObjectCatalog.ReadSchema(connection);
         using var file = LiveImage.Open(path);
-        var first = new byte[SqliteHeader.Size];
-        var header = SqliteHeader.TryParse(first.AsSpan(0, file.Read(0, first))) ?? throw Impossible(path, "the copy has no header");
+        var header = SqliteHeader.TryRead(file) ?? throw Impossible(path, "the copy has no header");
         var leaf = type == "table" ? BTreePageType.TableLeaf : BTreePageType.IndexLeaf;
         var leaves = new HashSet<uint>();
         var index = PageScan.Read(file, header, (page, content) =>

@@ -23,7 +23,7 @@ internal sealed class SqliteDrillLedger(TimeProvider time) : IDrillLedger
     /// <inheritdoc/>
     public Task BeginAsync(NodeDefinition node, CancellationToken cancellationToken) => OnAsync(node, "making the drill's table", connection =>
     {
-        Sql.Run(connection, $"DROP TABLE IF EXISTS {TableName}; CREATE TABLE {TableName} (id INTEGER PRIMARY KEY, written TEXT NOT NULL, content TEXT NOT NULL); {IndexSql}");
+        connection.Run($"DROP TABLE IF EXISTS {TableName}; CREATE TABLE {TableName} (id INTEGER PRIMARY KEY, written TEXT NOT NULL, content TEXT NOT NULL); {IndexSql}");
         return true;
     }, cancellationToken);
 
@@ -31,7 +31,7 @@ internal sealed class SqliteDrillLedger(TimeProvider time) : IDrillLedger
     public Task<IReadOnlyList<DrillRow>> WriteAsync(NodeDefinition node, long firstId, int rows, CancellationToken cancellationToken) =>
         OnAsync<IReadOnlyList<DrillRow>>(node, "writing the drill's rows", connection =>
         {
-            Sql.Run(connection, "PRAGMA synchronous = FULL");
+            connection.Run("PRAGMA synchronous = FULL");
             var acknowledged = new List<DrillRow>(rows);
             using var insert = connection.CreateCommand();
             insert.CommandText = $"INSERT INTO {TableName} VALUES ($id, $written, $content)";

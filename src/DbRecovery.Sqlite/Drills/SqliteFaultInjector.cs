@@ -57,7 +57,7 @@ internal sealed class SqliteFaultInjector : IFaultInjector
             // in WAL mode this makes the WAL that an application in use has; page 1 alone is written, and no row
             var version = Sql.Number(connection, "PRAGMA user_version");
             if (Sql.IsWal(connection))
-                Sql.Run(connection, FormattableString.Invariant($"PRAGMA user_version = {version}"));
+                connection.Run(FormattableString.Invariant($"PRAGMA user_version = {version}"));
             return Task.FromResult<IAsyncDisposable>(connection);
         }
         catch (SqliteException e)
@@ -127,13 +127,6 @@ internal sealed class Inflicted(string description, IDisposable? held = null, bo
 /// <summary>Small SQL helpers of a drill.</summary>
 internal static class Sql
 {
-    internal static void Run(SqliteConnection connection, string sql)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
-    }
-
     internal static long Number(SqliteConnection connection, string sql)
     {
         using var command = connection.CreateCommand();

@@ -16,7 +16,7 @@ internal static class StatementDamage
     {
         Declare(path, SqliteDrillLedger.IndexSql + " WHERE id > 5");
         using (var connection = SqliteConnections.OpenReadWrite(path, Busy))
-            Sql.Run(connection, $"REINDEX {SqliteDrillLedger.IndexName}");
+            connection.Run($"REINDEX {SqliteDrillLedger.IndexName}");
         Declare(path, SqliteDrillLedger.IndexSql);
         return $"the index {SqliteDrillLedger.IndexName} lacks the entries of five rows";
     }
@@ -31,7 +31,7 @@ internal static class StatementDamage
             throw PageDamage.Impossible(path, "none of the tables that the inventory declares is in the database");
         var table = declared[seed % declared.Count];
         var rows = Sql.Number(connection, $"SELECT count(*) FROM {SqlText.Quote(table)}");
-        Sql.Run(connection, $"PRAGMA foreign_keys = OFF; DROP TABLE {SqlText.Quote(table)}");
+        connection.Run($"PRAGMA foreign_keys = OFF; DROP TABLE {SqlText.Quote(table)}");
         return string.Create(CultureInfo.InvariantCulture, $"the table {table} with {Counted.Of(rows, "row")} was dropped");
     }
 
@@ -41,13 +41,13 @@ internal static class StatementDamage
         var connection = SqliteConnections.OpenReadWrite(path, Busy);
         try
         {
-            Sql.Run(connection, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = OFF");
+            connection.Run("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = OFF");
             // an application that ends would make a checkpoint; this one is left with its disk full
             raw.sqlite3_db_config(connection.Handle, raw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, out _);
             for (var commit = 0; commit < MostCommits; commit++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                Sql.Run(connection, SqliteDrillLedger.WriteAgain);
+                connection.Run(SqliteDrillLedger.WriteAgain);
             }
             throw PageDamage.Impossible(path, "the disk could not be filled");
         }
@@ -66,6 +66,6 @@ internal static class StatementDamage
     private static void Declare(string path, string index)
     {
         using var connection = SqliteConnections.OpenReadWrite(path, Busy);
-        Sql.Run(connection, $"PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = '{index}' WHERE name = '{SqliteDrillLedger.IndexName}'; PRAGMA writable_schema = RESET");
+        connection.Run($"PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = '{index}' WHERE name = '{SqliteDrillLedger.IndexName}'; PRAGMA writable_schema = RESET");
     }
 }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using DbRecovery.Sqlite.Native;
 
 namespace DbRecovery.Sqlite.Files;
 

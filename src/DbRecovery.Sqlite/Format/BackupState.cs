@@ -1,6 +1,5 @@
 using System.Globalization;
 using DbRecovery.Sqlite.Files;
-using DbRecovery.Sqlite.Native;
 
 namespace DbRecovery.Sqlite.Format;
 

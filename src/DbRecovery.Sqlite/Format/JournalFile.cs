@@ -28,19 +28,8 @@ internal sealed record JournalFile
     internal static string PathOf(string database) => database + "-journal";
 
     /// <summary>Reads a database's journal; null where there is none or it may not be read.</summary>
-    internal static JournalFile? TryRead(string database, bool withPages, CancellationToken cancellationToken)
-    {
-        var path = PathOf(database);
-        try
-        {
-            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1 << 16);
-            return Read(path, file, withPages, cancellationToken);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-    }
+    internal static JournalFile? TryRead(string database, bool withPages, CancellationToken cancellationToken) =>
+        SideFile.TryRead(PathOf(database), (path, file) => Read(path, file, withPages, cancellationToken));
 
     private static JournalFile Read(string path, FileStream file, bool withPages, CancellationToken cancellationToken)
     {

@@ -85,6 +85,9 @@ internal static class ObjectCatalog
     internal static bool IsVirtual(SchemaRow row) =>
         row.Sql is not null && row.Sql.StartsWith("CREATE VIRTUAL", StringComparison.OrdinalIgnoreCase);
 
+    /// <summary>Whether a name is one that SQLite keeps for itself.</summary>
+    internal static bool IsInternal(string name) => name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase);
+
     // a damaged schema may hold any type in any column
     private static string Text(SqliteDataReader reader, int column) =>
         Convert.ToString(reader.GetValue(column), System.Globalization.CultureInfo.InvariantCulture) ?? string.Empty;

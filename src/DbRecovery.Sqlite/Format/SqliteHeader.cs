@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using DbRecovery.Sqlite.Native;
 
 namespace DbRecovery.Sqlite.Format;
 
@@ -37,6 +38,14 @@ internal sealed record SqliteHeader
 
     /// <summary>Whether these bytes begin like a database.</summary>
     internal static bool HasMagic(ReadOnlySpan<byte> first) => first.Length >= Magic.Length && first[..Magic.Length].SequenceEqual(Magic);
+
+    /// <summary>Reads the header of an image; null where it is none, or where a field has a value that no SQLite writes.</summary>
+    /// <exception cref="IOException">The system cannot read it.</exception>
+    internal static SqliteHeader? TryRead(IDatabaseImage image)
+    {
+        Span<byte> first = stackalloc byte[Size];
+        return TryParse(first[..image.Read(0, first)]);
+    }
 
     /// <summary>Reads a header; null where it is none, or where a field has a value that no SQLite writes.</summary>
     internal static SqliteHeader? TryParse(ReadOnlySpan<byte> first100)

@@ -30,19 +30,8 @@ internal sealed record WalFile
     internal static string PathOf(string database) => database + "-wal";
 
     /// <summary>Reads a database's WAL; null where there is none or it may not be read.</summary>
-    internal static WalFile? TryRead(string database, bool withPages, CancellationToken cancellationToken)
-    {
-        var path = PathOf(database);
-        try
-        {
-            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1 << 16);
-            return Read(path, file, withPages, cancellationToken);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-    }
+    internal static WalFile? TryRead(string database, bool withPages, CancellationToken cancellationToken) =>
+        SideFile.TryRead(PathOf(database), (path, file) => Read(path, file, withPages, cancellationToken));
 
     private static WalFile Read(string path, FileStream file, bool withPages, CancellationToken cancellationToken)
     {

@@ -22,8 +22,7 @@ internal sealed class BackupObjectMap : IObjectMap
     private static IReadOnlyList<string> Find(IBackupContent backup, IBackupFileReader reader, IReadOnlyList<(long Offset, long Length)> ranges, CancellationToken cancellationToken)
     {
         var image = new RemainingImage(reader, ranges);
-        var first = new byte[SqliteHeader.Size];
-        if (image.Read(0, first) < first.Length || SqliteHeader.TryParse(first) is not { } header)
+        if (SqliteHeader.TryRead(image) is not { } header)
             return Known(backup);
         using var plain = new OverlayImage(image, header.PageSize, image.Length, null, new Dictionary<uint, long>());
         var index = Scan(image, header, cancellationToken);

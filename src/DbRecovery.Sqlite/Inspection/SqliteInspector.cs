@@ -35,9 +35,9 @@ internal sealed class SqliteInspector : IDataInspector
     private static List<ProofCheck> CheckRestored(string path, IBackupContent backup, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         using var file = LiveImage.Open(path);
-        if (ReadHeader(file) is not { } header)
+        if (SqliteHeader.TryRead(file) is not { } header)
             return [new ProofCheck("header", false, $"{path} has no SQLite header")];
-        using var stoppable = new StoppableImage(DatabaseView.ImageOf(path, file, header, hot: null, wal: null), cancellationToken);
+        using var stoppable = new StoppableImage(DatabaseView.ImageOf(file, header, hot: null, wal: null), cancellationToken);
         using var connection = ImageConnection.Open(stoppable, path);
         var checks = new List<ProofCheck>();
         try
@@ -104,12 +104,12 @@ internal sealed class SqliteInspector : IDataInspector
             return [];
         using var file = LiveImage.Open(real);
         byte[]? repaired = null;
-        var header = ReadHeader(file) ?? HeaderRepair.Guess(file, out repaired);
+        var header = SqliteHeader.TryRead(file) ?? HeaderRepair.Guess(file, out repaired);
         if (header is null)
             return [];
         var hot = DatabaseView.HotJournal(real, FileUsers.Of(real), withPages: true, cancellationToken);
         var wal = WalFile.TryRead(real, withPages: true, cancellationToken);
-        using var image = new StoppableImage(DatabaseView.ImageOf(real, file, header, hot, header.IsWal || repaired is not null ? wal : null, repaired), cancellationToken);
+        using var image = new StoppableImage(DatabaseView.ImageOf(file, header, hot, header.IsWal || repaired is not null ? wal : null, repaired), cancellationToken);
         using var connection = ImageConnection.Open(image, real);
         var (schema, problem) = ReadSchema(connection.Connection, cancellationToken);
         var index = PageScan.Read(image, header, each: null, cancellationToken);
@@ -147,12 +147,6 @@ internal sealed class SqliteInspector : IDataInspector
             hashes.Write(hash);
         }, cancellationToken);
         return (index, new PageHashList(header.PageSize, hashes.ToArray()));
-    }
-
-    private static SqliteHeader? ReadHeader(IDatabaseImage file)
-    {
-        var first = new byte[SqliteHeader.Size];
-        return SqliteHeader.TryParse(first.AsSpan(0, file.Read(0, first)));
     }
 
     private static List<string> Lines(SqliteConnection connection, string sql, int column)

@@ -12,6 +12,14 @@ internal static class SqliteConnections
     /// <summary>Opens a file for reading and writing; never makes one.</summary>
     internal static SqliteConnection OpenReadWrite(string path, TimeSpan busyTimeout) => Open(path, SqliteOpenMode.ReadWrite, busyTimeout);
 
+    /// <summary>Runs statements whose rows nobody needs.</summary>
+    internal static void Run(this SqliteConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+
     /// <summary>Turns an SQLite error into one that says what is wrong and what to do.</summary>
     internal static DbRecoveryException ToError(SqliteException error, string path, string during)
     {
@@ -46,7 +54,7 @@ internal static class SqliteConnections
     }
 
     /// <summary>Opens what a URI names, such as an image of a database behind a VFS of this project.</summary>
-    internal static SqliteConnection OpenUri(string uri, string path, SqliteOpenMode mode = SqliteOpenMode.ReadOnly) => Open(uri, mode, TimeSpan.Zero, path);
+    internal static SqliteConnection OpenUri(string uri, string path, SqliteOpenMode mode) => Open(uri, mode, TimeSpan.Zero, path);
 
     private static SqliteConnection Open(string source, SqliteOpenMode mode, TimeSpan busyTimeout, string path)
     {

@@ -51,7 +51,7 @@ internal static class DamagedObjects
     {
         var hot = DatabaseView.HotJournal(path, FileUsers.Of(path), withPages: true, cancellationToken);
         var wal = header.IsWal ? WalFile.TryRead(path, withPages: true, cancellationToken) : null;
-        using var image = DatabaseView.ImageOf(path, file, header, hot, wal);
+        using var image = DatabaseView.ImageOf(file, header, hot, wal);
         if (Schema(image, path) is not { } schema)
             return null;
         var index = PageScan.Read(image, header, each: null, cancellationToken);

@@ -51,7 +51,7 @@ internal sealed class DatabaseView : IDisposable
             || (users.InUse || !users.Known) && File.Exists(path + "-shm") && File.Exists(WalFile.PathOf(path)));
         if (live)
             return new DatabaseView(path, signature, OpenReader(path, header, busyTimeout), live: true);
-        var image = ImageOf(path, file, header, journal, header.IsWal ? WalFile.TryRead(path, withPages: true, cancellationToken) : null);
+        var image = ImageOf(file, header, journal, header.IsWal ? WalFile.TryRead(path, withPages: true, cancellationToken) : null);
         return OpenImage(path, signature, image);
     }
 
@@ -61,7 +61,7 @@ internal sealed class DatabaseView : IDisposable
     internal static DatabaseView OpenImage(string path, OverlayImage image) => OpenImage(path, Signature(path), image);
 
     /// <summary>The database as a recovery would leave it.</summary>
-    internal static OverlayImage ImageOf(string path, IDatabaseImage file, SqliteHeader header, JournalFile? hot, WalFile? wal, byte[]? repairedHeader = null)
+    internal static OverlayImage ImageOf(IDatabaseImage file, SqliteHeader header, JournalFile? hot, WalFile? wal, byte[]? repairedHeader = null)
     {
         if (hot is { PageSize: > 0 })
             return new OverlayImage(file, hot.PageSize, (long)hot.PageCount * hot.PageSize, hot.Path, hot.Pages, repairedHeader);

@@ -1,7 +1,6 @@
 using System.Globalization;
 using DbRecovery.Sqlite.Files;
 using DbRecovery.Sqlite.Format;
-using DbRecovery.Sqlite.Native;
 
 namespace DbRecovery.Sqlite.Observation;
 

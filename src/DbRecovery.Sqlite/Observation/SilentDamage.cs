@@ -53,12 +53,11 @@ internal static class SilentDamage
     private static void Compare(string path, IDatabaseImage file, SqliteHeader header, PageHashList hashes, IReadOnlyDictionary<string, string> before, FactSet facts, CancellationToken cancellationToken)
     {
         var wal = header.IsWal ? WalFile.TryRead(path, withPages: true, cancellationToken) : null;
-        using var image = DatabaseView.ImageOf(path, file, header, hot: null, wal);
+        using var image = DatabaseView.ImageOf(file, header, hot: null, wal);
         var (differing, index) = Differing(image, header, hashes, cancellationToken);
         // what was written while we compared is no damage
-        var first = new byte[SqliteHeader.Size];
-        file.Read(0, first);
-        if (IsBeingWritten(path, header, cancellationToken) || SqliteHeader.TryParse(first) is not { } now || BackupState.Compare(before, BackupState.Capture(path, now, cancellationToken), out _) != true)
+        var latest = SqliteHeader.TryRead(file);
+        if (IsBeingWritten(path, header, cancellationToken) || latest is not { } now || BackupState.Compare(before, BackupState.Capture(path, now, cancellationToken), out _) != true)
         {
             const string Why = "the database was written while it was compared";
             facts.SetUnknown(SqliteFacts.UnwrittenSinceBackup, Why);

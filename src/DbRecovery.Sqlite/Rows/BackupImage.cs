@@ -48,8 +48,7 @@ internal sealed class BackupImage : IDatabaseImage, IDisposable
     /// <summary>Decodes a table's blobs on every core, in the order in which a scan of the table needs them.</summary>
     internal void Prefetch(uint root)
     {
-        var first = new byte[SqliteHeader.Size];
-        if (_workers.Length > 0 || SqliteHeader.TryParse(first.AsSpan(0, Read(0, first))) is not { } header)
+        if (_workers.Length > 0 || SqliteHeader.TryRead(this) is not { } header)
             return;
         _order = Leaves(root, header).Select(p => (p - 1L) * header.PageSize / BlobGuess).Distinct().ToArray();
         _places = _order.Select((o, i) => (o, i)).ToDictionary(p => p.o, p => p.i);

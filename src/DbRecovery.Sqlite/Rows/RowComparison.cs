@@ -41,7 +41,7 @@ internal sealed class RowComparison(SqliteConnection connection, RowMatch match,
             {
                 changed.Clear();
                 foreach (var (inBackup, inDatabase) in common)
-                    if (!rows.Same(backupAt + inBackup, liveAt + inDatabase, 1))
+                    if (!rows.Same(backupAt + inBackup, liveAt + inDatabase))
                         changed.Add(live[inDatabase]);
                 if (changed.Count == 0)
                     continue;

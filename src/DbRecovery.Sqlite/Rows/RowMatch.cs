@@ -26,7 +26,7 @@ internal sealed record RowMatch
     internal string SameKey(string first, string second) => string.Join(" AND ", Key.Select(k => $"{first}{SqlText.Quote(k)} = {second}{SqlText.Quote(k)}"));
 
     /// <summary>That a row has the key given by parameters.</summary>
-    internal string KeyIs(string row = "", int firstParameter = 1) => string.Join(" AND ", Key.Select((k, i) => $"{row}{SqlText.Quote(k)} = ?{firstParameter + i}"));
+    internal string KeyIs(string row = "") => string.Join(" AND ", Key.Select((k, i) => $"{row}{SqlText.Quote(k)} = ?{i + 1}"));
 
     /// <summary>The columns that are written for a row that is brought back.</summary>
     internal IReadOnlyList<string> Inserted => ByNumber ? [Key[0], .. Common] : Common;

@@ -46,8 +46,7 @@ internal sealed class RowRestoreRun(RowRestoreOrder order, BackupImage image, st
     private (RowMatch, RowComparison, RecordedDifferences?) Compare(ImageConnection backup, RowStage stage, string rows, string seenFile, CancellationToken cancellationToken)
     {
         using var bytes = LiveImage.Open(path);
-        var first = new byte[SqliteHeader.Size];
-        var header = SqliteHeader.TryParse(first.AsSpan(0, bytes.Read(0, first)))
+        var header = SqliteHeader.TryRead(bytes)
             ?? throw new DbRecoveryException(ErrorIds.NotADatabase, ErrorKind.CorruptData, $"{path} is not an SQLite database, is encrypted, or its header is destroyed", "Check its health; restore it as a whole, or restore the table into a file of its own.", path);
         using var view = DatabaseView.Open(path, bytes, header, FileUsers.Of(path), _options.LockTimeout, cancellationToken);
         var connection = view.Connection;
@@ -116,7 +115,7 @@ internal sealed class RowRestoreRun(RowRestoreOrder order, BackupImage image, st
     {
         if (_options.StagingTable is not { } name)
             return;
-        if (name.Length == 0 || name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase))
+        if (name.Length == 0 || ObjectCatalog.IsInternal(name))
             throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"'{name}' cannot be a table's name", "Names that begin with sqlite_ are SQLite's own.", name);
         if (Statement.Scalar(connection, "SELECT 1 FROM main.sqlite_master WHERE name = ?1 COLLATE NOCASE", RowValue.Of(name)) is not null)
             throw new DbRecoveryException(ErrorIds.TargetExists, ErrorKind.Refused, $"the database has '{name}' already", "Give the staging table another name.", name);

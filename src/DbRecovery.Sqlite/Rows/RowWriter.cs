@@ -14,7 +14,6 @@ internal sealed record RowsWritten(long Written, long Skipped, IReadOnlyList<str
 /// </summary>
 internal sealed class RowWriter(SqliteConnection connection, RowMatch match, RecordedDifferences seen)
 {
-    private const int EnableTrigger = 1003; // SQLITE_DBCONFIG_ENABLE_TRIGGER
     private const int NamedRows = 5;
     private readonly RowStatements _statements = new(match);
     private readonly HashSet<long> _skipped = [];
@@ -64,7 +63,7 @@ internal sealed class RowWriter(SqliteConnection connection, RowMatch match, Rec
     internal static void Prepare(SqliteConnection connection)
     {
         Statement.Run(connection, "PRAGMA foreign_keys = OFF");
-        raw.sqlite3_db_config(connection.Handle, EnableTrigger, 0, out var enabled);
+        raw.sqlite3_db_config(connection.Handle, raw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, out var enabled);
         if (enabled != 0)
             throw new DbRecoveryException(ErrorIds.RestoreFailed, ErrorKind.NotSupported, "this SQLite library cannot keep triggers from firing", "Use SQLite 3.12 or later.");
     }

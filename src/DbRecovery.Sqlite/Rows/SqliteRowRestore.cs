@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using DbRecovery.Sqlite.Backup;
 using DbRecovery.Sqlite.Files;
-using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;

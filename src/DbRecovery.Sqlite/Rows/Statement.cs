@@ -1,3 +1,4 @@
+using DbRecovery.Sqlite.Native;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
@@ -19,12 +20,7 @@ internal sealed class Statement : IDisposable
     internal int Columns => raw.sqlite3_column_count(_statement);
 
     /// <summary>Runs statements whose rows nobody needs.</summary>
-    internal static void Run(SqliteConnection connection, string sql)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
-    }
+    internal static void Run(SqliteConnection connection, string sql) => connection.Run(sql);
 
     /// <summary>The first value of the first row; null where there is no row.</summary>
     internal static object? Scalar(SqliteConnection connection, string sql, params RowValue[] values)
@@ -85,20 +81,8 @@ internal sealed class Statement : IDisposable
         return values;
     }
 
-    /// <summary>Whether two parts of the row hold the same values of the same types; gives where they do not.</summary>
-    internal bool Same(int first, int second, int count, List<int>? different = null)
-    {
-        different?.Clear();
-        for (var i = 0; i < count; i++)
-        {
-            if (RowValue.Same(_statement, first + i, second + i))
-                continue;
-            if (different is null)
-                return false;
-            different.Add(i);
-        }
-        return different is null || different.Count == 0;
-    }
+    /// <summary>Whether two columns of the row hold the same value of the same type.</summary>
+    internal bool Same(int first, int second) => RowValue.Same(_statement, first, second);
 
     /// <inheritdoc/>
     public void Dispose() => _statement.Dispose();

@@ -1,3 +1,4 @@
+using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
@@ -82,7 +83,7 @@ internal sealed record TableSchema
         var (what, action) = type == "view" ? ("a view: it has no rows of its own", "Restore the tables that it reads.")
             : sql.StartsWith("CREATE VIRTUAL", StringComparison.OrdinalIgnoreCase)
                 ? ("a virtual table: its rows are kept by its module in tables of their own (a full-text index in NAME_content, NAME_data and others), which only fit together as a whole", "Restore the whole backup to another path and read it there; a full-text index can be rebuilt from its source table.")
-            : name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase) ? ("one of SQLite's own tables", "Restore the tables that are meant; what SQLite keeps about them follows.")
+            : ObjectCatalog.IsInternal(name) ? ("one of SQLite's own tables", "Restore the tables that are meant; what SQLite keeps about them follows.")
             : (null, null);
         if (what is not null)
             throw new DbRecoveryException(ErrorIds.ObjectNotFound, ErrorKind.NotSupported, $"'{name}' in {where} is {what}", action, name);
@@ -92,7 +93,7 @@ internal sealed record TableSchema
     {
         var columns = new List<TableColumn>();
         var key = new SortedDictionary<long, string>();
-        var (generated, types) = (false, new List<string>());
+        var generated = false;
         using (var info = new Statement(connection, "SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?1, 'main') ORDER BY cid"))
         {
             info.Bind(RowValue.Of(name));

@@ -36,17 +36,10 @@ internal sealed class LostAndFound(SqliteConnection connection, IReadOnlyCollect
         {
             Name = Enumerable.Range(0, int.MaxValue).Select(i => i == 0 ? "lost_and_found" : string.Create(CultureInfo.InvariantCulture, $"lost_and_found_{i}"))
                 .First(n => !taken.Contains(n, StringComparer.OrdinalIgnoreCase));
-            Run($"create table {SqlText.Quote(Name)} (table_name TEXT, page INTEGER, row_id INTEGER, why TEXT, fields INTEGER)");
+            connection.Run($"create table {SqlText.Quote(Name)} (table_name TEXT, page INTEGER, row_id INTEGER, why TEXT, fields INTEGER)");
             _fields = 0;
         }
         for (; _fields < fields; _fields++)
-            Run(string.Create(CultureInfo.InvariantCulture, $"alter table {SqlText.Quote(Name)} add column c{_fields}"));
-    }
-
-    private void Run(string sql)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
+            connection.Run(string.Create(CultureInfo.InvariantCulture, $"alter table {SqlText.Quote(Name)} add column c{_fields}"));
     }
 }

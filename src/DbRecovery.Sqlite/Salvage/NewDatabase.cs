@@ -2,7 +2,6 @@ using System.Globalization;
 using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
 using Microsoft.Data.Sqlite;
-using SQLitePCL;
 
 namespace DbRecovery.Sqlite.Salvage;
 
@@ -24,8 +23,8 @@ internal sealed class NewDatabase(DamagedDatabase damaged, string path, IProgres
     {
         using (var connection = Create())
         {
-            Run(connection, "BEGIN");
-            Define(connection, r => r.Type == "table" && !ObjectCatalog.IsVirtual(r) && !IsInternal(r));
+            connection.Run("BEGIN");
+            Define(connection, r => r.Type == "table" && !ObjectCatalog.IsVirtual(r) && !ObjectCatalog.IsInternal(r.Name));
             Define(connection, r => r.Type == "index" && IsUnique(r));
             var lost = new LostAndFound(connection, [.. damaged.Schema.Select(r => r.Name)]);
             foreach (var table in damaged.Tables.OrderBy(t => t.Row.RootPage))
@@ -36,9 +35,9 @@ internal sealed class NewDatabase(DamagedDatabase damaged, string path, IProgres
             Define(connection, r => r.Type == "view");
             Define(connection, r => r.Type == "trigger");
             DefineVirtual(connection);
-            Run(connection, "COMMIT");
+            connection.Run("COMMIT");
             if (damaged.Schema.Any(r => r.Name == "sqlite_stat1"))
-                Run(connection, "ANALYZE");
+                connection.Run("ANALYZE");
             if (lost.Name is not null)
                 _problems.Add($"{Counted.Of(lost.Rows, "row that belongs in no table for certain is", "rows that belong in no table for certain are")} in the table {lost.Name}, each with the reason");
             _refused = lost.Rows;
@@ -52,13 +51,13 @@ internal sealed class NewDatabase(DamagedDatabase damaged, string path, IProgres
         File.WriteAllBytes(path, []);
         var connection = SqliteConnections.OpenReadWrite(path, TimeSpan.FromSeconds(1));
         var header = damaged.Pages.Header;
-        Run(connection, $"PRAGMA page_size = {header.PageSize}");
-        Run(connection, $"PRAGMA encoding = '{damaged.Pages.Encoding switch { 2 => "UTF-16le", 3 => "UTF-16be", _ => "UTF-8" }}'");
+        connection.Run($"PRAGMA page_size = {header.PageSize}");
+        connection.Run($"PRAGMA encoding = '{damaged.Pages.Encoding switch { 2 => "UTF-16le", 3 => "UTF-16be", _ => "UTF-8" }}'");
         if (header.LargestRoot != 0)
-            Run(connection, $"PRAGMA auto_vacuum = {(damaged.Pages.TryReadBytes(1)?.AsSpan(AutoVacuumModeOffset, 4).ContainsAnyExcept((byte)0) == true ? 2 : 1)}");
+            connection.Run($"PRAGMA auto_vacuum = {(damaged.Pages.TryReadBytes(1)?.AsSpan(AutoVacuumModeOffset, 4).ContainsAnyExcept((byte)0) == true ? 2 : 1)}");
         // the file is thrown away whole where anything goes wrong
         foreach (var pragma in new[] { "journal_mode = OFF", "synchronous = OFF", "foreign_keys = OFF", "trusted_schema = OFF", "temp_store = MEMORY" })
-            Run(connection, "PRAGMA " + pragma);
+            connection.Run("PRAGMA " + pragma);
         return connection;
     }
 
@@ -76,9 +75,9 @@ internal sealed class NewDatabase(DamagedDatabase damaged, string path, IProgres
         if (table.Row.Name.StartsWith("sqlite_stat", StringComparison.OrdinalIgnoreCase))
             return;
         var rows = new TableRows(damaged, table, cancellationToken);
-        using var inserter = table.Shape is { } shape && Exists(connection, table.Row.Name) ? new RowInserter(connection, shape) : null;
-        if (IsInternal(table.Row) && inserter is not null)
-            Run(connection, $"DELETE FROM {SqlText.Quote(table.Row.Name)}");
+        using var inserter = table.Shape is { } shape && RawStatement.HasTable(connection, table.Row.Name) ? new RowInserter(connection, shape) : null;
+        if (ObjectCatalog.IsInternal(table.Row.Name) && inserter is not null)
+            connection.Run($"DELETE FROM {SqlText.Quote(table.Row.Name)}");
         foreach (var row in rows.Read())
         {
             var why = inserter is null ? "the table's definition is not known" : inserter.TryInsert(row);
@@ -91,8 +90,9 @@ internal sealed class NewDatabase(DamagedDatabase damaged, string path, IProgres
         }
         foreach (var part in rows.Partly)
             lost.Add(part);
-        if (!IsInternal(table.Row) || !rows.Report().Complete)
-            _tables.Add(rows.Report());
+        var report = rows.Report();
+        if (!ObjectCatalog.IsInternal(table.Row.Name) || !report.Complete)
+            _tables.Add(report);
     }
 
     private void AddStray(uint number, string why, LostAndFound lost)
@@ -116,13 +116,13 @@ internal sealed class NewDatabase(DamagedDatabase damaged, string path, IProgres
         var virtuals = damaged.Schema.Where(ObjectCatalog.IsVirtual).ToList();
         if (virtuals.Count == 0)
             return;
-        Run(connection, "PRAGMA writable_schema = ON");
+        connection.Run("PRAGMA writable_schema = ON");
         using (var insert = new RawStatement(connection, "insert into sqlite_master (type, name, tbl_name, rootpage, sql) values ('table', ?1, ?1, 0, ?2)"))
         {
             foreach (var row in virtuals)
                 insert.Run(row.Name, row.Sql);
         }
-        Run(connection, "PRAGMA writable_schema = OFF");
+        connection.Run("PRAGMA writable_schema = OFF");
     }
 
     private void Finish(SqliteConnection connection)
@@ -130,8 +130,8 @@ internal sealed class NewDatabase(DamagedDatabase damaged, string path, IProgres
         var header = damaged.Pages.Header;
         if (!damaged.Pages.HeaderGuessed)
         {
-            Run(connection, string.Create(CultureInfo.InvariantCulture, $"PRAGMA application_id = {(int)header.ApplicationId}"));
-            Run(connection, string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {(int)header.UserVersion}"));
+            connection.Run(string.Create(CultureInfo.InvariantCulture, $"PRAGMA application_id = {(int)header.ApplicationId}"));
+            connection.Run(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {(int)header.UserVersion}"));
         }
         cancellationToken.ThrowIfCancellationRequested();
         progress?.Report(new OperationProgress("Salvaging", "integrity_check", _written, null));
@@ -141,20 +141,5 @@ internal sealed class NewDatabase(DamagedDatabase damaged, string path, IProgres
             throw new DbRecoveryException(ErrorIds.DatabaseCorrupt, ErrorKind.CorruptData, $"what was salvaged does not pass the integrity check: {line}", "Restore the database from a backup.", path);
     }
 
-    private static bool Exists(SqliteConnection connection, string table)
-    {
-        using var statement = new RawStatement(connection, "select 1 from sqlite_master where type = 'table' and name = ?1 collate nocase");
-        return statement.Run(table) == raw.SQLITE_ROW;
-    }
-
-    private static bool IsInternal(SchemaRow row) => row.Name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase);
-
     private static bool IsUnique(SchemaRow row) => row.Sql?.StartsWith("CREATE UNIQUE", StringComparison.OrdinalIgnoreCase) ?? false;
-
-    private static void Run(SqliteConnection connection, string sql)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
-    }
 }

@@ -11,7 +11,6 @@ namespace DbRecovery.Sqlite.Salvage;
 /// </summary>
 internal sealed class NewerRows(string damagedPath, string restoredPath, string? rowList, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
 {
-    private const int EnableTriggers = 1003; // SQLITE_DBCONFIG_ENABLE_TRIGGER
     private const int MostListed = 20;
     private static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(30);
 
@@ -25,9 +24,9 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
         using var connection = SqliteConnections.OpenReadWrite(restoredPath, LockTimeout);
         // pages that spilled into the file would no longer be the backup's
         foreach (var pragma in new[] { "foreign_keys = OFF", "trusted_schema = OFF", "cache_spill = OFF", "temp_store = MEMORY" })
-            Run(connection, "PRAGMA " + pragma);
-        raw.sqlite3_db_config(connection.Handle, EnableTriggers, 0, out _);
-        Run(connection, "BEGIN IMMEDIATE");
+            connection.Run("PRAGMA " + pragma);
+        raw.sqlite3_db_config(connection.Handle, raw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, out _);
+        connection.Run("BEGIN IMMEDIATE");
         var schema = ObjectCatalog.ReadSchema(connection);
         using (var restored = PageStore.Open(restoredPath, cancellationToken))
         using (var damaged = DamagedDatabase.Open(damagedPath, schema, cancellationToken))
@@ -38,15 +37,15 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
                 : _ => false;
             Add(connection, damaged, schema, same);
         }
-        NewerTable.RemoveChildren(connection, _tables, cancellationToken);
+        NewerTable.RemoveChildren(_tables, cancellationToken);
         var added = _tables.SelectMany(t => t.Added).ToList();
         cancellationToken.ThrowIfCancellationRequested();
         var write = rowList is not null && settled();
         if (write && added.Count > 0)
             SalvagedRowList.Write(rowList!, added);
-        Run(connection, write ? "COMMIT" : "ROLLBACK");
+        connection.Run(write ? "COMMIT" : "ROLLBACK");
         // nothing may stay beside a file that is about to take another's place
-        Run(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+        connection.Run("PRAGMA wal_checkpoint(TRUNCATE)");
         foreach (var table in _tables)
             table.Dispose();
         return new SalvageReport
@@ -70,7 +69,7 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
         var virtuals = schema.Concat(damaged.Schema).Where(ObjectCatalog.IsVirtual).Select(r => r.Name + "_").ToHashSet(StringComparer.OrdinalIgnoreCase);
         if (virtuals.Count > 0)
             _problems.Add("virtual tables get no newer rows: their content is one whole");
-        foreach (var table in damaged.Tables.Where(t => !t.Row.Name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase)))
+        foreach (var table in damaged.Tables.Where(t => !ObjectCatalog.IsInternal(t.Row.Name)))
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (virtuals.Any(v => table.Row.Name.StartsWith(v, StringComparison.OrdinalIgnoreCase)))
@@ -90,25 +89,18 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
         var target = new NewerTable(connection, shape);
         _tables.Add(target);
         var rows = new TableRows(damaged, table, cancellationToken);
-        Run(connection, "SAVEPOINT one_table");
+        connection.Run("SAVEPOINT one_table");
         foreach (var row in rows.Read(same))
             target.Take(row);
         if (target.IsUndecidable)
         {
             target.RefuseAll();
-            Run(connection, "ROLLBACK TO one_table");
+            connection.Run("ROLLBACK TO one_table");
         }
-        Run(connection, "RELEASE one_table");
+        connection.Run("RELEASE one_table");
         target.Readable = rows.Report();
     }
 
     private static bool SameShape(TableShape a, TableShape b) =>
         a.WithoutRowId == b.WithoutRowId && a.RowIdColumn == b.RowIdColumn && a.Columns.SequenceEqual(b.Columns) && a.Stored.SequenceEqual(b.Stored) && a.PrimaryKey.SequenceEqual(b.PrimaryKey);
-
-    private static void Run(SqliteConnection connection, string sql)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
-    }
 }

@@ -59,7 +59,7 @@ internal sealed class NewerTable : IDisposable
         }
         if (_find.Run(key) == raw.SQLITE_ROW)
         {
-            if (columns.Any(c => !Same(_find.Value(c.Key), c.Value)))
+            if (columns.Any(c => !RecordReader.Same(_find.Value(c.Key), c.Value)))
                 Changed++;
             _find.Reset();
             return;
@@ -80,7 +80,7 @@ internal sealed class NewerTable : IDisposable
     }
 
     /// <summary>Takes rows back that lack their parent, until none does.</summary>
-    internal static void RemoveChildren(SqliteConnection connection, IReadOnlyList<NewerTable> tables, CancellationToken cancellationToken)
+    internal static void RemoveChildren(IReadOnlyList<NewerTable> tables, CancellationToken cancellationToken)
     {
         // each pass but the last takes at least one row away
         while (tables.Where(t => t._references.Count > 0 && t._added.Count > 0).Sum(t => t.RemoveOrphans()) > 0)
@@ -146,14 +146,6 @@ internal sealed class NewerTable : IDisposable
         byte[] bytes => $"x'{Convert.ToHexString(bytes)}'",
         _ => Convert.ToString(k, CultureInfo.InvariantCulture),
     }));
-
-    private static bool Same(object? a, object? b) => (a, b) switch
-    {
-        (byte[] x, byte[] y) => x.AsSpan().SequenceEqual(y),
-        (long x, double y) => x == y,
-        (double x, long y) => x == y,
-        _ => Equals(a, b),
-    };
 }
 
 /// <summary>The foreign keys of a table.</summary>
@@ -169,17 +161,11 @@ internal static class ForeignKeys
                 rows.Add(((long)list.Value(0)!, list.Value(2)!.ToString()!, list.Value(3)!.ToString()!, list.Value(4)?.ToString()));
         }
         // a parent that is not there at all was not there in the backup either
-        return [.. rows.Where(r => Exists(connection, r.Parent)).GroupBy(r => r.Id).Select(group =>
+        return [.. rows.Where(r => RawStatement.HasTable(connection, r.Parent)).GroupBy(r => r.Id).Select(group =>
         {
             var keys = group.Any(r => r.To is null) ? PrimaryKey(connection, group.First().Parent) : [];
             return (group.First().Parent, (IReadOnlyList<(string, string)>)[.. group.Select((r, i) => (r.From, r.To ?? keys.ElementAtOrDefault(i) ?? "rowid"))]);
         })];
-    }
-
-    private static bool Exists(SqliteConnection connection, string table)
-    {
-        using var statement = new RawStatement(connection, "select 1 from sqlite_master where type = 'table' and name = ?1 collate nocase");
-        return statement.Run(table) == raw.SQLITE_ROW;
     }
 
     private static List<string> PrimaryKey(SqliteConnection connection, string table)

@@ -60,7 +60,7 @@ internal sealed class PageStore : IDisposable
             // who has the file open takes long to find out, and matters only beside a journal
             var hot = File.Exists(JournalFile.PathOf(path)) ? DatabaseView.HotJournal(path, FileUsers.Of(path), withPages: true, cancellationToken) : null;
             var wal = header.IsWal || repaired is not null ? WalFile.TryRead(path, withPages: true, cancellationToken) : null;
-            var image = DatabaseView.ImageOf(path, file, header, hot, wal, repaired);
+            var image = DatabaseView.ImageOf(file, header, hot, wal, repaired);
             // a header in the WAL is newer than the file's, and may be there where the file's is destroyed
             var latest = ReadHeader(image) is { } h && h.PageSize == header.PageSize ? h : header;
             return new PageStore(image, latest, repaired is not null, image, file);
@@ -205,10 +205,9 @@ internal sealed class PageStore : IDisposable
 
     private static SqliteHeader? ReadHeader(IDatabaseImage image)
     {
-        var first = new byte[SqliteHeader.Size];
         try
         {
-            return SqliteHeader.TryParse(first.AsSpan(0, image.Read(0, first)));
+            return SqliteHeader.TryRead(image);
         }
         catch (IOException)
         {

@@ -38,6 +38,13 @@ internal sealed class RawStatement : IDisposable
         }
     }
 
+    /// <summary>Whether a database has a table of that name.</summary>
+    internal static bool HasTable(SqliteConnection connection, string name)
+    {
+        using var statement = new RawStatement(connection, "select 1 from sqlite_master where type = 'table' and name = ?1 collate nocase");
+        return statement.Run(name) == raw.SQLITE_ROW;
+    }
+
     /// <summary>Runs with these values: SQLITE_ROW, SQLITE_DONE, or an error's code.</summary>
     internal int Run(params IEnumerable<object?> values)
     {

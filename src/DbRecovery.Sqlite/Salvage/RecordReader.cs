@@ -53,6 +53,15 @@ internal static class RecordReader
         return body == payload.Length ? [.. values] : null;
     }
 
+    /// <summary>Whether two fields hold the same. A whole number of a REAL column is stored as an integer.</summary>
+    internal static bool Same(object? a, object? b) => (a, b) switch
+    {
+        (byte[] x, byte[] y) => x.AsSpan().SequenceEqual(y),
+        (long x, double y) => x == y,
+        (double x, long y) => x == y,
+        _ => Equals(a, b),
+    };
+
     private static long? Size(ulong type) => type switch
     {
         0 or 8 or 9 => 0,

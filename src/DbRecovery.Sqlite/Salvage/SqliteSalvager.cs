@@ -28,7 +28,7 @@ internal sealed class SqliteSalvager(TimeProvider clock) : ISalvager
         {
             using var pages = Open(source, cancellationToken);
             var tables = new List<SalvagedTable>();
-            foreach (var table in pages.Tables.Where(t => !t.Row.Name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase)))
+            foreach (var table in pages.Tables.Where(t => !ObjectCatalog.IsInternal(t.Row.Name)))
             {
                 var rows = new TableRows(pages, table, cancellationToken);
                 // every row is looked at: only then it is known what can be read

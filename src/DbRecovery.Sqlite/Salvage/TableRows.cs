@@ -10,12 +10,10 @@ internal sealed class TableRows(DamagedDatabase database, DamagedTable table, Ca
 
     private readonly HashSet<long> _attributed = [];
     private readonly List<LooseRow> _partly = [];
+    private long _fromPages;
+    private long _fromIndexes;
     private long? _expected;
 
-    /// <summary>Rows given that were read from pages.</summary>
-    internal long FromPages { get; private set; }
-    /// <summary>Rows given that were put together from indexes.</summary>
-    internal long FromIndexes { get; private set; }
     /// <summary>Rows of which only some columns are known; filled when all rows were given.</summary>
     internal IReadOnlyList<LooseRow> Partly => _partly;
 
@@ -31,7 +29,7 @@ internal sealed class TableRows(DamagedDatabase database, DamagedTable table, Ca
             {
                 if (TryRow(read, cell, source) is { } row)
                 {
-                    FromPages++;
+                    _fromPages++;
                     yield return row;
                 }
             }
@@ -40,7 +38,7 @@ internal sealed class TableRows(DamagedDatabase database, DamagedTable table, Ca
             yield break;
         foreach (var row in Assembled(shape))
         {
-            FromIndexes++;
+            _fromIndexes++;
             yield return row;
         }
     }
@@ -48,16 +46,16 @@ internal sealed class TableRows(DamagedDatabase database, DamagedTable table, Ca
     /// <summary>What is known of the table once its rows were given.</summary>
     internal SalvagedTable Report()
     {
-        var read = FromPages + FromIndexes;
+        var read = _fromPages + _fromIndexes;
         var whole = table.IsWhole || _expected == read;
         var broken = table.BrokenRows.Select(b => string.Create(CultureInfo.InvariantCulture, $"rowid {b.Key}: {b.Value}")).Concat(table.BrokenEntries);
         return new SalvagedTable
         {
             Table = table.Row.Name,
-            Rows = FromPages,
-            RowsFromIndexes = FromIndexes,
+            Rows = _fromPages,
+            RowsFromIndexes = _fromIndexes,
             RowsUnreadable = whole ? 0 : _expected is { } all ? Math.Max(0, all - read)
-                : table.Tree.Gaps.Count == 0 ? table.BrokenRows.Count + table.BrokenEntries.Count - FromIndexes : null,
+                : table.Tree.Gaps.Count == 0 ? table.BrokenRows.Count + table.BrokenEntries.Count - _fromIndexes : null,
             Complete = whole,
             Unreadable = whole ? [] : [.. table.Tree.Gaps.Select(g => g.ToString()).Concat(broken).Take(MostListed)],
         };
@@ -143,17 +141,9 @@ internal sealed class TableRows(DamagedDatabase database, DamagedTable table, Ca
                 var column = index.Columns[i];
                 if (column < 0 || column >= shape.Columns.Count)
                     continue;
-                if (!Values.TryAdd(column, entry[i]) && !Same(Values[column], entry[i]))
+                if (!Values.TryAdd(column, entry[i]) && !RecordReader.Same(Values[column], entry[i]))
                     Contradicted = true;
             }
         }
-
-        private static bool Same(object? a, object? b) => (a, b) switch
-        {
-            (byte[] x, byte[] y) => x.AsSpan().SequenceEqual(y),
-            (long x, double y) => x == y,
-            (double x, long y) => x == y,
-            _ => Equals(a, b),
-        };
     }
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
 using Microsoft.Data.Sqlite;
@@ -104,10 +103,10 @@ internal sealed class ShapeReader : IDisposable
     internal IReadOnlyDictionary<string, TableShape> Read(IReadOnlyList<SchemaRow> schema, ICollection<string> problems)
     {
         var shapes = new Dictionary<string, TableShape>(StringComparer.OrdinalIgnoreCase);
-        foreach (var row in schema.Where(r => r is { Type: "table", Sql: not null } && !ObjectCatalog.IsVirtual(r)).OrderBy(r => IsInternal(r.Name)))
+        foreach (var row in schema.Where(r => r is { Type: "table", Sql: not null } && !ObjectCatalog.IsVirtual(r)).OrderBy(r => ObjectCatalog.IsInternal(r.Name)))
         {
             // sqlite_sequence comes into being with the first AUTOINCREMENT
-            if (!IsInternal(row.Name) && RawStatement.TryDefine(_connection, row.Sql!) is { } why)
+            if (!ObjectCatalog.IsInternal(row.Name) && RawStatement.TryDefine(_connection, row.Sql!) is { } why)
                 problems.Add($"the definition of table {row.Name} is not understood: {why}");
         }
         foreach (var row in schema.Where(r => r is { Type: "index", Sql: not null }))
@@ -126,8 +125,6 @@ internal sealed class ShapeReader : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _connection.Dispose();
 
-    private static bool IsInternal(string name) => name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase);
-
     private TableShape? TryShape(string table)
     {
         var info = Rows($"PRAGMA table_xinfo({SqlText.Quote(table)})");
@@ -138,7 +135,8 @@ internal sealed class ShapeReader : IDisposable
         var withoutRowId = !HasRowId(table, columns);
         var indexes = new List<IndexShape>();
         IndexShape? primary = null;
-        foreach (var row in Rows($"PRAGMA index_list({SqlText.Quote(table)})"))
+        var list = Rows($"PRAGMA index_list({SqlText.Quote(table)})");
+        foreach (var row in list)
         {
             var index = Index(Text(row[1]), Number(row[4]) != 0);
             if (Text(row[3]) == "pk" && withoutRowId)
@@ -146,7 +144,7 @@ internal sealed class ShapeReader : IDisposable
             else
                 indexes.Add(index);
         }
-        var hasKeyIndex = Rows($"PRAGMA index_list({SqlText.Quote(table)})").Exists(r => Text(r[3]) == "pk");
+        var hasKeyIndex = list.Exists(r => Text(r[3]) == "pk");
         var stored = primary?.Columns ?? [.. Enumerable.Range(0, columns.Count).Where(i => !columns[i].Virtual)];
         return new TableShape
         {

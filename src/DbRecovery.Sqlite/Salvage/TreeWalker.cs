@@ -1,5 +1,4 @@
 using System.Globalization;
-using DbRecovery.Sqlite.Format;
 
 namespace DbRecovery.Sqlite.Salvage;
 
@@ -106,7 +105,7 @@ internal sealed class TreeWalker(PageStore pages, CancellationToken cancellation
             return;
         }
         var keys = Keys(page);
-        if (!InOrder(keys, after, upTo, order) || !keys.All(k => k is null || fits(k)) || !AllFit(page, fits))
+        if (!InOrder(keys, after, upTo, order) || !AllFit(page, keys, fits))
         {
             pages.Release(number);
             tree.Gaps.Add(new TreeGap(number, "it holds other entries than belong here", null, null, after, upTo));
@@ -149,13 +148,13 @@ internal sealed class TreeWalker(PageStore pages, CancellationToken cancellation
         [.. page.Cells.Select(c => pages.TryReadPayload(page, c, out _) is { } payload ? RecordReader.TryDecode(payload, pages.Encoding) : null)];
 
     /// <summary>Whether every record that is wholly in the page can be read and belongs where it is.</summary>
-    internal bool AllFit(CellPage page, Func<object?[], bool> fits)
+    internal bool AllFit(CellPage page, Func<object?[], bool> fits) => AllFit(page, Keys(page), fits);
+
+    private static bool AllFit(CellPage page, object?[]?[] records, Func<object?[], bool> fits)
     {
-        foreach (var cell in page.Cells)
+        for (var i = 0; i < records.Length; i++)
         {
-            var local = cell.Overflow == 0;
-            var record = pages.TryReadPayload(page, cell, out _) is { } payload ? RecordReader.TryDecode(payload, pages.Encoding) : null;
-            if (record is null ? local : !fits(record))
+            if (records[i] is { } record ? !fits(record) : page.Cells[i].Overflow == 0)
                 return false;
         }
         return true;

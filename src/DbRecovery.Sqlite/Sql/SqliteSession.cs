@@ -50,8 +50,7 @@ internal sealed class SqliteSession(TimeProvider time) : ISqlSession
         using var file = LiveImage.Open(path);
         for (var attempt = 0; attempt < Attempts; attempt++)
         {
-            var first = new byte[SqliteHeader.Size];
-            if (SqliteHeader.TryParse(first.AsSpan(0, file.Read(0, first))) is not { } header)
+            if (SqliteHeader.TryRead(file) is not { } header)
                 break; // SQLite says best what is wrong with it
             using var view = DatabaseView.Open(path, file, header, FileUsers.Of(path), timeout, stop);
             var result = Execute(view.Connection, sql, "BEGIN", stop);
@@ -66,7 +65,7 @@ internal sealed class SqliteSession(TimeProvider time) : ISqlSession
     {
         var handle = connection.Handle!;
         using var interrupt = stop.Register(() => raw.sqlite3_interrupt(handle));
-        Run(connection, begin);
+        connection.Run(begin);
         try
         {
             var before = raw.sqlite3_total_changes(handle);
@@ -78,7 +77,7 @@ internal sealed class SqliteSession(TimeProvider time) : ISqlSession
             }
             if (stop.IsCancellationRequested)
                 throw new SqliteException("interrupted", raw.SQLITE_INTERRUPT);
-            Run(connection, "COMMIT");
+            connection.Run("COMMIT");
             return new SqlResult(value, raw.sqlite3_total_changes(handle) - before);
         }
         catch
@@ -88,13 +87,6 @@ internal sealed class SqliteSession(TimeProvider time) : ISqlSession
                 raw.sqlite3_exec(handle, "ROLLBACK");
             throw;
         }
-    }
-
-    private static void Run(SqliteConnection connection, string sql)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
     }
 
     private static FactValue? Value(object? value) => value switch

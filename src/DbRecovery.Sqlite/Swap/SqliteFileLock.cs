@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using DbRecovery.Sqlite.Files;
 using DbRecovery.Sqlite.Native;
 using Microsoft.Data.Sqlite;

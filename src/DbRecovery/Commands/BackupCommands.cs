@@ -11,15 +11,8 @@ namespace DbRecovery.PowerShell.Commands;
 /// <example><code>Get-DbBackup -Repository /backup/dbrecovery -Proved</code><para>The backups in a repository whose last test passed.</para></example>
 [Cmdlet(VerbsCommon.Get, "DbBackup")]
 [OutputType(typeof(BackupInfo))]
-public sealed class GetDbBackupCommand : DbCmdlet
+public sealed class GetDbBackupCommand : ClustersCmdlet
 {
-    /// <summary>The names of clusters; * and ? are wildcards. Without it: all.</summary>
-    [Parameter(Position = 0, ValueFromPipeline = true)]
-    [ArgumentCompleter(typeof(ClusterCompleter))]
-    [ValidateNotNullOrEmpty]
-    [SupportsWildcards]
-    public string[]? Cluster { get; set; }
-
     /// <summary>The id, or a beginning of it.</summary>
     [Parameter]
     [ArgumentCompleter(typeof(BackupCompleter))]
@@ -47,7 +40,7 @@ public sealed class GetDbBackupCommand : DbCmdlet
         var found = Work("Reading backups", (operation, token) =>
             BackupLookup.FindAsync(operation, Cluster, repository, new BackupFilter { Id = Id, Latest = Latest, ProvedOnly = Proved }, token));
         if (found.Count == 0 && Id is not null && !Proved)
-            throw new DbRecoveryException(ErrorIds.BackupNotFound, ErrorKind.NotFound, $"there is no backup '{Id}'", "List them with Get-DbBackup.", Id);
+            throw BackupLookup.None(Id);
         WriteObject(found, enumerateCollection: true);
         foreach (var missing in BackupText.Missing(found))
             WriteWarning(missing);

@@ -43,7 +43,7 @@ public abstract class BackupSelectionCmdlet : DbCmdlet
             return;
         }
         foreach (var id in Id ?? [])
-            Try(id, () => Begin(Find(id), part));
+            Try(id, () => Begin(BackupLookup.One(this, Cluster, Repository, id), part));
     }
 
     private void Begin(BackupInfo backup, Action<BackupInfo> part)
@@ -51,25 +51,29 @@ public abstract class BackupSelectionCmdlet : DbCmdlet
         WriteVerbose($"Backup {backup.Id} of '{backup.Cluster}' in '{backup.RepositoryDefinition?.Path ?? backup.Repository}', taken {backup.FinishedAt:u}, {(backup.Proof is null ? "never tested" : backup.Proof.Passed ? "proved" : "not passed when it was tested")}.");
         part(backup);
     }
-
-    private BackupInfo Find(string id)
-    {
-        var repository = Repository is null ? null : ResolveRepository(Repository);
-        var found = Work("Looking for the backup", (operation, token) =>
-            BackupLookup.FindAsync(operation, Cluster is null ? null : [Cluster], repository, new BackupFilter { Id = id }, token));
-        return found.Count switch
-        {
-            1 => found[0],
-            0 => throw new DbRecoveryException(ErrorIds.BackupNotFound, ErrorKind.NotFound, $"there is no backup '{id}'", "List them with Get-DbBackup.", id),
-            _ => throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput,
-                $"'{id}' is the beginning of {found.Count} backups: {string.Join(", ", found.Take(5).Select(b => b.Id))}", "Write more of the id.", id),
-        };
-    }
 }
 
 /// <summary>Finds backups for cmdlets and completers.</summary>
 internal static class BackupLookup
 {
+    /// <summary>The one backup whose id begins so.</summary>
+    public static BackupInfo One(DbCmdlet cmdlet, string? cluster, string? repository, string id)
+    {
+        var resolved = repository is null ? null : cmdlet.ResolveRepository(repository);
+        var found = cmdlet.Work("Looking for the backup", (operation, token) =>
+            FindAsync(operation, cluster is null ? null : [cluster], resolved, new BackupFilter { Id = id }, token));
+        return found.Count switch
+        {
+            1 => found[0],
+            0 => throw None(id),
+            _ => throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput,
+                $"'{id}' is the beginning of {found.Count} backups: {string.Join(", ", found.Take(5).Select(b => b.Id))}", "Write more of the id.", id),
+        };
+    }
+
+    /// <summary>The error of an id that no backup has.</summary>
+    public static DbRecoveryException None(string id) => new(ErrorIds.BackupNotFound, ErrorKind.NotFound, $"there is no backup '{id}'", "List them with Get-DbBackup.", id);
+
     /// <summary>Backups of clusters in their own repositories or in one that is named; without clusters, all.</summary>
     public static async Task<IReadOnlyList<BackupInfo>> FindAsync(Operation operation, string[]? clusters, string? repository, BackupFilter filter, CancellationToken token)
     {

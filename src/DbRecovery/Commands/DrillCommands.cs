@@ -79,15 +79,8 @@ public sealed class InvokeDbDrillCommand : TargetCmdlet
 /// <example><code>Get-DbDrill app -Damage data-page -First 5 | ForEach-Object { $_.RecoveryTime.TotalSeconds }</code><para>The recovery time of the last five drills with one damage.</para></example>
 [Cmdlet(VerbsCommon.Get, "DbDrill")]
 [OutputType(typeof(DrillResult))]
-public sealed class GetDbDrillCommand : DbCmdlet
+public sealed class GetDbDrillCommand : ClustersCmdlet
 {
-    /// <summary>The names of clusters; * and ? are wildcards. Without it: all.</summary>
-    [Parameter(Position = 0, ValueFromPipeline = true)]
-    [ArgumentCompleter(typeof(ClusterCompleter))]
-    [ValidateNotNullOrEmpty]
-    [SupportsWildcards]
-    public string[]? Cluster { get; set; }
-
     /// <summary>Only these damages.</summary>
     [Parameter]
     [ArgumentCompleter(typeof(DamageCompleter))]

@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using DbRecovery.PowerShell.Completers;
 
 namespace DbRecovery.PowerShell.Commands;
 
@@ -9,15 +8,8 @@ namespace DbRecovery.PowerShell.Commands;
 /// <example><code>Get-DbCluster -Cluster app* | Test-DbHealth -Level Quick</code><para>A quick look at the clusters whose names begin with app.</para></example>
 [Cmdlet(VerbsCommon.Get, "DbCluster")]
 [OutputType(typeof(ClusterDefinition))]
-public sealed class GetDbClusterCommand : DbCmdlet
+public sealed class GetDbClusterCommand : ClustersCmdlet
 {
-    /// <summary>The names of clusters; * and ? are wildcards. Without it: all.</summary>
-    [Parameter(Position = 0, ValueFromPipeline = true)]
-    [ArgumentCompleter(typeof(ClusterCompleter))]
-    [ValidateNotNullOrEmpty]
-    [SupportsWildcards]
-    public string[]? Cluster { get; set; }
-
     /// <inheritdoc/>
     protected override void ProcessRecord() => WriteObject(Clusters(Cluster), enumerateCollection: true);
 }

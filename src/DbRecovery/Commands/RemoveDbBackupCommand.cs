@@ -75,7 +75,7 @@ public sealed class RemoveDbBackupCommand : DbCmdlet
                 if (Undo)
                     TakeBack(id);
                 else
-                    _named.Add(Find(id));
+                    _named.Add(BackupLookup.One(this, Cluster, Repository, id));
             });
     }
 
@@ -138,15 +138,5 @@ public sealed class RemoveDbBackupCommand : DbCmdlet
         var text = $"Take the removed backup {id} in '{repository.Path}' back";
         if (ShouldProcessAt(ConfirmImpact.Medium, text, text + "?"))
             WriteObject(Work("Taking back", (operation, token) => operation.Runtime.RestoreRemovedBackupAsync(repository, id, token)));
-    }
-
-    private BackupInfo Find(string id)
-    {
-        var repository = Repository is null ? null : ResolveRepository(Repository);
-        var found = Work("Looking for the backup", (operation, token) =>
-            BackupLookup.FindAsync(operation, Cluster is null ? null : [Cluster], repository, new BackupFilter { Id = id }, token));
-        return found.Count == 1 ? found[0] : throw (found.Count == 0
-            ? new DbRecoveryException(ErrorIds.BackupNotFound, ErrorKind.NotFound, $"there is no backup '{id}'", "List them with Get-DbBackup.", id)
-            : new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"'{id}' is the beginning of {found.Count} backups", "Write more of the id.", id));
     }
 }

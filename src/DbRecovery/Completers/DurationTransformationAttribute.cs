@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using DbRecovery.Shells;
 
 namespace DbRecovery.PowerShell.Completers;
 
@@ -12,7 +11,7 @@ public sealed class DurationTransformationAttribute : ArgumentTransformationAttr
         var value = inputData is PSObject wrapped ? wrapped.BaseObject : inputData;
         if (value is not string text)
             return inputData;
-        if (SizeText.TryParseDuration(text, out var duration))
+        if (Quantities.TryTypedDuration(text, out var duration))
             return duration;
         throw new ArgumentTransformationMetadataException($"'{text}' is no duration: write 250ms, 30s, 15m, 1h, 7d or 00:30:00");
     }
@@ -27,7 +26,7 @@ public sealed class SizeTransformationAttribute : ArgumentTransformationAttribut
         var value = inputData is PSObject wrapped ? wrapped.BaseObject : inputData;
         if (value is not string text)
             return inputData;
-        if (SizeText.TryParseSize(text, out var bytes))
+        if (Quantities.TryTypedSize(text, out var bytes))
             return bytes;
         throw new ArgumentTransformationMetadataException($"'{text}' is no size: write 0B, 64KiB, 10MB, 1GB, or Any");
     }

@@ -126,7 +126,7 @@ public sealed class ScrubTests : CareFixture
         Assert.False((await TestAsync(ScrubDepth.Full)).Passed);
         Assert.False((await TestAsync()).Passed);
         var repository = (await new RepositoryOpener(r => new DirectoryStorage(r.Path), null, TimeProvider.System).OpenAsync(Repository, CancellationToken.None))!;
-        Assert.True((await KnownDamage.LoadAsync(repository, CancellationToken.None)).Contains(Path.GetFileNameWithoutExtension(pack)));
+        Assert.True((await ScrubLedger.DamagedPacksAsync(repository, CancellationToken.None)).Contains(Path.GetFileNameWithoutExtension(pack)));
     }
 
     [Fact]

@@ -9,40 +9,59 @@ public sealed class DrillHistoryTests : IDisposable
     private string File => Path.Combine(_folder, "app", "drills", "results.jsonl");
 
     [Fact]
-    public void Results_come_back_in_their_order_whatever_the_last_line_lost()
+    public async Task Results_come_back_in_their_order_whatever_the_last_line_lost()
     {
-        var history = new DrillHistory(_folder, "app");
+        var history = new DrillHistory(_folder, "app", TimeProvider.System);
         Assert.Empty(history.Read());
-        history.Append(Result(1));
-        history.Append(Result(2) with { LossWindow = TimeSpan.FromSeconds(3), Shortcomings = ["a", "b"] });
+        await history.AppendAsync(Result(1), CancellationToken.None);
+        await history.AppendAsync(Result(2) with { LossWindow = TimeSpan.FromSeconds(3), Shortcomings = ["a", "b"] }, CancellationToken.None);
         using (var torn = new FileStream(File, FileMode.Open))
             torn.SetLength(torn.Length - 7);
         Assert.Equal([1L], history.Read().Select(r => r.LostRows));
-        history.Append(Result(3));
+        await history.AppendAsync(Result(3), CancellationToken.None);
         Assert.Equal([1L, 3L], history.Read().Select(r => r.LostRows));
         Assert.Equal(2, System.IO.File.ReadLines(File).Count());
     }
 
     [Fact]
-    public void A_line_that_nobody_can_read_hides_no_other()
+    public async Task A_line_that_nobody_can_read_hides_no_other()
     {
-        var history = new DrillHistory(_folder, "app");
-        history.Append(Result(1));
+        var history = new DrillHistory(_folder, "app", TimeProvider.System);
+        await history.AppendAsync(Result(1), CancellationToken.None);
         System.IO.File.AppendAllText(File, "{\"drillId\":\n[]\nnull\n");
-        history.Append(Result(2));
+        await history.AppendAsync(Result(2), CancellationToken.None);
         Assert.Equal([1L, 2L], history.Read().Select(r => r.LostRows));
     }
 
     [Fact]
-    public void The_file_does_not_grow_for_ever()
+    public async Task The_file_does_not_grow_for_ever()
     {
-        var history = new DrillHistory(_folder, "app");
-        history.Append(Result(0));
+        var history = new DrillHistory(_folder, "app", TimeProvider.System);
+        await history.AppendAsync(Result(0), CancellationToken.None);
         var line = System.IO.File.ReadAllText(File);
         System.IO.File.WriteAllText(File, string.Concat(Enumerable.Repeat(line, 1200)));
-        history.Append(Result(7));
+        await history.AppendAsync(Result(7), CancellationToken.None);
         Assert.Equal(1000, System.IO.File.ReadLines(File).Count());
         Assert.Equal(7, history.Read()[^1].LostRows);
+    }
+
+    [Fact]
+    public async Task It_waits_for_whoever_has_the_file_and_can_be_cancelled_meanwhile()
+    {
+        var history = new DrillHistory(_folder, "app", TimeProvider.System);
+        await history.AppendAsync(Result(1), CancellationToken.None);
+        using var cancel = new CancellationTokenSource();
+        Task waiting;
+        using (new FileStream(File, FileMode.Open, FileAccess.ReadWrite, FileShare.None))
+        {
+            var cancelled = history.AppendAsync(Result(2), cancel.Token);
+            cancel.Cancel();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => cancelled);
+            waiting = history.AppendAsync(Result(3), CancellationToken.None);
+            Assert.False(waiting.IsCompleted);
+        }
+        await waiting;
+        Assert.Equal([1L, 3L], history.Read().Select(r => r.LostRows));
     }
 
     [Theory]

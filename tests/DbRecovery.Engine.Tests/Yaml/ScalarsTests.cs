@@ -25,7 +25,7 @@ public sealed class ScalarsTests
     [InlineData("99999999999999999999999999999999d", null)]
     public void Durations(string text, double? seconds)
     {
-        Assert.Equal(seconds is not null, Scalars.TryDuration(text, out var value));
+        Assert.Equal(seconds is not null, Quantities.TryDuration(text, out var value));
         Assert.Equal(seconds ?? 0, value.TotalSeconds);
     }
 
@@ -46,7 +46,7 @@ public sealed class ScalarsTests
     [InlineData("99999999TiB", null)]
     public void Sizes(string text, long? bytes)
     {
-        Assert.Equal(bytes is not null, Scalars.TrySize(text, out var value));
+        Assert.Equal(bytes is not null, Quantities.TrySize(text, out var value));
         Assert.Equal(bytes ?? 0, value);
     }
 

@@ -55,6 +55,20 @@ internal sealed class CodecContext : IDisposable
         };
     }
 
+    /// <summary>Compresses, and makes sure that it comes out as it went in: a compressor with a bug must not be found out by a restore.</summary>
+    /// <param name="codec">How.</param>
+    /// <param name="source">The data.</param>
+    /// <param name="destination">Room for the compressed bytes.</param>
+    /// <param name="check">Room for the data once more.</param>
+    /// <returns>The compressed bytes; null where they would take as much room as the data, or do not come out right.</returns>
+    public int? CompressChecked(BlobCodec codec, ReadOnlySpan<byte> source, Span<byte> destination, Span<byte> check)
+    {
+        if (Compress(codec, source, destination) is not { } length)
+            return null;
+        var back = check[..source.Length];
+        return Decompress(codec, destination[..length], back) && back.SequenceEqual(source) ? length : null;
+    }
+
     /// <summary>Decompresses; false where the result is not exactly as long as the destination.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.LibraryMissing"/>: zstd, and the system has no libzstd.</exception>
     public bool Decompress(BlobCodec codec, ReadOnlySpan<byte> source, Span<byte> destination)

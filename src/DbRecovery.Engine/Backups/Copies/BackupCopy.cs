@@ -92,6 +92,7 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
         await using (writer.ConfigureAwait(false))
         {
             var written = new Dictionary<BlobId, PackReference>();
+            using var codec = new CodecContext(zstd);
             long done = 0, total = wanted.Sum(w => (long)w.Entry.RawLength);
             await foreach (var (location, found) in BlobReader.ReadAsync(source.Repository, wanted, zstd, cancellationToken).ConfigureAwait(false))
             {
@@ -99,7 +100,7 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
                 if (blob is null)
                     Lose(location.Pack, location.Entry.Id);
                 else
-                    await StoreAsync(blob, location.Entry.Id, to, trust, writer, written, cancellationToken).ConfigureAwait(false);
+                    await StoreAsync(blob, location.Entry.Id, to, trust, writer, written, codec, cancellationToken).ConfigureAwait(false);
                 progress?.Report(new OperationProgress($"Copying {source.Info.Id}", "blobs", done += location.Entry.RawLength, total));
             }
             await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
@@ -107,12 +108,11 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
         }
     }
 
-    private async Task StoreAsync(CheckedBlob blob, BlobId sourceId, BlobIndex to, PackTrust trust, PackWriter writer, Dictionary<BlobId, PackReference> written, CancellationToken cancellationToken)
+    private async Task StoreAsync(CheckedBlob blob, BlobId sourceId, BlobIndex to, PackTrust trust, PackWriter writer, Dictionary<BlobId, PackReference> written, CodecContext codec, CancellationToken cancellationToken)
     {
         var id = sourceId;
         if (!_sameIds)
         {
-            using var codec = new CodecContext(zstd);
             id = PackReader.IdOf(destination.Identity, codec, blob.Data, blob.Entry.PageSize);
             if (await trust.FindAsync(to, id, source.Manifest.Portable, cancellationToken).ConfigureAwait(false) is { } held)
             {
@@ -184,28 +184,5 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
             if (digest != file.Digest)
                 throw new DbRecoveryException(ErrorIds.BackupVerifyFailed, ErrorKind.CorruptData, $"'{file.Entry.Path}' of backup {manifest.Id} did not arrive at '{definition.Path}' as it was backed up; the copy was given up", "Try again.", manifest.Id);
         }
-    }
-}
-
-/// <summary>Packs of a repository that a writer may rely on: those whose every byte was read and has the hash that is their name.</summary>
-internal sealed class PackTrust(IRepositoryStorage storage)
-{
-    private readonly Dictionary<string, bool> _known = [];
-
-    /// <summary>A pack that holds a blob and can be relied on; null where there is none.</summary>
-    /// <param name="index">Where blobs are.</param>
-    /// <param name="blob">The blob.</param>
-    /// <param name="portable">Whether standard tools must be able to read it there.</param>
-    /// <param name="cancellationToken">Cancels.</param>
-    public async Task<string?> FindAsync(BlobIndex index, BlobId blob, bool portable, CancellationToken cancellationToken)
-    {
-        foreach (var location in index.Find(blob).Where(l => !portable || l.Entry.IsPortable))
-        {
-            if (!_known.TryGetValue(location.Pack, out var good))
-                _known[location.Pack] = good = await PackReader.VerifyNameAsync(storage, location.Pack, cancellationToken).ConfigureAwait(false) == true;
-            if (good)
-                return location.Pack;
-        }
-        return null;
     }
 }

@@ -62,12 +62,12 @@ internal sealed record BackupManifest
     public long? ChangedBytes { get; init; }
     /// <summary>Whether every blob is raw or gzip.</summary>
     public bool Portable { get; init; }
+    /// <summary>New bytes in the repository, without the manifest's own.</summary>
+    public required long StoredBytes { get; init; }
     /// <summary>What a person should know of it.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
     /// <summary>Files that the inventory named and that are not in it.</summary>
     public IReadOnlyList<string> MissingFiles { get; init; } = [];
-    /// <summary>New bytes in the repository, without the manifest's own.</summary>
-    public required long StoredBytes { get; init; }
     public required BackupSourceInfo Source { get; init; }
     public required IReadOnlyList<string> Packs { get; init; }
     public required IReadOnlyList<ManifestEntry> Entries { get; init; }
@@ -105,10 +105,9 @@ internal sealed record BackupManifest
     /// <summary>The same backup, with every blob in the pack, and under the id, that a function gives for it.</summary>
     public BackupManifest WithBlobs(Func<string, string, (string Pack, string Blob)> place)
     {
-        var packs = new List<string>();
-        var numbers = new Dictionary<string, int>();
+        var packs = new Numbering<string>();
         var entries = Entries.Select(e => e with { Runs = [.. e.Runs.Select(Moved)], PageHashes = e.PageHashes is { } h ? h with { Base = [.. h.Base.Select(MovedHashes)], Deltas = [.. h.Deltas.Select(MovedHashes)] } : null }).ToList();
-        return this with { Packs = packs, Entries = entries };
+        return this with { Packs = packs.Items, Entries = entries };
 
         HashBlob MovedHashes(HashBlob hashes)
         {
@@ -125,12 +124,7 @@ internal sealed record BackupManifest
         (int Pack, string Blob) Place(int pack, string blob)
         {
             var to = place(Packs[pack], blob);
-            if (!numbers.TryGetValue(to.Pack, out var number))
-            {
-                numbers[to.Pack] = number = packs.Count;
-                packs.Add(to.Pack);
-            }
-            return (number, to.Blob);
+            return (packs.Of(to.Pack), to.Blob);
         }
     }
 

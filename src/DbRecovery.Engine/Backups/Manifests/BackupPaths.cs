@@ -9,11 +9,15 @@ internal static class BackupPaths
 {
     private const int MaxSegment = 150;
     private const int IdSeconds = 16;
+    private const string ManifestName = "/manifest.json";
 
     /// <summary>The folder of a backup's own objects.</summary>
     public static string Folder(string engine, string systemId, string id) => $"backups/{Escape(engine)}/{Escape(systemId)}/{id}";
 
-    public static string Manifest(string engine, string systemId, string id) => Folder(engine, systemId, id) + "/manifest.json";
+    public static string Manifest(string engine, string systemId, string id) => Folder(engine, systemId, id) + ManifestName;
+
+    /// <summary>Whether a key under backups/ is a manifest's.</summary>
+    public static bool IsManifest(string key) => key.StartsWith("backups/", StringComparison.Ordinal) && key.EndsWith(ManifestName, StringComparison.Ordinal);
 
     public static string Proofs(string id) => $"tests/{id}/";
 

@@ -17,7 +17,7 @@ internal static class DocumentJson
         using (var writer = new Utf8JsonWriter(bytes, Options))
         {
             if (document is BackupManifest manifest)
-                ManifestJson.Write(writer, ManifestDocument.Of(manifest));
+                ManifestJson.Write(writer, manifest);
             else
                 Write(writer, (SessionOwner)document);
         }
@@ -33,7 +33,7 @@ internal static class DocumentJson
     {
         var reader = new Utf8JsonReader(json);
         reader.Read();
-        object document = type == typeof(BackupManifest) ? ManifestJson.Read(ref reader).ToManifest() : ReadHeader(ref reader);
+        object document = type == typeof(BackupManifest) ? ManifestJson.Read(ref reader) : ReadHeader(ref reader);
         return reader.Read() ? throw new JsonException("there is more than a document") : document;
     }
 

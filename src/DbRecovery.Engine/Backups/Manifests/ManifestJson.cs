@@ -5,8 +5,9 @@ namespace DbRecovery.Engine.Backups;
 /// <summary>Writes and reads a manifest's JSON by hand: exactly what the serializer would write.</summary>
 internal static class ManifestJson
 {
-    public static void Write(Utf8JsonWriter writer, ManifestDocument manifest)
+    public static void Write(Utf8JsonWriter writer, BackupManifest manifest)
     {
+        var paths = EntriesDocument.Of(manifest.Entries);
         writer.WriteStartObject();
         writer.WriteNumber("format", manifest.Format);
         writer.WriteString("tool", manifest.Tool);
@@ -17,30 +18,30 @@ internal static class ManifestJson
         writer.WriteString("engine", manifest.Engine);
         writer.WriteString("kind", manifest.Kind.ToString());
         writer.WriteString("status", manifest.Status.ToString());
-        SourceJson.Write(writer, "parent", manifest.Parent);
+        JsonWriting.Write(writer, "parent", manifest.Parent);
         writer.WriteString("startedAt", manifest.StartedAt);
         writer.WriteString("finishedAt", manifest.FinishedAt);
         writer.WriteNumber("sizeBytes", manifest.SizeBytes);
-        SourceJson.Write(writer, "changedBytes", manifest.ChangedBytes);
+        JsonWriting.Write(writer, "changedBytes", manifest.ChangedBytes);
         writer.WriteBoolean("portable", manifest.Portable);
         writer.WriteNumber("storedBytes", manifest.StoredBytes);
-        SourceJson.Write(writer, "notes", manifest.Notes);
-        SourceJson.Write(writer, "missingFiles", manifest.MissingFiles);
+        JsonWriting.Write(writer, "notes", manifest.Notes);
+        JsonWriting.Write(writer, "missingFiles", manifest.MissingFiles);
         writer.WritePropertyName("source");
         SourceJson.Write(writer, manifest.Source);
-        SourceJson.Write(writer, "packs", manifest.Packs);
+        JsonWriting.Write(writer, "packs", manifest.Packs);
         writer.WriteStartArray("blobs");
-        foreach (var blob in manifest.Blobs)
+        foreach (var blob in paths.Blobs)
             Write(writer, blob);
         writer.WriteEndArray();
         writer.WriteStartArray("entries");
-        foreach (var entry in manifest.Entries)
+        foreach (var entry in paths.Entries)
             Write(writer, entry);
         writer.WriteEndArray();
         writer.WriteEndObject();
     }
 
-    public static ManifestDocument Read(ref Utf8JsonReader reader)
+    public static BackupManifest Read(ref Utf8JsonReader reader)
     {
         int? format = null;
         string? tool = null, id = null, cluster = null, node = null, engine = null, parent = null;
@@ -82,7 +83,7 @@ internal static class ManifestJson
             else if (JsonReading.Is(ref reader, "entries"u8)) entries = JsonReading.List(ref reader, ReadEntry);
             else JsonReading.Pass(ref reader);
         }
-        return new ManifestDocument
+        return new BackupManifest
         {
             Format = JsonReading.Required(format, nameof(format)), Tool = JsonReading.Required(tool, nameof(tool)), RepoId = JsonReading.Required(repoId, nameof(repoId)),
             Id = JsonReading.Required(id, nameof(id)), Cluster = JsonReading.Required(cluster, nameof(cluster)), Node = JsonReading.Required(node, nameof(node)),
@@ -90,7 +91,7 @@ internal static class ManifestJson
             Parent = parent, StartedAt = JsonReading.Required(started, "startedAt"), FinishedAt = JsonReading.Required(finished, "finishedAt"),
             SizeBytes = JsonReading.Required(size, "sizeBytes"), ChangedBytes = changed, Portable = portable, StoredBytes = JsonReading.Required(stored, "storedBytes"),
             Notes = notes, MissingFiles = missing, Source = JsonReading.Required(source, nameof(source)), Packs = JsonReading.Required(packs, nameof(packs)),
-            Blobs = JsonReading.Required(blobs, nameof(blobs)), Entries = JsonReading.Required(entries, nameof(entries)),
+            Entries = new EntriesDocument(JsonReading.Required(blobs, nameof(blobs)), JsonReading.Required(entries, nameof(entries))).ToEntries(),
         };
     }
 
@@ -117,18 +118,18 @@ internal static class ManifestJson
         SourceJson.Write(writer, entry.Entry);
         writer.WriteNumber("size", entry.Size);
         writer.WriteNumber("hashUnit", entry.HashUnit);
-        SourceJson.Write(writer, "digest", entry.Digest);
+        JsonWriting.Write(writer, "digest", entry.Digest);
         if (entry.PageHashes is { } hashes)
         {
             writer.WriteStartObject("pageHashes");
             writer.WriteNumber("pageSize", hashes.PageSize);
             writer.WriteNumber("count", hashes.Count);
             writer.WriteString("sha256", hashes.Sha256);
-            SourceJson.Write(writer, "base", hashes.Base);
-            SourceJson.Write(writer, "deltas", hashes.Deltas);
+            JsonWriting.Write(writer, "base", hashes.Base);
+            JsonWriting.Write(writer, "deltas", hashes.Deltas);
             writer.WriteEndObject();
         }
-        SourceJson.Write(writer, "runs", entry.Runs);
+        JsonWriting.Write(writer, "runs", entry.Runs);
         writer.WriteEndObject();
     }
 

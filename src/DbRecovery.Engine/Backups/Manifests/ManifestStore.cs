@@ -6,7 +6,6 @@ namespace DbRecovery.Engine.Backups;
 internal static class ManifestStore
 {
     private const long MaxManifestSize = 1L << 30;
-    private const string Name = "/manifest.json";
 
     /// <summary>Writes a manifest and gives its size. From here on the backup exists.</summary>
     public static async Task<long> WriteAsync(BackupRepository repository, BackupManifest manifest, CancellationToken cancellationToken, PutMode mode = PutMode.IfAbsent)
@@ -18,12 +17,11 @@ internal static class ManifestStore
         return bytes.Length;
     }
 
-    /// <summary>Puts a manifest in the place of the one that is there, in one step, and reads it back.</summary>
-    public static async Task ReplaceAsync(BackupRepository repository, BackupManifest manifest, CancellationToken cancellationToken)
+    /// <summary>Puts a manifest in the place of the one that is there, in one step, and gives what is read back.</summary>
+    public static async Task<BackupManifest> ReplaceAsync(BackupRepository repository, BackupManifest manifest, CancellationToken cancellationToken)
     {
-        var key = BackupPaths.Manifest(manifest.Engine, manifest.Source.SystemId, manifest.Id);
-        await repository.Storage.PutAsync(key, repository.Documents.Seal(key, SealedDocument.Write(manifest)), PutMode.Replace, cancellationToken).ConfigureAwait(false);
-        await ReadAsync(repository, key, cancellationToken).ConfigureAwait(false);
+        await WriteAsync(repository, manifest, cancellationToken, PutMode.Replace).ConfigureAwait(false);
+        return (await ReadAsync(repository, BackupPaths.Manifest(manifest.Engine, manifest.Source.SystemId, manifest.Id), cancellationToken).ConfigureAwait(false)).Manifest;
     }
 
     /// <summary>Reads one manifest.</summary>
@@ -45,12 +43,12 @@ internal static class ManifestStore
     }
 
     /// <summary>The keys of every manifest.</summary>
-    public static async Task<IReadOnlyList<string>> ListAsync(BackupRepository repository, CancellationToken cancellationToken)
+    public static async Task<IReadOnlyList<string>> ListAsync(IRepositoryStorage storage, CancellationToken cancellationToken)
     {
         var keys = new List<string>();
-        await foreach (var found in repository.Storage.ListAsync("backups/", cancellationToken).ConfigureAwait(false))
+        await foreach (var found in storage.ListAsync("backups/", cancellationToken).ConfigureAwait(false))
         {
-            if (found.Key.EndsWith(Name, StringComparison.Ordinal))
+            if (BackupPaths.IsManifest(found.Key))
                 keys.Add(found.Key);
         }
         return keys;

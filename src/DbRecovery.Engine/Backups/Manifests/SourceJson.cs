@@ -15,18 +15,18 @@ internal static class SourceJson
             writer.WriteStartObject("position");
             writer.WriteString("kind", position.Kind);
             writer.WriteString("value", position.Value);
-            Write(writer, "history", position.History);
-            Write(writer, "ordinal", position.Ordinal);
+            JsonWriting.Write(writer, "history", position.History);
+            JsonWriting.Write(writer, "ordinal", position.Ordinal);
             writer.WriteEndObject();
         }
         writer.WriteString("dataAsOf", source.DataAsOf);
-        Write(writer, "state", source.State);
-        Write(writer, "settings", source.Settings);
+        JsonWriting.Write(writer, "state", source.State);
+        JsonWriting.Write(writer, "settings", source.Settings);
         writer.WriteStartArray("objects");
         foreach (var item in source.Objects)
             Write(writer, item);
         writer.WriteEndArray();
-        Write(writer, "problems", source.Problems);
+        JsonWriting.Write(writer, "problems", source.Problems);
         writer.WriteEndObject();
     }
 
@@ -64,13 +64,13 @@ internal static class SourceJson
         writer.WriteString("path", entry.Path);
         writer.WriteString("type", entry.Type.ToString());
         writer.WriteString("part", entry.Part.ToString());
-        Write(writer, "originalPath", entry.OriginalPath);
-        Write(writer, "expectedSize", entry.ExpectedSize);
+        JsonWriting.Write(writer, "originalPath", entry.OriginalPath);
+        JsonWriting.Write(writer, "expectedSize", entry.ExpectedSize);
         writer.WriteNumber("pageSize", entry.PageSize);
-        Write(writer, "mode", entry.Mode);
-        Write(writer, "owner", entry.Owner);
-        Write(writer, "group", entry.Group);
-        Write(writer, "linkTarget", entry.LinkTarget);
+        JsonWriting.Write(writer, "mode", entry.Mode);
+        JsonWriting.Write(writer, "owner", entry.Owner);
+        JsonWriting.Write(writer, "group", entry.Group);
+        JsonWriting.Write(writer, "linkTarget", entry.LinkTarget);
         if (entry.ModifiedAt is { } modified)
             writer.WriteString("modifiedAt", modified);
         writer.WriteEndObject();
@@ -106,42 +106,6 @@ internal static class SourceJson
         };
     }
 
-    public static void Write(Utf8JsonWriter writer, string name, string? value)
-    {
-        if (value is not null)
-            writer.WriteString(name, value);
-    }
-
-    public static void Write(Utf8JsonWriter writer, string name, long? value)
-    {
-        if (value is { } number)
-            writer.WriteNumber(name, number);
-    }
-
-    public static void Write(Utf8JsonWriter writer, string name, IReadOnlyList<string> values)
-    {
-        writer.WriteStartArray(name);
-        foreach (var value in values)
-            writer.WriteStringValue(value);
-        writer.WriteEndArray();
-    }
-
-    public static void Write(Utf8JsonWriter writer, string name, IReadOnlyList<int> values)
-    {
-        writer.WriteStartArray(name);
-        foreach (var value in values)
-            writer.WriteNumberValue(value);
-        writer.WriteEndArray();
-    }
-
-    private static void Write(Utf8JsonWriter writer, string name, IReadOnlyDictionary<string, string> values)
-    {
-        writer.WriteStartObject(name);
-        foreach (var (key, value) in values)
-            writer.WriteString(key, value);
-        writer.WriteEndObject();
-    }
-
     private static LogPosition ReadPosition(ref Utf8JsonReader reader)
     {
         string? kind = null, value = null, history = null;
@@ -163,11 +127,11 @@ internal static class SourceJson
         writer.WriteStartObject();
         writer.WriteString("name", item.Name);
         writer.WriteString("type", item.Type);
-        Write(writer, "table", item.Table);
-        Write(writer, "rows", item.Rows);
-        Write(writer, "file", item.File);
-        Write(writer, "pages", item.Pages);
-        Write(writer, "checksum", item.Checksum);
+        JsonWriting.Write(writer, "table", item.Table);
+        JsonWriting.Write(writer, "rows", item.Rows);
+        JsonWriting.Write(writer, "file", item.File);
+        JsonWriting.Write(writer, "pages", item.Pages);
+        JsonWriting.Write(writer, "checksum", item.Checksum);
         writer.WriteEndObject();
     }
 

@@ -17,15 +17,17 @@ public static class RetentionPolicy
     /// <param name="now">The time (UTC), for <see cref="RetentionRule.Within"/>.</param>
     public static IReadOnlyList<RetentionDecision> Decide(RetentionRule? rule, IReadOnlyList<BackupInfo> backups, DateTimeOffset now) =>
         [.. backups.GroupBy(b => (b.Cluster, b.Node)).OrderBy(g => g.Key.Cluster, StringComparer.Ordinal).ThenBy(g => g.Key.Node, StringComparer.Ordinal)
-            .SelectMany(g => DecideOne(rule, [.. g.OrderByDescending(b => b.StartedAt).ThenByDescending(b => b.Id, StringComparer.Ordinal)], now))];
+            .SelectMany(g => DecideOne(rule, NewestFirst(g), now))];
 
     /// <summary>Why a backup must stay whatever a rule says; empty where it may go.</summary>
     public static IReadOnlyList<string> Protection(BackupInfo backup, IReadOnlyList<BackupInfo> backups)
     {
-        var group = backups.Where(b => (b.Cluster, b.Node) == (backup.Cluster, backup.Node))
-            .OrderByDescending(b => b.StartedAt).ThenByDescending(b => b.Id, StringComparer.Ordinal).ToList();
-        return Protected(group).TryGetValue(backup.Id, out var reasons) ? reasons : [];
+        var group = backups.Where(b => (b.Cluster, b.Node) == (backup.Cluster, backup.Node));
+        return Protected(NewestFirst(group)).TryGetValue(backup.Id, out var reasons) ? reasons : [];
     }
+
+    private static List<BackupInfo> NewestFirst(IEnumerable<BackupInfo> backups) =>
+        [.. backups.OrderByDescending(b => b.StartedAt).ThenByDescending(b => b.Id, StringComparer.Ordinal)];
 
     private static IEnumerable<RetentionDecision> DecideOne(RetentionRule? rule, List<BackupInfo> newestFirst, DateTimeOffset now)
     {

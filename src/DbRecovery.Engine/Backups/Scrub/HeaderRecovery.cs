@@ -32,7 +32,7 @@ internal static class HeaderRecovery
         var damage = new RepositoryDamage
         {
             Key = BackupRepository.HeaderKey, Kind = RepositoryObjectKind.Header, Problem = problem.Message,
-            Backups = await BackupsAsync(storage, cancellationToken).ConfigureAwait(false),
+            Backups = [.. (await ManifestStore.ListAsync(storage, cancellationToken).ConfigureAwait(false)).Select(BackupPaths.IdOf).Distinct().Order(StringComparer.Ordinal)],
             Remedy = "Repair writes it again. Until then no backup in it can be restored.",
         };
         if (await RecoverAsync(storage, cancellationToken).ConfigureAwait(false) is not { } found)
@@ -64,7 +64,7 @@ internal static class HeaderRecovery
         var ids = new HashSet<Guid>();
         await foreach (var found in storage.ListAsync("backups/", cancellationToken).ConfigureAwait(false))
         {
-            if (found.Size <= 1 << 30 && found.Key.EndsWith("/manifest.json", StringComparison.Ordinal)
+            if (found.Size <= 1 << 30 && BackupPaths.IsManifest(found.Key)
                 && await storage.GetAsync(found.Key, 1 << 30, cancellationToken).ConfigureAwait(false) is { } bytes && SealedDocument.Read<BackupManifest>(bytes) is { } manifest)
                 ids.Add(manifest.RepoId);
         }
@@ -88,16 +88,5 @@ internal static class HeaderRecovery
             plain++;
         }
         return plain > 0;
-    }
-
-    private static async Task<IReadOnlyList<string>> BackupsAsync(IRepositoryStorage storage, CancellationToken cancellationToken)
-    {
-        var ids = new SortedSet<string>(StringComparer.Ordinal);
-        await foreach (var found in storage.ListAsync("backups/", cancellationToken).ConfigureAwait(false))
-        {
-            if (found.Key.EndsWith("/manifest.json", StringComparison.Ordinal))
-                ids.Add(found.Key.Split('/')[^2]);
-        }
-        return [.. ids];
     }
 }

@@ -63,8 +63,7 @@ public sealed class RepositoryCare
     public Task<BackupCopyResult> CopyAsync(BackupInfo backup, RepositoryDefinition destination, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
         Guarded(destination, async () =>
         {
-            var definition = backup.RepositoryDefinition
-                ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"backup {backup.Id} does not say in which repository it is", "List it from its repository.", backup.Id);
+            var definition = backup.RequireRepository();
             var source = await _repositories.OpenExistingAsync(definition, cancellationToken).ConfigureAwait(false);
             var (manifest, bytes) = await ManifestStore.ReadAsync(source, BackupPaths.Manifest(backup.Engine, backup.SystemId, backup.Id), cancellationToken).ConfigureAwait(false);
             var content = new BackupContent(source, manifest, manifest.ToInfo(definition, bytes) with { Definition = backup.Definition }, _zstd);

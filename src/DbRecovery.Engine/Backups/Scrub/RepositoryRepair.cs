@@ -135,7 +135,7 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
     {
         var kind = lost.Portable ? BlobCodec.Gzip : repository.Codec(zstd);
         var room = new byte[data.Length];
-        var length = codec.Compress(kind, data, room);
+        var length = codec.CompressChecked(kind, data, room, new byte[data.Length]);
         return length is null
             ? await writer.AppendAsync(lost.Id, data, data.Length, unit, BlobCodec.Raw, cancellationToken).ConfigureAwait(false)
             : await writer.AppendAsync(lost.Id, room.AsMemory(0, length.Value), data.Length, unit, kind, cancellationToken).ConfigureAwait(false);

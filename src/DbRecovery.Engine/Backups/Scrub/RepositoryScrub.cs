@@ -111,7 +111,7 @@ internal sealed partial class RepositoryScrub(BackupRepository repository, Repos
 
     private async Task CheckManifestsAsync(List<StorageObject> objects, BlobStates blobs, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        var keys = objects.Where(o => o.Key.StartsWith("backups/", StringComparison.Ordinal) && o.Key.EndsWith("/manifest.json", StringComparison.Ordinal)).ToList();
+        var keys = objects.Where(o => BackupPaths.IsManifest(o.Key)).ToList();
         for (var i = 0; i < keys.Count; i++)
         {
             progress?.Report(new OperationProgress($"Checking {definition.Name}", "manifests", i, keys.Count, "manifests"));
@@ -128,7 +128,7 @@ internal sealed partial class RepositoryScrub(BackupRepository repository, Repos
             {
                 _damage.Add(new RepositoryDamage
                 {
-                    Key = keys[i].Key, Kind = RepositoryObjectKind.Manifest, Problem = e.Message, Backups = [keys[i].Key.Split('/')[^2]],
+                    Key = keys[i].Key, Kind = RepositoryObjectKind.Manifest, Problem = e.Message, Backups = [BackupPaths.IdOf(keys[i].Key)],
                     Remedy = "Repair it from another repository that holds the backup; else the backup is lost: take a new one, then repair with give-up, so that removals can go on.",
                 });
             }

@@ -50,22 +50,11 @@ internal sealed record ScrubLedger
         };
         await repository.Storage.PutAsync(Key, repository.Documents.Seal(Key, SealedDocument.Write(ledger)), PutMode.Replace, cancellationToken).ConfigureAwait(false);
     }
-}
 
-/// <summary>The packs that a check found damaged or missing, for a writer that would otherwise take over what they hold unread.</summary>
-internal sealed class KnownDamage
-{
-    private readonly HashSet<string> _packs;
-
-    private KnownDamage(IEnumerable<string> packs) => _packs = [.. packs];
-
-    /// <summary>Whether nothing is known to be damaged.</summary>
-    public bool IsEmpty => _packs.Count == 0;
-
-    /// <summary>Whether a pack is known to be damaged.</summary>
-    public bool Contains(string pack) => _packs.Contains(pack);
-
-    /// <summary>What the last checks found. Nothing where there was none: then nothing is known, which is not that nothing is damaged.</summary>
-    public static async Task<KnownDamage> LoadAsync(BackupRepository repository, CancellationToken cancellationToken) =>
-        new((await ScrubLedger.LoadAsync(repository, cancellationToken).ConfigureAwait(false)).Ledger.Damaged.Select(d => d.Name));
+    /// <summary>
+    /// The packs that the last checks found damaged or missing, for a writer that would otherwise take over what they hold unread. None where
+    /// there was no check: then nothing is known, which is not that nothing is damaged.
+    /// </summary>
+    public static async Task<IReadOnlySet<string>> DamagedPacksAsync(BackupRepository repository, CancellationToken cancellationToken) =>
+        (await LoadAsync(repository, cancellationToken).ConfigureAwait(false)).Ledger.Damaged.Select(d => d.Name).ToHashSet(StringComparer.Ordinal);
 }

@@ -10,6 +10,9 @@ internal static class RepositoryErrors
     public static DbRecoveryException Invalid(IRepositoryStorage storage, string what, string? action = null) =>
         new(ErrorIds.RepositoryInvalid, ErrorKind.InvalidInput, $"the repository '{storage.Location}' cannot be used: {what}", action, storage.Location);
 
+    public static DbRecoveryException NotEncrypted(IRepositoryStorage storage) =>
+        Invalid(storage, "it is not encrypted, so it has no keys", "A repository is encrypted when it is made: name a new folder, with 'encryption' in the inventory, and copy the backups.");
+
     public static DbRecoveryException Locked(IRepositoryStorage storage, string what, string? action) =>
         new(ErrorIds.RepositoryLocked, ErrorKind.Refused, $"the repository '{storage.Location}' cannot be opened: {what}", action, storage.Location);
 

@@ -79,7 +79,7 @@ internal sealed class Leftovers(BackupRepository repository, PruneRun run, TimeS
                 folders[folder] = items = [];
             items.Add(item);
         }
-        var there = folders.Where(f => f.Value.Any(i => i.Key.EndsWith("/manifest.json", StringComparison.Ordinal))).Select(f => f.Key).ToHashSet(StringComparer.Ordinal);
+        var there = folders.Where(f => f.Value.Any(i => BackupPaths.IsManifest(i.Key))).Select(f => f.Key).ToHashSet(StringComparer.Ordinal);
         found.AddRange(folders.Where(f => !there.Contains(f.Key)).SelectMany(f => f.Value));
         var ids = there.Select(f => f[(f.LastIndexOf('/') + 1)..]).ToHashSet(StringComparer.Ordinal);
         await foreach (var proof in _storage.ListAsync("tests/", cancellationToken).ConfigureAwait(false))

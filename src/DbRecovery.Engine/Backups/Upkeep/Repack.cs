@@ -95,8 +95,7 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
         // one that was removed meanwhile stays removed
         if (await _storage.StatAsync(key, cancellationToken).ConfigureAwait(false) is null)
             return;
-        await ManifestStore.WriteAsync(repository, rewritten, cancellationToken, PutMode.Replace).ConfigureAwait(false);
-        var (read, _) = await ManifestStore.ReadAsync(repository, key, cancellationToken).ConfigureAwait(false);
+        var read = await ManifestStore.ReplaceAsync(repository, rewritten, cancellationToken).ConfigureAwait(false);
         if (!read.References().SequenceEqual(rewritten.References()))
         {
             await ManifestStore.WriteAsync(repository, old, CancellationToken.None, PutMode.Replace).ConfigureAwait(false);
@@ -127,9 +126,7 @@ internal sealed class Repack(BackupRepository repository, RepositoryMark mark, Z
             if (!await PackReader.TryReadBlobAsync(repository, location, codec, data, cancellationToken).ConfigureAwait(false))
                 continue;
             var kind = _portable.Contains(blob) ? BlobCodec.Gzip : entry.Codec;
-            var length = entry.Codec == BlobCodec.Raw ? null : codec.Compress(kind, data.Span, _payload);
-            if (length is { } compressed && (!codec.Decompress(kind, _payload.AsSpan(0, compressed), _check.AsSpan(0, data.Length)) || !_check.AsSpan(0, data.Length).SequenceEqual(data.Span)))
-                length = null;
+            var length = entry.Codec == BlobCodec.Raw ? null : codec.CompressChecked(kind, data.Span, _payload, _check);
             return length is { } good
                 ? await packs.AppendAsync(blob, _payload.AsMemory(0, good), data.Length, entry.PageSize, kind, cancellationToken).ConfigureAwait(false)
                 : await packs.AppendAsync(blob, data, data.Length, entry.PageSize, BlobCodec.Raw, cancellationToken).ConfigureAwait(false);

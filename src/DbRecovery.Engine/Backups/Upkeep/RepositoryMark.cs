@@ -24,7 +24,7 @@ internal sealed class RepositoryMark
     public static async Task<RepositoryMark> ReadAsync(BackupRepository repository, IReadOnlySet<string>? without, CancellationToken cancellationToken)
     {
         var manifests = new List<(string, BackupManifest)>();
-        foreach (var key in await ManifestStore.ListAsync(repository, cancellationToken).ConfigureAwait(false))
+        foreach (var key in await ManifestStore.ListAsync(repository.Storage, cancellationToken).ConfigureAwait(false))
         {
             if (without?.Contains(key) == true)
                 continue;

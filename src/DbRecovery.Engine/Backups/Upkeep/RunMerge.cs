@@ -6,7 +6,8 @@ namespace DbRecovery.Engine.Backups;
 /// </summary>
 internal sealed class RunMerge(BackupRepository repository, ZstdLibrary? zstd, UpkeepOptions options, Repack rewriter)
 {
-    private const int MaxWorkers = 8;
+    // the next backup may need what this one stored
+    private BlobIndex? _index;
 
     /// <summary>Bytes of new packs.</summary>
     public long WrittenBytes { get; private set; }
@@ -19,15 +20,16 @@ internal sealed class RunMerge(BackupRepository repository, ZstdLibrary? zstd, U
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryCorrupt"/>: a file did not come out as it was; the backup is as before.</exception>
     public async Task ExecuteAsync(string key, BackupManifest manifest, BackupContent content, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        var index = await BlobIndex.LoadAsync(repository, cancellationToken).ConfigureAwait(false);
-        var workers = Math.Clamp(Environment.ProcessorCount, 1, MaxWorkers);
-        var pipeline = new BlobPipeline(repository, index, zstd, workers, options.PackSize, manifest.Portable, new HashSet<string>(), cancellationToken);
+        var index = _index ??= await BlobIndex.LoadAsync(repository, cancellationToken).ConfigureAwait(false);
+        var pipeline = new BlobPipeline(repository, index, zstd, BlobPipeline.DefaultWorkers, options.PackSize, manifest.Portable, new HashSet<string>(), cancellationToken);
         await using (pipeline.ConfigureAwait(false))
         {
             var writer = new BackupWriter(pipeline, null, $"Merging {manifest.Id}", progress);
             foreach (var entry in manifest.Entries)
                 await CopyAsync(content, entry, writer, cancellationToken).ConfigureAwait(false);
             await pipeline.FinishAsync(cancellationToken).ConfigureAwait(false);
+            foreach (var pack in pipeline.Packs)
+                index.Add(pack);
             var (entries, packs) = writer.Describe();
             if (pipeline.Packs.Count > 0)
                 WrittenBytes += pipeline.Packs.Sum(p => p.Size) + await repository.WriteIndexAsync(pipeline.Packs, cancellationToken).ConfigureAwait(false);
@@ -43,16 +45,7 @@ internal sealed class RunMerge(BackupRepository repository, ZstdLibrary? zstd, U
             if (entry.Size > 0)
             {
                 using var reader = await content.OpenFileAsync(entry.Entry.Path, cancellationToken).ConfigureAwait(false);
-                var buffer = GC.AllocateUninitializedArray<byte>(BlobPipeline.BlobSize);
-                for (long at = 0; at < entry.Size;)
-                {
-                    cancellationToken.ThrowIfCancellationRequested();
-                    var read = reader.Read(at, buffer);
-                    if (read <= 0)
-                        break;
-                    await file.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
-                    at += read;
-                }
+                await file.CopyAsync(reader, cancellationToken).ConfigureAwait(false);
             }
             await file.CompleteAsync(cancellationToken).ConfigureAwait(false);
         }

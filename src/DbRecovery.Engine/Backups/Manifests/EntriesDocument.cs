@@ -27,70 +27,28 @@ internal sealed record HashesDocument
 }
 
 /// <summary>
-/// The manifest as its JSON has it. <c>blobs</c> names each blob once, as [pack, id]. A file's <c>runs</c> are numbers, three a run: pages, blob (its
+/// The paths of a manifest as its JSON has them. <c>blobs</c> names each blob once, as [pack, id]. A file's <c>runs</c> are numbers, three a run: pages, blob (its
 /// place in <c>blobs</c>), the page in the blob at which they begin. A page has the file's <c>hashUnit</c> bytes, the last one of the
 /// file the rest of its <c>size</c>; runs follow each other in the file. <c>base</c> and <c>deltas</c> of the page hashes are two numbers
 /// a blob: its place in <c>blobs</c>, and its bytes. So an increment of scattered pages costs a dozen bytes a page, and a short script
 /// can still read it.
 /// </summary>
-internal sealed record ManifestDocument
+/// <param name="Blobs">The blobs.</param>
+/// <param name="Entries">The paths.</param>
+internal sealed record EntriesDocument(IReadOnlyList<ManifestBlob> Blobs, IReadOnlyList<EntryDocument> Entries)
 {
     private const int RunNumbers = 3;
 
-    public required int Format { get; init; }
-    public required string Tool { get; init; }
-    public required Guid RepoId { get; init; }
-    public required string Id { get; init; }
-    public required string Cluster { get; init; }
-    public required string Node { get; init; }
-    public required string Engine { get; init; }
-    public required BackupKind Kind { get; init; }
-    public required BackupStatus Status { get; init; }
-    public string? Parent { get; init; }
-    public required DateTimeOffset StartedAt { get; init; }
-    public required DateTimeOffset FinishedAt { get; init; }
-    public required long SizeBytes { get; init; }
-    public long? ChangedBytes { get; init; }
-    public bool Portable { get; init; }
-    public required long StoredBytes { get; init; }
-    public IReadOnlyList<string> Notes { get; init; } = [];
-    public IReadOnlyList<string> MissingFiles { get; init; } = [];
-    public required BackupSourceInfo Source { get; init; }
-    public required IReadOnlyList<string> Packs { get; init; }
-    public required IReadOnlyList<ManifestBlob> Blobs { get; init; }
-    public required IReadOnlyList<EntryDocument> Entries { get; init; }
-
-    public static ManifestDocument Of(BackupManifest manifest)
+    public static EntriesDocument Of(IReadOnlyList<ManifestEntry> entries)
     {
-        var blobs = new List<ManifestBlob>();
-        var numbers = new Dictionary<ManifestBlob, int>();
-        return new ManifestDocument
-        {
-            Format = manifest.Format, Tool = manifest.Tool, RepoId = manifest.RepoId, Id = manifest.Id, Cluster = manifest.Cluster, Node = manifest.Node,
-            Engine = manifest.Engine, Kind = manifest.Kind, Status = manifest.Status, Parent = manifest.Parent, StartedAt = manifest.StartedAt,
-            FinishedAt = manifest.FinishedAt, SizeBytes = manifest.SizeBytes, ChangedBytes = manifest.ChangedBytes, Portable = manifest.Portable,
-            StoredBytes = manifest.StoredBytes, Notes = manifest.Notes, MissingFiles = manifest.MissingFiles, Source = manifest.Source, Packs = manifest.Packs, Blobs = blobs,
-            Entries = [.. manifest.Entries.Select(e => Of(e, NumberOf))],
-        };
-
-        int NumberOf(int pack, string id)
-        {
-            var blob = new ManifestBlob(pack, id);
-            if (!numbers.TryGetValue(blob, out var number))
-            {
-                numbers[blob] = number = blobs.Count;
-                blobs.Add(blob);
-            }
-            return number;
-        }
+        var blobs = new Numbering<ManifestBlob>();
+        EntryDocument[] documents = [.. entries.Select(e => Of(e, (pack, id) => blobs.Of(new ManifestBlob(pack, id))))];
+        return new EntriesDocument(blobs.Items, documents);
     }
 
-    public BackupManifest ToManifest() => new()
-    {
-        Format = Format, Tool = Tool, RepoId = RepoId, Id = Id, Cluster = Cluster, Node = Node, Engine = Engine, Kind = Kind, Status = Status, Parent = Parent,
-        StartedAt = StartedAt, FinishedAt = FinishedAt, SizeBytes = SizeBytes, ChangedBytes = ChangedBytes, Portable = Portable, StoredBytes = StoredBytes,
-        Notes = Notes, MissingFiles = MissingFiles, Source = Source, Packs = Packs, Entries = [.. Entries.Select(ToEntry)],
-    };
+    /// <summary>The paths.</summary>
+    /// <exception cref="JsonException">The numbers make no sense.</exception>
+    public IReadOnlyList<ManifestEntry> ToEntries() => [.. Entries.Select(ToEntry)];
 
     private static EntryDocument Of(ManifestEntry entry, Func<int, string, int> numberOf)
     {
