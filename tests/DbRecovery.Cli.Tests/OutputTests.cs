@@ -244,4 +244,14 @@ public sealed class OutputTests
         Assert.Equal(node, Assert.Single(part.Nodes).Node);
         Assert.Equal(checks, part.Checks.Count);
     }
+
+    [Fact]
+    public void One_row_is_not_called_rows()
+    {
+        var plan = new RowRestorePlan { BackupId = "1", Cluster = "app", Table = "t", Database = "a.db", Insert = 1, Update = 2, Delete = 0, Statements = [] };
+        var summary = RowText.Summary(plan);
+        Assert.Contains("1 row brought back, 2 rows given", summary, StringComparison.Ordinal);
+        var loss = new DataLoss { Bytes = null, Statement = "", Tables = [new TableLoss { Table = "t", RowsReadable = 1, RowsAfter = 0, Complete = true }] };
+        Assert.Contains("t: 1 row before, 0 after", PlanText.Loss(loss));
+    }
 }

@@ -75,10 +75,14 @@ public sealed class ContinuousTests
         File.WriteAllText(lab.Inventory, File.ReadAllText(lab.Inventory).Replace("{ repository: main }", "{ repository: main, keep: { last: 2 } }"));
         lab.Workload("churn", lab.Database, "--rows", "10");
 
+        var full = lab.DbRecovery(0, "backup", "list", "shop").Objects.Single(b => b.GetProperty("kind").GetString() == "Full").GetProperty("id").GetString();
+
         var newest = lab.DbRecovery(0, "backup", "run", "shop", "--every", "100ms", "--count", "1").Object.GetProperty("id").GetString();
 
+        // the last two, and the full that they come from
         var left = lab.DbRecovery(0, "backup", "list", "shop").Objects.Select(b => b.GetProperty("id").GetString()).ToList();
-        Assert.Equal(2, left.Count);
+        Assert.Equal(3, left.Count);
+        Assert.Contains(full, left);
         Assert.Contains(newest, left);
         Assert.True(lab.DbRecovery(0, "backup", "test", "shop").Object.GetProperty("passed").GetBoolean());
         Assert.True(lab.DbRecovery(0, "repository", "test", "main", "--full").Object.GetProperty("passed").GetBoolean());

@@ -6,7 +6,7 @@ namespace DbRecovery;
 /// </summary>
 public sealed record RetentionRule
 {
-    /// <summary>The newest so many.</summary>
+    /// <summary>The newest so many, and the fulls that those of them which are increments come from.</summary>
     public int? Last { get; init; }
     /// <summary>The newest so many fulls.</summary>
     public int? Full { get; init; }

@@ -15,6 +15,12 @@ internal static class AttachedFiles
         for (var i = 0; i < paths.Count; i++)
         {
             var path = paths[i];
+            if (IsSomethingElse(path))
+            {
+                missing.Add(path);
+                notes.Add($"'{path}' is no plain file: the backup is without it");
+                continue;
+            }
             try
             {
                 var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1);
@@ -33,6 +39,18 @@ internal static class AttachedFiles
             }
         }
         return missing;
+    }
+
+    private static bool IsSomethingElse(string path)
+    {
+        try
+        {
+            return OperatingSystem.IsLinux() && FileStat.Of(path) is { IsPlainFile: false };
+        }
+        catch (EntryPointNotFoundException)
+        {
+            return false; // an old C library
+        }
     }
 
     private static async Task StoreAsync(FileStream stream, string path, int number, IBackupSink sink, CancellationToken cancellationToken)

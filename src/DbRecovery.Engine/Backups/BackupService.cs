@@ -178,7 +178,7 @@ public sealed class BackupService : IBackupService
         $"DbRecovery {typeof(BackupService).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0"}";
 
     /// <summary>The node to read from: the one that is least missed, which is the last choice for a failover.</summary>
-    private static NodeDefinition ChooseNode(ClusterDefinition cluster) =>
+    internal static NodeDefinition ChooseNode(ClusterDefinition cluster) =>
         cluster.Nodes.MinBy(n => n.Priority)
         ?? throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"cluster '{cluster.Name}' has no node to back up", target: cluster.Name);
 

@@ -8,7 +8,6 @@ internal sealed class BackupTest(BackupContent content, IRestoreTarget target, I
     private const long Reserve = 1 << 20;
     private readonly List<ProofCheck> _checks = [];
     private TimeSpan _digesting;
-    private BackupManifest? _repaired;
 
     public async Task<BackupProof> ExecuteAsync(string scratchRoot, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
@@ -85,9 +84,9 @@ internal sealed class BackupTest(BackupContent content, IRestoreTarget target, I
         if (wrong.Count == 0 && lost.Count > 0)
         {
             // the files were just proved to be what was backed up, so the hashes of their pages are those that were lost
-            _repaired = await new PageHashRepair(content.Repository, clock).ExecuteAsync(content.Manifest, lost, cancellationToken).ConfigureAwait(false);
+            var repaired = await new PageHashRepair(content.Repository, clock).ExecuteAsync(content.Manifest, lost, cancellationToken).ConfigureAwait(false);
             _checks.Add(new ProofCheck("page-hashes", true,
-                $"the page hashes of {string.Join(", ", lost.Keys.Take(10))} were damaged{(_repaired is null ? "" : " and have been built again")}. The backup does not depend on them."));
+                $"the page hashes of {string.Join(", ", lost.Keys.Take(10))} were damaged{(repaired is null ? "" : " and have been built again")}. The backup does not depend on them."));
         }
         return wrong.Count == 0;
     }
@@ -96,7 +95,9 @@ internal sealed class BackupTest(BackupContent content, IRestoreTarget target, I
     private async Task CheckRepositoryAsync(CancellationToken cancellationToken)
     {
         var damaged = new List<string>();
-        var packs = (_repaired ?? content.Manifest).Packs;
+        // as it is now: a repack may have written it anew since, and a backup that was removed is not one that is damaged
+        var (manifest, _) = await ManifestStore.ReadAsync(content.Repository, BackupRemoval.KeyOf(content.Info), cancellationToken).ConfigureAwait(false);
+        var packs = manifest.Packs;
         foreach (var pack in packs)
         {
             if (await PackReader.VerifyNameAsync(content.Repository.Storage, pack, cancellationToken).ConfigureAwait(false) != true)

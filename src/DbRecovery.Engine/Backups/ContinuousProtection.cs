@@ -78,7 +78,7 @@ public sealed class ContinuousProtection(IBackupService backups, IChangeWatch? w
         try
         {
             // before the backup: what is committed while it is taken makes the next round take another one
-            var mark = watch is null ? null : await watch.MarkAsync(state.Cluster.Nodes[0], cancellationToken).ConfigureAwait(false);
+            var mark = watch is null ? null : await watch.MarkAsync(BackupService.ChooseNode(state.Cluster), cancellationToken).ConfigureAwait(false);
             if (mark is null || mark != state.Mark)
             {
                 var request = new BackupRequest { Cluster = state.Cluster, Repository = state.Repository, Kind = BackupKind.Incremental };

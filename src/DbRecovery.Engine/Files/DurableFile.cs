@@ -87,7 +87,13 @@ internal static partial class DurableFile
                 return true;
             }
             if (Marshal.GetLastPInvokeError() == Exists)
-                return false;
+            {
+                // a network file system that lost its answer asks again, and is told that the name which it just made is taken
+                if (!IsSame(from, to))
+                    return false;
+                File.Delete(from);
+                return true;
+            }
         }
         try
         {
@@ -97,6 +103,20 @@ internal static partial class DurableFile
         catch (IOException) when (File.Exists(to))
         {
             return false;
+        }
+    }
+
+    /// <summary>Whether two names are of one file, and neither is a link to it: known on Linux alone.</summary>
+    private static bool IsSame(string one, string other)
+    {
+        try
+        {
+            return OperatingSystem.IsLinux() && new FileInfo(one).LinkTarget is null && new FileInfo(other).LinkTarget is null
+                && FileIdentity.Of(one) is { } identity && identity.SameFile(FileIdentity.Of(other));
+        }
+        catch (Exception e) when (e is IOException or EntryPointNotFoundException)
+        {
+            return false; // gone this moment, or an old C library
         }
     }
 

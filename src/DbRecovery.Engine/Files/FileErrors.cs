@@ -11,6 +11,10 @@ internal static class FileErrors
     public static bool IsDiskFull(Exception exception) =>
         exception is IOException && exception.HResult is Enospc or Edquot or WindowsDiskFull or WindowsHandleDiskFull;
 
+    /// <summary>Whether a disk, or the checksums of a file system, say that bytes cannot be had: EIO, EBADMSG, EUCLEAN; on Windows CRC and device errors.</summary>
+    public static bool IsUnreadable(Exception exception) =>
+        exception is IOException && exception.HResult is 5 or 74 or 117 or unchecked((int)0x80070017) or unchecked((int)0x8007045D);
+
     /// <summary>Gives the error that a caller may see for one that the runtime threw.</summary>
     public static Exception Translate(Exception exception, string path, string otherwiseId) => exception switch
     {

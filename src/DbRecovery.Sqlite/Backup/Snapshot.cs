@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using DbRecovery.Sqlite.Files;
+using DbRecovery.Sqlite.Format;
 using DbRecovery.Sqlite.Native;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
@@ -225,17 +226,21 @@ internal sealed class Snapshot : IDisposable
     {
         var count = (uint)(pages.Length / PageSize);
         var whole = _file.Read(pages, (firstPage - 1L) * PageSize);
-        var missing = whole ? 0 : FileEnd(firstPage, count);
+        var missing = whole ? long.MaxValue : FileEnd(firstPage, count);
+        var complete = true;
         for (uint i = 0; i < count; i++)
         {
             var page = pages.Slice((int)i * PageSize, PageSize);
             if (_logged.TryGetValue(firstPage + i, out var at))
                 _log!.Read(page, at);
-            else if (!whole && firstPage + i >= missing)
-                return false;
+            else
+                complete &= firstPage + i < missing || firstPage + i == LockBytesPage;
         }
-        return true;
+        return complete;
     }
+
+    // SQLite never writes it: where a database grew past it, the log has its neighbours only
+    private uint LockBytesPage => (uint)(SqliteHeader.LockBytes / PageSize) + 1;
 
     private long FileEnd(uint firstPage, uint count) => Math.Clamp(_file.Size() / PageSize + 1, firstPage, firstPage + count);
 

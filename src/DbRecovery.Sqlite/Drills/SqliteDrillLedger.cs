@@ -80,6 +80,8 @@ internal sealed class SqliteDrillLedger(TimeProvider time) : IDrillLedger
         if (!columns.Select(c => c.Name).SequenceEqual(present.Select(c => c.Name)))
             return (0, Sql.Number(connection, $"SELECT count(*) FROM intact.{name}"));
         var key = Key(connection, table, columns);
+        if (key.Count == 0)
+            return (Sql.Number(connection, $"SELECT count(*) FROM (SELECT * FROM intact.{name} EXCEPT SELECT * FROM main.{name})"), 0); // columns hide the rowid, and there is no other key
         var same = string.Join(" AND ", key.Select(k => $"b.{k} = a.{k}"));
         // a lower case in the place of an upper one is another content, whatever the column's collation
         var differs = string.Join(" OR ", columns.Select(c => $"a.{SqlText.Quote(c.Name)} IS NOT b.{SqlText.Quote(c.Name)} COLLATE BINARY"));

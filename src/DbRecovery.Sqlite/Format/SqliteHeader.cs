@@ -9,6 +9,9 @@ internal sealed record SqliteHeader
     /// <summary>Bytes of the header.</summary>
     internal const int Size = 100;
 
+    /// <summary>Where the bytes are that processes lock: the page that they are in is never read or written.</summary>
+    internal const long LockBytes = 0x40000000;
+
     /// <summary>The first 16 bytes of every database.</summary>
     internal static ReadOnlySpan<byte> Magic => "SQLite format 3\0"u8;
 

@@ -12,7 +12,6 @@ namespace DbRecovery.Sqlite.Observation;
 internal static class SilentDamage
 {
     private const int MaxWhere = 100;
-    private const long PendingByte = 0x40000000;
 
     /// <summary>Records whether the database was written since the backup and, where it certainly was not, which pages differ.</summary>
     internal static async Task RecordAsync(string path, IDatabaseImage file, SqliteHeader header, IBackupContent? backup, bool compare, FactSet facts, CancellationToken cancellationToken)
@@ -75,7 +74,7 @@ internal static class SilentDamage
         var index = PageScan.Read(image, header, (page, content) =>
         {
             // SQLite's backup gives page 1 a header of its own, and never uses the page with the lock bytes
-            if (page == 1 || page == PendingByte / header.PageSize + 1)
+            if (page == 1 || page == SqliteHeader.LockBytes / header.PageSize + 1)
                 return;
             PageHashList.Hash(content, hash);
             if (page > hashes.Count || !hashes[(int)page - 1].SequenceEqual(hash))

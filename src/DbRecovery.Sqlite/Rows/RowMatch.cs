@@ -79,7 +79,7 @@ internal sealed record RowMatch
     private static bool HasNullKeys(SqliteConnection connection, string table, TableSchema schema)
     {
         // the number is never NULL, and a table WITHOUT ROWID has no NULL in its key; other tables of SQLite may
-        if (schema.KeyIsRowId || schema.RowId is null || schema.PrimaryKey.All(k => schema.Columns.Any(c => TableSchema.SameName(c.Name, k) && c.NotNull)))
+        if (schema.KeyIsRowId || schema.PrimaryKey.All(k => schema.Columns.Any(c => TableSchema.SameName(c.Name, k) && c.NotNull)))
             return false;
         return Statement.Scalar(connection, $"SELECT 1 FROM {table} WHERE {string.Join(" OR ", schema.PrimaryKey.Select(k => SqlText.Quote(k) + " IS NULL"))} LIMIT 1") is not null;
     }
@@ -94,6 +94,8 @@ internal sealed record RowMatch
             notes.Add($"only the database has {Columns(added)}: not compared; rows that are brought back get the default");
         if (dropped.Count > 0)
             notes.Add($"only the backup has {Columns(dropped)}: not compared and not brought back");
+        foreach (var (then, now) in backup.Columns.Join(live.Columns, c => c.Name, c => c.Name, (then, now) => (then, now), StringComparer.OrdinalIgnoreCase).Where(c => !TableSchema.SameName(c.then.DeclaredType, c.now.DeclaredType)))
+            notes.Add($"the column {now.Name} was '{then.DeclaredType}' in the backup and is '{now.DeclaredType}' in the database: a value that is brought back may take another form, such as '007' that of 7");
     }
 
     private static string Columns(List<string> names) => $"the column{(names.Count > 1 ? "s" : "")} {string.Join(", ", names)}";

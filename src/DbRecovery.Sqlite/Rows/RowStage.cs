@@ -45,7 +45,10 @@ internal sealed class RowStage
             AddKeys(source, table, chosen, keys);
         var rows = Copy(source, image, table, selection, keys);
         if (complete)
-            Finish(source, table);
+            foreach (var index in table.Indexes)
+                Statement.Run(source, TableSchema.In(Schema, index.Sql));
+        if (table.AutoIncrement)
+            KeepSequence(source, table);
         var notes = selection.Keys is null ? [] : Absent(source, table, keys);
         Statement.Run(source, "COMMIT");
         return new RowStage { Table = table, Rows = rows, Notes = notes };
@@ -127,13 +130,9 @@ internal sealed class RowStage
     internal static string KeyMatch(TableSchema table, string row, string key) =>
         string.Join(" AND ", KeyOf(table).Select((c, i) => $"{row}{SqlText.Quote(c)} = {key}k{i}"));
 
-    private static void Finish(SqliteConnection source, TableSchema table)
+    // numbers that were given out and deleted must not come again
+    private static void KeepSequence(SqliteConnection source, TableSchema table)
     {
-        foreach (var index in table.Indexes)
-            Statement.Run(source, TableSchema.In(Schema, index.Sql));
-        if (!table.AutoIncrement)
-            return;
-        // numbers that were given out and deleted must not come again
         using var forget = new Statement(source, $"DELETE FROM {Schema}.sqlite_sequence WHERE name = ?1");
         forget.Execute(RowValue.Of(table.Name));
         using var keep = new Statement(source, $"INSERT INTO {Schema}.sqlite_sequence (name, seq) SELECT name, seq FROM main.sqlite_sequence WHERE name = ?1");

@@ -11,7 +11,7 @@ internal sealed class RowStatements(RowMatch match)
     private readonly string _from = $"FROM {match.StagedName} s WHERE {match.KeyIs("s.")}";
 
     /// <summary>Makes a dropped table again; empty where it is there.</summary>
-    internal IReadOnlyList<string> Create => match.Live is not null ? [] : [match.Backup.Sql, .. match.Backup.Indexes.Select(i => i.Sql)];
+    internal IReadOnlyList<string> Create => match.Live is not null ? [] : [match.Backup.Sql, .. match.Backup.Indexes.Concat(match.Backup.Triggers).Select(o => o.Sql)];
 
     internal string Delete => $"DELETE FROM {match.LiveName} WHERE {match.KeyIs()}";
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using DbRecovery.Sqlite.Native;
 using SQLitePCL;
 
 namespace DbRecovery.Sqlite.Rows;
@@ -73,7 +74,7 @@ internal readonly struct RowValue
     {
         raw.SQLITE_INTEGER => raw.sqlite3_bind_int64(statement, parameter, _bits),
         raw.SQLITE_FLOAT => raw.sqlite3_bind_double(statement, parameter, BitConverter.Int64BitsToDouble(_bits)),
-        raw.SQLITE_TEXT => raw.sqlite3_bind_text(statement, parameter, _bytes.AsSpan()),
+        raw.SQLITE_TEXT => SqlText.Bind(statement, parameter, _bytes),
         raw.SQLITE_BLOB => _bytes!.Length == 0 ? raw.sqlite3_bind_zeroblob(statement, parameter, 0) : raw.sqlite3_bind_blob(statement, parameter, _bytes.AsSpan()),
         _ => raw.sqlite3_bind_null(statement, parameter),
     };

@@ -11,8 +11,11 @@ namespace DbRecovery.Sqlite.Rows;
 /// </summary>
 /// <remarks>
 /// A shell goes on after a failed statement. So every statement depends on a guard table that is made inside the transaction, in the
-/// database itself: without the write lock there is no such table, and every later statement fails, too. A row that no longer fits,
-/// for somebody has its unique value meanwhile, rolls the transaction back, and the guard goes with it.
+/// database itself: without the write lock there is no such table, and every later statement fails, too. It counts the checks that
+/// held, so that one which cannot be carried out counts as one that did not. A row that no longer fits, for somebody has its unique value
+/// meanwhile, rolls the transaction back, and the guard goes with it.
+/// <para>No DROP depends on anything. So a table that the restore made gets another name first, under which it is there only as
+/// long as the transaction is, and is dropped under that. SQL does not tell 0.0 from -0.0: that is the one change of a row which is not seen.</para>
 /// </remarks>
 internal sealed class UndoScript : IDisposable
 {
@@ -22,6 +25,7 @@ internal sealed class UndoScript : IDisposable
     private readonly string _path;
     private readonly string _guard = $"dbrecovery_undo_{Guid.NewGuid():N}"[..24];
     private readonly string _table;
+    private long _checks;
     private bool _kept;
 
     /// <summary>Begins a script.</summary>
@@ -54,10 +58,12 @@ internal sealed class UndoScript : IDisposable
     internal void Write(SqliteConnection connection, RecordedDifferences seen, IReadOnlySet<long> skipped, IReadOnlyCollection<long> late, (long? Before, long? Now) sequences, string about)
     {
         Begin(about);
+        _checks = 1 + seen.Total - skipped.Count;
+        _writer.WriteLine(Check(SameObjects()));
         using (var after = new Statement(connection, new RowStatements(_match with { Live = _live }).Select([.. _match.Key, .. _live.Columns.Select(c => c.Name)])))
         {
             foreach (var (_, kind, key, _) in seen.Read(connection).Where(s => !skipped.Contains(s.Number)))
-                _writer.WriteLine(kind == RowDifferenceKind.Added ? Fail($"EXISTS ({Row(key)})") : Fail($"NOT EXISTS ({Row(key)}{AsWritten(after, key)})"));
+                _writer.WriteLine(kind == RowDifferenceKind.Added ? Check($"NOT EXISTS ({Row(key)})") : Check($"EXISTS ({Row(key)}{AsWritten(after, key)})"));
         }
         foreach (var trigger in _live.Triggers)
             _writer.WriteLine($"DROP TRIGGER {SqlText.Quote(trigger.Name)};");
@@ -102,7 +108,7 @@ internal sealed class UndoScript : IDisposable
             File.Delete(_path);
     }
 
-    private string Allowed => $"(SELECT ok FROM main.{_guard})";
+    private string Allowed => string.Create(CultureInfo.InvariantCulture, $"(SELECT held = {_checks} FROM main.{_guard})");
 
     private string Sql(RowValue value) => value.ToSql(_live.Encoding);
 
@@ -110,7 +116,15 @@ internal sealed class UndoScript : IDisposable
 
     private string Row(RowValue[] key) => $"SELECT 1 FROM {_table} WHERE {KeyIs(key)}";
 
-    private string Fail(string condition) => $"UPDATE main.{_guard} SET ok = 0 WHERE {condition};";
+    private string Check(string condition) => $"UPDATE main.{_guard} SET held = held + 1 WHERE {condition};";
+
+    // other columns are other rows, and triggers that this script does not know would fire
+    private string SameObjects()
+    {
+        var definitions = _live.Triggers.Select(t => t.Sql).Prepend(_live.Sql).ToList();
+        var count = $"(SELECT count(*) FROM main.sqlite_master WHERE type IN ('table', 'trigger') AND tbl_name = {Sql(RowValue.Of(_live.Name))} COLLATE NOCASE";
+        return string.Create(CultureInfo.InvariantCulture, $"{count}) = {definitions.Count} AND {count} AND sql IN ({string.Join(", ", definitions.Select(d => Sql(RowValue.Of(d))))})) = {definitions.Count}");
+    }
 
     private string AsWritten(Statement after, RowValue[] key)
     {
@@ -143,17 +157,30 @@ internal sealed class UndoScript : IDisposable
         _writer.WriteLine("PRAGMA foreign_keys = OFF;");
         _writer.WriteLine($"CREATE TEMP TABLE {_guard}_end (ok INTEGER CONSTRAINT rows_have_changed_since_nothing_was_undone CHECK (ok = 1));");
         _writer.WriteLine("BEGIN;");
-        _writer.WriteLine($"CREATE TABLE main.{_guard} (ok INTEGER);");
-        _writer.WriteLine($"INSERT INTO main.{_guard} VALUES (1);");
+        _writer.WriteLine($"CREATE TABLE main.{_guard} (held INTEGER);");
+        _writer.WriteLine($"INSERT INTO main.{_guard} VALUES (0);");
+    }
+
+    // what refers to the table keeps its name: it did so before the table was made again, too
+    private void DropTable()
+    {
+        _writer.WriteLine("-- The restore made the table: it goes, too, unless somebody has put other rows into it.");
+        _writer.WriteLine("PRAGMA legacy_alter_table = ON;");
+        _writer.WriteLine($"CREATE TEMP TABLE {_guard}_empty (ok INTEGER CONSTRAINT other_rows_are_in_the_table_and_it_stays CHECK (ok = 1));");
+        _writer.WriteLine("BEGIN;");
+        _writer.WriteLine($"ALTER TABLE main.{_table} RENAME TO {_guard};");
+        _writer.WriteLine($"INSERT OR ROLLBACK INTO temp.{_guard}_empty SELECT EXISTS (SELECT 1 FROM temp.{_guard}_end) AND NOT EXISTS (SELECT 1 FROM main.{_guard});");
+        _writer.WriteLine($"DROP TABLE main.{_guard};");
+        _writer.WriteLine("COMMIT;");
     }
 
     private void End()
     {
-        _writer.WriteLine($"INSERT INTO temp.{_guard}_end SELECT ok FROM main.{_guard};");
+        _writer.WriteLine($"INSERT OR ROLLBACK INTO temp.{_guard}_end SELECT {Allowed};");
         _writer.WriteLine($"DROP TABLE main.{_guard};");
         _writer.WriteLine("COMMIT;");
         if (_match.Live is null)
-            _writer.WriteLine($"-- The restore made the table, which is empty now. If nobody has put anything else into it: DROP TABLE {_table.ReplaceLineEndings(" ")};");
+            DropTable();
         _writer.Flush();
         ((FileStream)_writer.BaseStream).Flush(flushToDisk: true);
         if (!OperatingSystem.IsWindows())

@@ -1,4 +1,4 @@
-using System.Text;
+using System.Buffers.Binary;
 
 namespace DbRecovery.Sqlite.Salvage;
 
@@ -64,7 +64,19 @@ internal sealed class KeyOrder
         _ => a.Utf8.AsSpan().SequenceCompareTo(b.Utf8),
     };
 
-    private byte[] Wide(RawText text) => (_encoding == 2 ? Encoding.Unicode : Encoding.BigEndianUnicode).GetBytes(text.ToString());
+    private byte[] Wide(RawText text)
+    {
+        var units = text.Units ?? text.ToString();
+        var bytes = new byte[units.Length * 2];
+        for (var i = 0; i < units.Length; i++)
+        {
+            if (_encoding == 2)
+                BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(i * 2), units[i]);
+            else
+                BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(i * 2), units[i]);
+        }
+        return bytes;
+    }
 
     private static byte[] Fold(byte[] text) => Array.ConvertAll(text, b => b is >= (byte)'A' and <= (byte)'Z' ? (byte)(b + 32) : b);
 }

@@ -26,7 +26,7 @@ internal sealed class LostAndFound(SqliteConnection connection, IReadOnlyCollect
         MakeRoom(fields);
         using var statement = new RawStatement(connection, $"insert into {SqlText.Quote(Name!)} values ({string.Join(", ", Enumerable.Repeat("?", 5 + _fields))})");
         var head = new object?[] { row.Table, (long)row.Page, row.RowId, row.Why, (long)row.Fields.Length };
-        statement.Run([.. head, .. row.Fields.Take(fields), .. Enumerable.Repeat<object?>(null, _fields - fields)]);
+        statement.Execute([.. head, .. row.Fields.Take(fields), .. Enumerable.Repeat<object?>(null, _fields - fields)]);
         Rows++;
     }
 

@@ -120,7 +120,7 @@ internal sealed class NewDatabase(DamagedDatabase damaged, string path, IProgres
         using (var insert = new RawStatement(connection, "insert into sqlite_master (type, name, tbl_name, rootpage, sql) values ('table', ?1, ?1, 0, ?2)"))
         {
             foreach (var row in virtuals)
-                insert.Run(row.Name, row.Sql);
+                insert.Execute(row.Name, row.Sql);
         }
         connection.Run("PRAGMA writable_schema = OFF");
     }

@@ -9,11 +9,11 @@ namespace DbRecovery.Sqlite.Salvage;
 /// Adds the rows of a damaged database that a restored one has not: in one transaction, without triggers, and only what leaves every
 /// constraint whole. Pages that are the same in both are passed over.
 /// </summary>
-internal sealed class NewerRows(string damagedPath, string restoredPath, string? rowList, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+internal sealed class NewerRows(string damagedPath, string restoredPath, string? rowList, IProgress<OperationProgress>? progress, CancellationToken cancellationToken, TimeSpan? lockTimeout = null)
 {
     private const int MostListed = 20;
-    private static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(30);
 
+    private readonly TimeSpan _lockTimeout = lockTimeout ?? TimeSpan.FromSeconds(30);
     private readonly List<string> _problems = [];
     private readonly List<NewerTable> _tables = [];
 
@@ -21,7 +21,21 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
     /// <param name="settled">Asked before the end: false takes everything back.</param>
     internal SalvageReport Run(Func<bool> settled)
     {
-        using var connection = SqliteConnections.OpenReadWrite(restoredPath, LockTimeout);
+        using var connection = SqliteConnections.OpenReadWrite(restoredPath, _lockTimeout);
+        try
+        {
+            return Run(connection, settled);
+        }
+        finally
+        {
+            // while one of their statements is left, the connection only seems to close, and keeps its lock
+            foreach (var table in _tables)
+                table.Dispose();
+        }
+    }
+
+    private SalvageReport Run(SqliteConnection connection, Func<bool> settled)
+    {
         // pages that spilled into the file would no longer be the backup's
         foreach (var pragma in new[] { "foreign_keys = OFF", "trusted_schema = OFF", "cache_spill = OFF", "temp_store = MEMORY" })
             connection.Run("PRAGMA " + pragma);
@@ -42,12 +56,11 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
         cancellationToken.ThrowIfCancellationRequested();
         var write = rowList is not null && settled();
         if (write && added.Count > 0)
-            SalvagedRowList.Write(rowList!, added);
-        connection.Run(write ? "COMMIT" : "ROLLBACK");
+            Commit(connection, added);
+        else
+            connection.Run(write ? "COMMIT" : "ROLLBACK");
         // nothing may stay beside a file that is about to take another's place
         connection.Run("PRAGMA wal_checkpoint(TRUNCATE)");
-        foreach (var table in _tables)
-            table.Dispose();
         return new SalvageReport
         {
             Source = damagedPath,
@@ -59,6 +72,28 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
             Problems = [.. _problems, .. _tables.SelectMany(t => t.Problems.Take(MostListed))],
             Duration = default,
         };
+    }
+
+    // the list comes first, so that no row is added which it does not name; where none is, it says so, too
+    private void Commit(SqliteConnection connection, IReadOnlyList<SalvagedRow> added)
+    {
+        // a run that was cut off before its end may have left its list: the same rows are added again, and listed once
+        var before = File.Exists(rowList) ? SalvagedRowList.Read(rowList) : null;
+        SalvagedRowList.Write(rowList!, [.. (before ?? []).Union(added)]);
+        try
+        {
+            connection.Run("COMMIT");
+        }
+        catch (SqliteException) when (before is null)
+        {
+            File.Delete(rowList!);
+            throw;
+        }
+        catch (SqliteException)
+        {
+            SalvagedRowList.Write(rowList!, before!);
+            throw;
+        }
     }
 
     private void Add(SqliteConnection connection, DamagedDatabase damaged, IReadOnlyList<SchemaRow> schema, Func<uint, bool> same)
@@ -78,6 +113,8 @@ internal sealed class NewerRows(string damagedPath, string restoredPath, string?
                 _problems.Add($"table {table.Row.Name} is not in the backup: it is not added");
             else if (table.Shape is null || !SameShape(shape, table.Shape))
                 _problems.Add($"table {table.Row.Name} has another definition than in the backup: its newer rows are not added");
+            else if (shape.PrimaryKey.Count == 0 && ShapeReader.RowIdName(shape.Columns) is null)
+                _problems.Add($"table {table.Row.Name} has no key, and columns hide the numbers of its rows: they cannot be told apart, and newer ones are not added");
             else
                 Add(connection, damaged, table, shape, same);
         }

@@ -57,7 +57,7 @@ internal sealed class NewerTable : IDisposable
             Refuse(key, "a part of its key is NULL");
             return;
         }
-        if (_find.Run(key) == raw.SQLITE_ROW)
+        if (_find.Finds(key))
         {
             if (columns.Any(c => !RecordReader.Same(_find.Value(c.Key), c.Value)))
                 Changed++;
@@ -117,15 +117,14 @@ internal sealed class NewerTable : IDisposable
                 + $" or exists (select 1 from main.{SqlText.Quote(parent)} as p where {string.Join(" and ", columns.Select(p => $"p.{SqlText.Quote(p.Parent)} = c.{SqlText.Quote(p.Child)}"))}))");
             foreach (var (listed, key) in _added.Where(a => !orphans.Contains(a.Listed)))
             {
-                if (check.Run(key) != raw.SQLITE_ROW && orphans.Add(listed))
+                if (!check.Finds(key) && orphans.Add(listed))
                     Refuse(key, $"there is no row in {parent} that it refers to");
                 check.Reset();
             }
         }
         foreach (var (_, key) in _added.Where(a => orphans.Contains(a.Listed)))
         {
-            _delete.Run(key);
-            _delete.Reset();
+            _delete.Execute(key);
         }
         _added = [.. _added.Where(a => !orphans.Contains(a.Listed))];
         return orphans.Count;

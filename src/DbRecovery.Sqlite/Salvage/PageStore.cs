@@ -14,8 +14,8 @@ internal sealed class PageStore : IDisposable
 {
     private static readonly int[] PageSizes = [4096, 1024, 8192, 16384, 2048, 32768, 512, 65536];
 
-    // the lock bytes: SQLite leaves this page alone
-    private const long PendingByte = 0x40000000;
+    // what extensions keep for themselves at the end of each page: check sums 8, the SQLite of macOS 12
+    private static readonly byte[] Reservations = [0, 8, 12, 16, 32];
 
     // SQLite's own limit of a row
     private const long LargestRow = 1_000_000_000;
@@ -121,7 +121,8 @@ internal sealed class PageStore : IDisposable
     internal void ClaimOverflow(in Cell cell)
     {
         var next = cell.Overflow;
-        for (var left = cell.PayloadSize - cell.LocalSize; left > 0 && next != 0; left -= Header.UsableSize - 4)
+        // behind a page of two chains all are: a chain that comes back to itself ends with its second round
+        for (var left = cell.PayloadSize - cell.LocalSize; left > 0 && next != 0 && UseOf(next) is PageUse.Unknown or PageUse.Overflow; left -= Header.UsableSize - 4)
         {
             Claim(next, PageUse.Overflow);
             next = TryReadBytes(next) is { } page ? BinaryPrimitives.ReadUInt32BigEndian(page) : 0;
@@ -190,7 +191,7 @@ internal sealed class PageStore : IDisposable
     }
 
     /// <summary>Whether SQLite keeps anything of a table on a page.</summary>
-    internal bool CanHoldRows(uint number) => number != PendingByte / Header.PageSize + 1;
+    internal bool CanHoldRows(uint number) => number != SqliteHeader.LockBytes / Header.PageSize + 1;
 
     /// <inheritdoc/>
     public void Dispose()
@@ -215,23 +216,25 @@ internal sealed class PageStore : IDisposable
         }
     }
 
-    // the first page may be destroyed altogether; the size under which the most bytes are sound pages is the right one
+    // the first page may be destroyed altogether; the sizes under which the most bytes are sound pages are the right ones
     private static (SqliteHeader? Header, byte[]? Bytes) Guess(IDatabaseImage image, CancellationToken cancellationToken)
     {
         const long Sample = 4 << 20;
-        var best = PageSizes.Select(size => (Size: size, Sound: SoundBytes(image, size, Sample, cancellationToken))).MaxBy(s => s.Sound);
+        var best = Reservations.SelectMany(reserved => PageSizes.Where(size => size - reserved >= 480)
+            .Select(size => (Size: size, Reserved: reserved, Sound: SoundBytes(image, size, reserved, Sample, cancellationToken)))).MaxBy(s => s.Sound);
         if (best.Sound == 0)
             return (null, null);
         var header = new byte[SqliteHeader.Size];
         SqliteHeader.Magic.CopyTo(header);
         BinaryPrimitives.WriteUInt16BigEndian(header.AsSpan(16), (ushort)(best.Size == 65536 ? 1 : best.Size));
+        header[20] = best.Reserved;
         (header[18], header[19], header[21], header[22], header[23]) = (1, 1, 64, 32, 32);
         BinaryPrimitives.WriteUInt32BigEndian(header.AsSpan(44), 4);
         BinaryPrimitives.WriteUInt32BigEndian(header.AsSpan(56), 1);
         return (SqliteHeader.TryParse(header), header);
     }
 
-    private static long SoundBytes(IDatabaseImage image, int size, long sample, CancellationToken cancellationToken)
+    private static long SoundBytes(IDatabaseImage image, int size, int reserved, long sample, CancellationToken cancellationToken)
     {
         long sound = 0;
         for (uint number = 1; number * (long)size <= Math.Min(image.Length, sample); number++)
@@ -240,7 +243,7 @@ internal sealed class PageStore : IDisposable
             var page = new byte[size];
             try
             {
-                if (image.Read((number - 1) * (long)size, page) == size && CellPage.TryParse(number, page, size) is { Cells.Count: > 0 })
+                if (image.Read((number - 1) * (long)size, page) == size && CellPage.TryParse(number, page, size - reserved) is { Cells.Count: > 0 })
                     sound += size;
             }
             catch (IOException)

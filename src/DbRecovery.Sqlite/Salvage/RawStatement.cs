@@ -42,7 +42,7 @@ internal sealed class RawStatement : IDisposable
     internal static bool HasTable(SqliteConnection connection, string name)
     {
         using var statement = new RawStatement(connection, "select 1 from sqlite_master where type = 'table' and name = ?1 collate nocase");
-        return statement.Run(name) == raw.SQLITE_ROW;
+        return statement.Finds(name);
     }
 
     /// <summary>Runs with these values: SQLITE_ROW, SQLITE_DONE, or an error's code.</summary>
@@ -53,6 +53,24 @@ internal sealed class RawStatement : IDisposable
         foreach (var value in values)
             Bind(++at, value);
         return Step();
+    }
+
+    /// <summary>Carries it out with these values.</summary>
+    /// <exception cref="SqliteException">It was not carried out.</exception>
+    internal void Execute(params IEnumerable<object?> values)
+    {
+        Demand(Run(values), raw.SQLITE_DONE);
+        Reset();
+    }
+
+    /// <summary>Whether it gives a row with these values; it stands on that row then.</summary>
+    /// <exception cref="SqliteException">That cannot be told.</exception>
+    internal bool Finds(params IEnumerable<object?> values)
+    {
+        var code = Run(values);
+        if (code != raw.SQLITE_ROW)
+            Demand(code, raw.SQLITE_DONE);
+        return code == raw.SQLITE_ROW;
     }
 
     /// <summary>The next row.</summary>
@@ -81,6 +99,12 @@ internal sealed class RawStatement : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _statement.Dispose();
 
+    private void Demand(int code, int wanted)
+    {
+        if (code != wanted)
+            SqliteException.ThrowExceptionForRC(code, _database);
+    }
+
     private void Bind(int at, object? value)
     {
         _ = value switch
@@ -88,7 +112,9 @@ internal sealed class RawStatement : IDisposable
             null => raw.sqlite3_bind_null(_statement, at),
             long number => raw.sqlite3_bind_int64(_statement, at, number),
             double number => raw.sqlite3_bind_double(_statement, at, number),
-            RawText text => raw.sqlite3_bind_text(_statement, at, text.Utf8),
+            // SQLite takes a mark of the byte order off, and this one instead of the text's own
+            RawText { Units: { } units } => raw.sqlite3_bind_text16(_statement, at, "\ufeff" + units),
+            RawText text => SqlText.Bind(_statement, at, text.Utf8),
             byte[] { Length: 0 } => raw.sqlite3_bind_zeroblob(_statement, at, 0),
             byte[] bytes => raw.sqlite3_bind_blob(_statement, at, bytes),
             string text => raw.sqlite3_bind_text(_statement, at, text),

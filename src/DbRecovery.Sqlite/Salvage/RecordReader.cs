@@ -5,10 +5,12 @@ using DbRecovery.Sqlite.Format;
 namespace DbRecovery.Sqlite.Salvage;
 
 /// <summary>A text value as UTF-8. The bytes stay as they are in a UTF-8 database, valid or not: SQLite allows both.</summary>
-internal sealed record RawText(byte[] Utf8)
+/// <param name="Utf8">The bytes.</param>
+/// <param name="Units">The text as a UTF-16 database has it, where that is not valid and UTF-8 cannot say it; null for every other.</param>
+internal sealed record RawText(byte[] Utf8, string? Units = null)
 {
     /// <inheritdoc/>
-    public bool Equals(RawText? other) => other is not null && Utf8.AsSpan().SequenceEqual(other.Utf8);
+    public bool Equals(RawText? other) => other is not null && Utf8.AsSpan().SequenceEqual(other.Utf8) && Units == other.Units;
 
     /// <inheritdoc/>
     public override int GetHashCode()
@@ -96,7 +98,7 @@ internal static class RecordReader
         return value;
     }
 
-    private static RawText? Text(ReadOnlySpan<byte> bytes, uint encoding)
+    private static RawText Text(ReadOnlySpan<byte> bytes, uint encoding)
     {
         if (encoding is not (2 or 3))
             return new RawText(bytes.ToArray());
@@ -106,7 +108,11 @@ internal static class RecordReader
         }
         catch (DecoderFallbackException)
         {
-            return null;
+            // half of a pair, as programs leave it that cut a text: SQLite keeps it, and a last odd byte is no part of it
+            var units = new char[bytes.Length / 2];
+            for (var i = 0; i < units.Length; i++)
+                units[i] = (char)(encoding == 2 ? BinaryPrimitives.ReadUInt16LittleEndian(bytes[(i * 2)..]) : BinaryPrimitives.ReadUInt16BigEndian(bytes[(i * 2)..]));
+            return new RawText(Encoding.UTF8.GetBytes(units), new string(units));
         }
     }
 }

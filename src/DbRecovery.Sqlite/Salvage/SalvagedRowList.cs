@@ -6,15 +6,13 @@ namespace DbRecovery.Sqlite.Salvage;
 /// <summary>The file that names every row which was added to a restored database, one JSON object a line.</summary>
 internal static class SalvagedRowList
 {
-    /// <summary>Adds lines; a row that is listed already is not listed again. The file is on disk when this returns.</summary>
+    /// <summary>Writes a list in the place of an earlier one. The file is on disk when this returns.</summary>
     internal static void Write(string path, IEnumerable<SalvagedRow> rows)
     {
-        // a run that was cut off before its end may have left its list: the same rows are added again
-        var listed = File.Exists(path) ? Read(path) : [];
         var temporary = path + ".tmp";
         using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None))
         {
-            foreach (var row in listed.Union(rows))
+            foreach (var row in rows)
             {
                 stream.Write(JsonSerializer.SerializeToUtf8Bytes(row, DbRecoveryJson.Compact));
                 stream.Write("\n"u8);

@@ -55,7 +55,7 @@ internal sealed class TableRows(DamagedDatabase database, DamagedTable table, Ca
             Rows = _fromPages,
             RowsFromIndexes = _fromIndexes,
             RowsUnreadable = whole ? 0 : _expected is { } all ? Math.Max(0, all - read)
-                : table.Tree.Gaps.Count == 0 ? table.BrokenRows.Count + table.BrokenEntries.Count - _fromIndexes : null,
+                : table.Tree.Gaps.Count == 0 ? table.BrokenRows.Count + table.BrokenEntries.Count : null,
             Complete = whole,
             Unreadable = whole ? [] : [.. table.Tree.Gaps.Select(g => g.ToString()).Concat(broken).Take(MostListed)],
         };

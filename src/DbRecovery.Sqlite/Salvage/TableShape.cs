@@ -88,6 +88,8 @@ internal sealed record TableShape
 /// <summary>Asks SQLite what definitions mean, by carrying them out in an empty database in memory.</summary>
 internal sealed class ShapeReader : IDisposable
 {
+    private const int RowId = -1;
+
     private readonly SqliteConnection _connection;
 
     /// <summary>Makes one.</summary>
@@ -132,18 +134,19 @@ internal sealed class ShapeReader : IDisposable
             return null;
         var columns = info.Select(r => new ShapeColumn(Text(r[1]), AffinityOf(Text(r[2])), Number(r[3]) != 0, Number(r[6]) is 2 or 3, Number(r[6]) == 2)).ToList();
         var key = info.Where(r => Number(r[5]) > 0).OrderBy(r => Number(r[5])).Select(r => (int)Number(r[0])).ToList();
-        var withoutRowId = !HasRowId(table, columns);
         var indexes = new List<IndexShape>();
         IndexShape? primary = null;
         var list = Rows($"PRAGMA index_list({SqlText.Quote(table)})");
         foreach (var row in list)
         {
             var index = Index(Text(row[1]), Number(row[4]) != 0);
-            if (Text(row[3]) == "pk" && withoutRowId)
+            // every other index ends with the rowid that it leads to
+            if (Text(row[3]) == "pk" && !index.Columns.Contains(RowId))
                 primary = index;
             else
                 indexes.Add(index);
         }
+        var withoutRowId = primary is not null;
         var hasKeyIndex = list.Exists(r => Text(r[3]) == "pk");
         var stored = primary?.Columns ?? [.. Enumerable.Range(0, columns.Count).Where(i => !columns[i].Virtual)];
         return new TableShape
@@ -159,19 +162,6 @@ internal sealed class ShapeReader : IDisposable
         };
     }
 
-    private bool HasRowId(string table, List<ShapeColumn> columns)
-    {
-        try
-        {
-            using var statement = new RawStatement(_connection, $"select {RowIdName(columns)} from {SqlText.Quote(table)}");
-            return true;
-        }
-        catch (SqliteException)
-        {
-            return false;
-        }
-    }
-
     private IndexShape Index(string name, bool partial)
     {
         var fields = Rows($"PRAGMA index_xinfo({SqlText.Quote(name)})");
@@ -179,8 +169,8 @@ internal sealed class ShapeReader : IDisposable
     }
 
     /// <summary>A name of the rowid that no column has taken; null where every one is.</summary>
-    internal static string RowIdName(IReadOnlyList<ShapeColumn> columns) =>
-        new[] { "rowid", "_rowid_", "oid" }.FirstOrDefault(n => !columns.Any(c => c.Name.Equals(n, StringComparison.OrdinalIgnoreCase))) ?? "rowid";
+    internal static string? RowIdName(IReadOnlyList<ShapeColumn> columns) =>
+        new[] { "rowid", "_rowid_", "oid" }.FirstOrDefault(n => !columns.Any(c => c.Name.Equals(n, StringComparison.OrdinalIgnoreCase)));
 
     private List<object?[]> Rows(string sql)
     {

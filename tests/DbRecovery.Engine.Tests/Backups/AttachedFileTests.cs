@@ -1,8 +1,9 @@
+using System.Runtime.InteropServices;
 using DbRecovery.Engine.Backups;
 
 namespace DbRecovery.Engine.Tests.Backups;
 
-public sealed class AttachedFileTests : BackupFixture
+public sealed partial class AttachedFileTests : BackupFixture
 {
     private string Config => Path.Combine(Root, "app", "app.conf");
 
@@ -55,6 +56,27 @@ public sealed class AttachedFileTests : BackupFixture
         Assert.False(File.Exists(Config));
         Assert.Equal(2, Directory.GetFiles(Path.Combine(Root, "files")).Length);
     }
+
+    [Fact]
+    public async Task What_is_no_file_costs_a_note_and_holds_nothing_up()
+    {
+        if (!OperatingSystem.IsLinux())
+            return; // pipes with names and endless files are made by Linux
+        var pipe = Path.Combine(Root, "app.pipe");
+        Assert.Equal(0, MakePipe(pipe, 0x180));
+        Database.Files["data.db"] = Rows(50_000, 1);
+        Cluster = Cluster with { Backups = new BackupSettings { Repository = "main", Files = [pipe, "/dev/zero"] } };
+
+        var backup = await Task.Run(BackUpAsync).WaitAsync(TimeSpan.FromMinutes(1));
+
+        Assert.Equal(2, backup.Notes.Count);
+        Assert.Contains(pipe, backup.Notes[0], StringComparison.Ordinal);
+        await RestoreAsync(backup);
+        AssertRestored();
+    }
+
+    [LibraryImport("libc", EntryPoint = "mkfifo", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int MakePipe(string path, uint mode);
 
     [Fact]
     public async Task A_missing_file_costs_a_note_and_not_the_backup()

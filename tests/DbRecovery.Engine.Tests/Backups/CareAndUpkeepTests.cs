@@ -269,7 +269,7 @@ public sealed class CareAndUpkeepTests : CareFixture
         var clock = new SetTime();
         var service = new BackupService(_ => Database, clock, new BackupServiceOptions { ScratchFolder = Path.Combine(Root, "scratch"), PackSize = 1 << 20 }, Secrets);
         Database.Files["data.db"] = Noise(1 << 20, 1);
-        await service.CreateAsync(RequestOf(), null, CancellationToken.None);
+        var full = await service.CreateAsync(RequestOf(), null, CancellationToken.None);
         var taken = new List<BackupInfo>();
         for (var i = 0; i < 8; i++)
         {
@@ -285,7 +285,7 @@ public sealed class CareAndUpkeepTests : CareFixture
         Assert.Equal(taken.Select(t => t.Id).Reverse(), listed.Take(8).Select(b => b.Id));
         Assert.Equal(taken[^1].Id, Assert.Single(await ListAsync(new BackupFilter { Latest = true })).Id);
         var kept = RetentionPolicy.Decide(RetentionText.Parse("last=2"), listed, clock.GetUtcNow()).Where(d => d.Keep).Select(d => d.Backup.Id);
-        Assert.Equal(taken.TakeLast(2).Select(t => t.Id).Reverse(), kept);
+        Assert.Equal([taken[^1].Id, taken[^2].Id, full.Id], kept);
     }
 
     private async Task AssertCheckedAsync(string after)

@@ -37,6 +37,16 @@ public sealed class ContinuousProtectionTests : BackupFixture
     }
 
     [Fact]
+    public async Task The_node_that_is_watched_is_the_one_that_is_backed_up()
+    {
+        Cluster = Cluster with { Nodes = [new NodeDefinition { Name = "first", Path = "/a", Priority = 100 }, new NodeDefinition { Name = "least-missed", Path = "/b", Priority = 10 }] };
+        _watch.Mark = round => $"{round}";
+        await RunAsync(new ContinuousOptions { Every = Every, Count = 1 });
+
+        Assert.Equal((await ListAsync()).Single().Node, _watch.Watched);
+    }
+
+    [Fact]
     public async Task Errors_cost_their_rounds_which_come_later_and_later_and_at_least_each_minute()
     {
         _watch.Mark = round => round < 6 ? throw new DbRecoveryException(ErrorIds.DatabaseBusy, ErrorKind.Busy, "locked") : "a";
@@ -57,7 +67,13 @@ public sealed class ContinuousProtectionTests : BackupFixture
     {
         private int _round;
         public Func<int, string> Mark { get; set; } = _ => "same";
-        public Task<string> MarkAsync(NodeDefinition node, CancellationToken cancellationToken) => Task.FromResult(Mark(_round++));
+        public string? Watched { get; private set; }
+
+        public Task<string> MarkAsync(NodeDefinition node, CancellationToken cancellationToken)
+        {
+            Watched = node.Name;
+            return Task.FromResult(Mark(_round++));
+        }
     }
 
     /// <summary>A clock on which the earliest timer is due at once: time goes where somebody waits for it.</summary>

@@ -16,6 +16,8 @@ internal sealed class FakeProvider : IDatabaseProvider, IBackupSource, IRestoreT
     public Func<BackupEntry, BackupEntry> Describe { get; set; } = e => e;
     public bool ForgetToComplete { get; set; }
     public bool InspectionFails { get; set; }
+    /// <summary>Called while a restored copy is inspected.</summary>
+    public Func<Task>? OnInspect { get; set; }
     public List<string> Inspected { get; } = [];
 
     public string Engine => "fake";
@@ -68,10 +70,11 @@ internal sealed class FakeProvider : IDatabaseProvider, IBackupSource, IRestoreT
         return Task.FromResult<IRestoreSession>(new Session(destination));
     }
 
-    public Task<IReadOnlyList<ProofCheck>> CheckRestoredAsync(string path, IBackupContent backup, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<ProofCheck>> CheckRestoredAsync(string path, IBackupContent backup, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         Inspected.Add(path);
-        return Task.FromResult<IReadOnlyList<ProofCheck>>([new ProofCheck("inspect", !InspectionFails, "by the fake")]);
+        await (OnInspect?.Invoke() ?? Task.CompletedTask);
+        return [new ProofCheck("inspect", !InspectionFails, "by the fake")];
     }
 
     public Task<IReadOnlyList<TableCount>> CountRowsAsync(string path, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<TableCount>>([]);

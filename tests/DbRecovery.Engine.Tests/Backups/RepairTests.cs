@@ -92,6 +92,27 @@ public sealed class RepairTests : CareFixture
     }
 
     [Fact]
+    public async Task What_a_killed_repair_stored_and_did_not_index_is_indexed_by_the_next()
+    {
+        Database.Files["data.db"] = Noise(900_000, 1);
+        Database.Files["small.db"] = Rows(10_000, 2);
+        var backup = await BackUpAsync();
+        await CopyAsync(backup);
+        Damage(FileOf("packs"), 0.4);
+        var killed = new RepositoryCare(_ => Database, null, ZstdLibrary.Instance, r => new HookedStorage(new DirectoryStorage(r.Path))
+        {
+            AfterCommit = key => key.StartsWith("packs/", StringComparison.Ordinal) ? throw new OperationCanceledException("killed") : Task.CompletedTask,
+        });
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => killed.RepairAsync(Repository, Other, false, false, null, CancellationToken.None));
+        Assert.Equal(2, Keys("packs").Count);
+
+        var result = await RepairAsync(fromOther: true);
+
+        Assert.True(result.Passed, string.Join("; ", result.Damage));
+        Assert.Empty((await RepairAsync(fromOther: true)).Actions);
+    }
+
+    [Fact]
     public async Task A_later_backup_that_stores_the_same_again_makes_the_old_one_whole()
     {
         Database.Files["data.db"] = Noise(900_000, 1);

@@ -35,6 +35,19 @@ public sealed class SealedCareTests : CareFixture
         Assert.True((await Care.CopyAsync(backup, destination, null, CancellationToken.None)).Skipped);
     }
 
+    [Fact]
+    public async Task A_portable_backup_is_portable_no_longer_where_it_is_sealed()
+    {
+        Database.Files["data.db"] = Rows(100_000, 1);
+        var backup = await Service.CreateAsync(RequestOf() with { Portable = true }, null, CancellationToken.None);
+
+        var copy = await Care.CopyAsync(backup, Encrypted("vault"), null, CancellationToken.None);
+
+        Assert.False(copy.Backup.Portable);
+        Assert.Single(copy.Backup.Notes);
+        Assert.True((await Care.CopyAsync(backup, Other, null, CancellationToken.None)).Backup.Portable);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

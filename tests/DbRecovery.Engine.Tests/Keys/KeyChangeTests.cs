@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using DbRecovery.Engine.Backups;
+using DbRecovery.Engine.Tests.Backups;
 
 namespace DbRecovery.Engine.Tests.Keys;
 
@@ -173,6 +174,94 @@ public sealed class KeyChangeTests : KeyFixture
         Assert.All(listed, k => Assert.Equal(RepositoryKeyState.Current, k.State));
         foreach (var label in added.OfType<string>())
             Assert.NotNull(await OpenAsync(Repository with { Encryption = KeyFile(label + ".key") }));
+    }
+
+    [Fact]
+    public async Task A_lock_that_another_took_over_meanwhile_is_not_taken_away()
+    {
+        await BackUpAsync();
+        var file = Path.Combine(Repository.Path, "keys", "lock");
+        var me = WriterSession.Describe("a change of the keys", TimeProvider.System);
+        File.WriteAllBytes(file, SealedDocument.Write(me with { ProcessStart = "1" }));
+        var others = SealedDocument.Write(me with { Id = Guid.NewGuid() });
+        var late = new HookedStorage(new DirectoryStorage(Repository.Path));
+        late.AfterRead = key =>
+        {
+            if (key == "keys/lock")
+                File.WriteAllBytes(file, others);
+            return Task.CompletedTask;
+        };
+
+        await RefusedAsync(ErrorIds.RepositoryBusy, () => new RepositoryKeyService(new RepositoryOpener(_ => late, Secrets, TimeProvider.System)).RotateAsync(Repository, CancellationToken.None));
+
+        Assert.Equal(others, File.ReadAllBytes(file));
+        // it lives: it may take as long as it wants
+        File.SetLastWriteTimeUtc(file, DateTime.UtcNow.AddHours(-1));
+        await RefusedAsync(ErrorIds.RepositoryBusy, () => KeyService.RotateAsync(Repository, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task A_change_whose_lock_was_taken_over_writes_no_further_key()
+    {
+        await BackUpAsync();
+        await AddAsync("second", Second.Encryption!);
+        var file = Path.Combine(Repository.Path, "keys", "lock");
+        var others = SealedDocument.Write(WriterSession.Describe("a change of the keys", TimeProvider.System));
+        var stopped = new HookedStorage(new DirectoryStorage(Repository.Path));
+        var written = new List<string>();
+        stopped.AfterCommit = key =>
+        {
+            if (key.EndsWith(".json", StringComparison.Ordinal))
+            {
+                written.Add(key);
+                File.WriteAllBytes(file, others);
+            }
+            return Task.CompletedTask;
+        };
+
+        await RefusedAsync(ErrorIds.RepositoryBusy, () => new RepositoryKeyService(new RepositoryOpener(_ => stopped, Secrets, TimeProvider.System)).RotateAsync(Repository, CancellationToken.None));
+
+        Assert.Single(written);
+        Assert.Equal(others, File.ReadAllBytes(file));
+    }
+
+    [Fact]
+    public async Task An_addition_that_is_cut_short_at_any_point_costs_no_epoch()
+    {
+        await BackUpAsync();
+        for (var last = 0; ; last++)
+        {
+            Assert.True(last < 50, "the addition never succeeds");
+            var added = KeyFile($"k{last}.key");
+            var failed = false;
+            try
+            {
+                await new RepositoryKeyService(new RepositoryOpener(_ => new DyingStorage(new DirectoryStorage(Repository.Path), last), Secrets, TimeProvider.System))
+                    .AddAsync(Repository, new NewRepositoryKey { Label = $"k{last}", KeyFile = added.KeyFile }, CancellationToken.None);
+            }
+            catch (DbRecoveryException e)
+            {
+                Assert.Equal(ErrorIds.OutOfSpace, e.Id);
+                failed = true;
+            }
+            File.Delete(Path.Combine(Repository.Path, "keys", "lock"));
+            // each holder goes on as if nothing had been
+            await KeyService.RotateAsync(Repository, CancellationToken.None);
+            var backup = await ServiceOf().CreateAsync(RequestOf(), null, CancellationToken.None);
+            try
+            {
+                await KeyService.RotateAsync(Repository with { Encryption = added }, CancellationToken.None);
+            }
+            catch (DbRecoveryException e) when (failed)
+            {
+                Assert.Contains(e.Id, new[] { ErrorIds.RepositoryLocked, ErrorIds.RepositoryBusy });
+            }
+            var readable = await ServiceOf().ListAsync(Repository, new BackupFilter(), e => Assert.Fail($"{last}: {e.Message}"), CancellationToken.None);
+            Assert.Contains(readable, b => b.Id == backup.Id);
+            Assert.Equal(last + 2, readable.Count);
+            if (!failed)
+                break;
+        }
     }
 
     [Fact]

@@ -45,6 +45,32 @@ public sealed class BackupSourceTests : IDisposable
         Assert.Equal("done", app.Run("COMMIT"));
     }
 
+    [Fact]
+    public async Task What_is_in_the_log_behind_the_page_of_the_lock_bytes_is_read()
+    {
+        // a sparse file that ends just before that page; what comes next is only in the log, and that page is nowhere
+        const uint LockBytes = (0x40000000 / 4096) + 1;
+        var path = _box.Create("app.db", "old", "wal");
+        using (var file = File.Open(path, FileMode.Open))
+        {
+            file.SetLength((LockBytes - 2L) * 4096);
+            file.Position = 28;
+            file.Write([0, 3, 0xff, 0xff]);
+        }
+        using var app = OtherProcess.Open(path);
+        app.Run("PRAGMA wal_autocheckpoint=0");
+        Assert.Equal("done", app.Run("INSERT INTO t SELECT id + 1000, hex(zeroblob(2000)) FROM t"));
+        using var snapshot = Snapshot.Open(path);
+        await snapshot.PinAsync(TimeSpan.FromSeconds(5), TimeProvider.System, CancellationToken.None);
+        var pages = new byte[(snapshot.PageCount - LockBytes + 3) * 4096];
+
+        var whole = snapshot.Read(LockBytes - 2, pages);
+
+        Assert.True(whole);
+        for (var page = 1; page * 4096 < pages.Length; page++)
+            Assert.Equal(page != 2, pages.AsSpan(page * 4096, 4096).ContainsAnyExcept((byte)0));
+    }
+
     [Theory]
     [InlineData("delete")]
     [InlineData("wal")]

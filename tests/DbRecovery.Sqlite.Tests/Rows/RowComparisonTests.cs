@@ -68,6 +68,23 @@ public sealed class RowComparisonTests
     }
 
     [Fact]
+    public void Rows_with_NULL_in_their_key_are_not_matched_where_columns_hide_their_number()
+    {
+        using var box = new RowsSandbox("CREATE TABLE t(rowid, _rowid_, oid, PRIMARY KEY (oid)); INSERT INTO t VALUES (1, 1, NULL), (2, 2, NULL)");
+        Assert.Equal(ErrorIds.RestoreFailed, Assert.Throws<DbRecoveryException>(() => box.Restore()).Id);
+    }
+
+    [Fact]
+    public void A_column_of_another_type_than_in_the_backup_is_told()
+    {
+        using var box = new RowsSandbox("CREATE TABLE t(id INTEGER PRIMARY KEY, code TEXT); INSERT INTO t VALUES (1, '007')");
+        box.Sql("DROP TABLE t; CREATE TABLE t(id INTEGER PRIMARY KEY, code INTEGER); INSERT INTO t VALUES (1, 7)");
+        var (result, differences) = box.Restore();
+        Assert.Equal(RowDifferenceKind.Changed, Assert.Single(differences).Kind);
+        Assert.Contains("code", Assert.Single(result.Notes), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_condition_on_a_column_that_was_dropped_still_finds_the_backups_rows()
     {
         using var box = new RowsSandbox("CREATE TABLE t(id INTEGER PRIMARY KEY, v, gone); INSERT INTO t VALUES (1, 1, 1), (2, 2, 2)");

@@ -21,6 +21,12 @@ public sealed class RowWritingTests
     [InlineData(Plain + "CREATE TABLE log(x);", Edits + "; CREATE TRIGGER tr AFTER UPDATE ON t BEGIN INSERT INTO log VALUES (1); END; CREATE TRIGGER td DELETE ON t BEGIN DELETE FROM t; END")]
     [InlineData("CREATE TABLE t(id INTEGER PRIMARY KEY, up REFERENCES t(id)); INSERT INTO t VALUES (1, NULL), (2, 1), (3, 2)", "DELETE FROM t WHERE id > 0")]
     [InlineData("PRAGMA encoding = 'UTF-16le'; CREATE TABLE t(id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'ä€𝄞'), (2, char(65, 0, 10, 0x1D11E))", "UPDATE t SET v = 1 WHERE id = 1; DELETE FROM t WHERE id = 2; INSERT INTO t VALUES (3, char(0, 66))")]
+    [InlineData("CREATE TABLE t(k TEXT PRIMARY KEY NOT NULL, v) WITHOUT ROWID; INSERT INTO t VALUES ('', 1), (' ', ''), ('x', 'y')", "DELETE FROM t WHERE k = ''; UPDATE t SET v = '' WHERE k = 'x'; UPDATE t SET v = NULL WHERE k = ' '")]
+    [InlineData("CREATE TABLE t(k INTEGER PRIMARY KEY, r REAL, n NUMERIC, x); INSERT INTO t VALUES (1, 0.0, 0.0, 0.0), (2, 1e20, 1e20, 1e20), (3, 9e999, 9e999, 9e999), (4, 9223372036854775807, 9223372036854775807, 9223372036854775807)",
+        "UPDATE t SET r = -0.0, n = -0.0, x = -0.0 WHERE k = 1; UPDATE t SET x = 100000000000000000001.0 WHERE k = 2; UPDATE t SET r = 9e999 - 9e999, x = -9e999 WHERE k = 3; UPDATE t SET x = 9223372036854775807.0 WHERE k = 4")]
+    [InlineData("CREATE TABLE t(a, b, c, PRIMARY KEY (b COLLATE NOCASE DESC, a)) WITHOUT ROWID; INSERT INTO t VALUES (1, 'B', 1), (1, 'c', 2), ('1', 'c', 3)", "UPDATE t SET b = 'b' WHERE b = 'B'; DELETE FROM t WHERE b = 'c' AND a = 1; INSERT INTO t VALUES (1.5, 'C', 4)")]
+    [InlineData("CREATE TABLE t(a INTEGER PRIMARY KEY, b ANY, c REAL) STRICT; INSERT INTO t VALUES (1, '5', 2), (2, 5, 2.5), (3, X'', NULL)", "UPDATE t SET b = 5 WHERE a = 1; UPDATE t SET b = 5.0 WHERE a = 2; DELETE FROM t WHERE a = 3")]
+    [InlineData("CREATE TABLE t(id INTEGER PRIMARY KEY, v); CREATE UNIQUE INDEX i ON t(lower(v)) WHERE v IS NOT NULL; INSERT INTO t VALUES (1, 'A'), (2, 'B'), (3, NULL)", "UPDATE t SET v = 'b2' WHERE id = 2; UPDATE t SET v = 'b' WHERE id = 1; DELETE FROM t WHERE id = 3")]
     public void Written_rows_are_the_backups_and_the_script_takes_them_back(string backup, string edits)
     {
         using var box = new RowsSandbox(backup);
@@ -48,9 +54,13 @@ public sealed class RowWritingTests
     [InlineData("UPDATE t SET v = X'62' WHERE id = 2")]
     [InlineData("DELETE FROM t WHERE id = 1")]
     [InlineData("INSERT INTO t VALUES (9, 'again')")]
+    [InlineData("ALTER TABLE t RENAME COLUMN v TO w")]
+    [InlineData("ALTER TABLE t ADD COLUMN w DEFAULT 1")]
+    [InlineData("CREATE TABLE log(x); CREATE TRIGGER new AFTER DELETE ON t BEGIN INSERT INTO log VALUES (old.id); END")]
+    [InlineData("DROP TRIGGER old")]
     public void The_script_does_nothing_where_a_row_has_changed_since(string later)
     {
-        using var box = new RowsSandbox(Plain);
+        using var box = new RowsSandbox(Plain + "CREATE TRIGGER old AFTER INSERT ON t WHEN 0 BEGIN SELECT 1; END;");
         box.Sql(Edits);
         box.Restore(options: RowsSandbox.Everything);
         box.Sql(later);
@@ -114,17 +124,62 @@ public sealed class RowWritingTests
         Assert.Equal(rows, box.Rows("t"));
     }
 
+    private const string Dropped = "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, v, up REFERENCES t(id)); INSERT INTO t VALUES (1, 'a', NULL), (2, 'b', 1), (9, 'c', NULL); DELETE FROM t WHERE id = 9;"
+        + "CREATE INDEX i ON t(lower(v)); CREATE TABLE c(t REFERENCES t(id)); INSERT INTO c VALUES (1), (77); CREATE VIEW w AS SELECT v FROM t; CREATE TABLE log(x);"
+        + "CREATE TRIGGER own AFTER UPDATE ON t BEGIN INSERT INTO log VALUES (new.id); END; CREATE TRIGGER other AFTER INSERT ON c BEGIN DELETE FROM t WHERE id = new.t; END;";
+
     [ShellFact]
-    public void A_dropped_table_is_made_again_with_its_indexes()
+    public void A_dropped_table_is_made_again_with_all_that_went_with_it_and_the_script_drops_it()
     {
-        using var box = new RowsSandbox(Plain + "CREATE INDEX i ON t(v);");
-        var rows = box.Rows("t");
+        using var box = new RowsSandbox(Dropped);
+        var (rows, whole, sequence) = (box.Rows("t"), Schema(box), Sequence(box));
         box.Sql("DROP TABLE t");
-        Assert.Equal(3, box.Restore(options: RowsSandbox.Apply(RowDifferenceKind.Missing)).Result.Written);
+        var without = (Schema(box), Sequence(box));
+
+        Assert.Equal(2, box.Restore(options: RowsSandbox.Apply(RowDifferenceKind.Missing)).Result.Written);
+
         Assert.Equal(rows, box.Rows("t"));
-        Assert.Equal(1L, box.Sql("SELECT count(*) FROM sqlite_master WHERE name = 'i'"));
+        Assert.Equal((whole, sequence), (Schema(box), Sequence(box)));
         Assert.Equal((0, ""), box.Shell(box.Script));
-        Assert.Equal(0L, box.Sql("SELECT count(*) FROM t"));
+        Assert.Equal(without, (Schema(box), Sequence(box)));
+        Assert.Equal("ok", box.Sql("PRAGMA integrity_check"));
+    }
+
+    [ShellTheory]
+    [InlineData("INSERT INTO t(v) VALUES ('mine')", 1, "other_rows")]
+    [InlineData("UPDATE t SET v = 'mine' WHERE id = 1", 2, "rows_have_changed_since")]
+    [InlineData("DELETE FROM t", 0, "rows_have_changed_since")]
+    public void A_table_that_was_made_again_stays_where_somebody_uses_it(string later, long left, string error)
+    {
+        using var box = new RowsSandbox(Dropped);
+        box.Sql("DROP TABLE t");
+        box.Restore(options: RowsSandbox.Apply(RowDifferenceKind.Missing));
+        box.Sql(later);
+        var schema = Schema(box);
+
+        var (code, said) = box.Shell(box.Script);
+
+        Assert.NotEqual(0, code);
+        Assert.Contains(error, said, StringComparison.Ordinal);
+        Assert.Equal(left, box.Sql("SELECT count(*) FROM t"));
+        Assert.Equal(schema, Schema(box));
+        Assert.Equal("ok", box.Sql("PRAGMA integrity_check"));
+    }
+
+    [ShellFact]
+    public void The_script_drops_no_table_in_a_database_that_is_locked()
+    {
+        using var box = new RowsSandbox(Dropped);
+        box.Sql("DROP TABLE t");
+        box.Restore(options: RowsSandbox.Apply(RowDifferenceKind.Missing));
+        var (rows, schema) = (box.Rows("t"), Schema(box));
+        using (var other = OtherProcess.Open(box.Database))
+        {
+            Assert.Equal("done", other.Run("BEGIN IMMEDIATE"));
+            Assert.NotEqual(0, box.Shell(box.Script).ExitCode);
+        }
+        Assert.Equal(rows, box.Rows("t"));
+        Assert.Equal(schema, Schema(box));
     }
 
     [Theory]
@@ -198,6 +253,17 @@ public sealed class RowWritingTests
         Assert.Equal(error, thrown.Id);
         Assert.Equal(before, (box.Sql(all), Count(box)));
         Assert.False(System.IO.File.Exists(box.Script));
+    }
+
+    [Fact]
+    public void References_that_no_SQLite_could_check_keep_no_row_away()
+    {
+        using var box = new RowsSandbox("CREATE TABLE t(id INTEGER PRIMARY KEY, v); CREATE TABLE c(v REFERENCES t(v)); INSERT INTO t VALUES (1, 1), (2, 2)");
+        box.Sql("DELETE FROM t WHERE id = 1");
+        var (result, _) = box.Restore(options: RowsSandbox.Everything);
+        Assert.Equal(1L, result.Written);
+        Assert.Contains(result.Notes, n => n.Contains("'c' cannot be checked", StringComparison.Ordinal));
+        Assert.Equal(box.BackupRows("t"), box.Rows("t"));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using DbRecovery.Sqlite.Native;
 using DbRecovery.Sqlite.Salvage;
 
@@ -45,6 +46,29 @@ public sealed class DecoderTests
             changed[at] ^= 0x11;
             Assert.Null(CellPage.TryParse(9, changed, 1024));
         }
+    }
+
+    [Fact]
+    public void A_chain_that_comes_back_to_itself_is_followed_no_further_than_twice()
+    {
+        using var box = new Sandbox();
+        Sandbox.Execute(box.File("app.db"), "pragma page_size = 512; create table t(b); insert into t values (zeroblob(100000))", create: true);
+        var bytes = File.ReadAllBytes(box.File("app.db"));
+        var page = CellPage.TryParse(2, bytes.AsSpan(512, 512).ToArray(), 512)!;
+        // as long as three bytes can say, with as much of it in the page as before
+        var cell = page.Cells[0];
+        var size = cell.PayloadSize + (((1 << 21) - 1 - cell.PayloadSize) / 508 * 508);
+        new[] { (byte)(size >> 14 | 0x80), (byte)(size >> 7 & 0x7f | 0x80), (byte)(size & 0x7f) }.CopyTo(bytes, 512 + cell.LocalOffset - 4);
+        var last = cell.Overflow;
+        while (BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan((int)(last - 1) * 512)) is not 0 and var next)
+            last = next;
+        BinaryPrimitives.WriteUInt32BigEndian(bytes.AsSpan((int)(last - 1) * 512), cell.Overflow);
+        var image = new InMemory(bytes);
+
+        using var database = DamagedDatabase.Read(PageStore.TryOpen(image, default)!, null, owned: true, default);
+
+        Assert.InRange(image.Reads, 2 * 196, 1000);
+        Assert.Equal(PageUse.Contested, database.Pages.UseOf(cell.Overflow));
     }
 
     [Fact]

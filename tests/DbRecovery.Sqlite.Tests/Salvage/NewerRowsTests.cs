@@ -59,6 +59,58 @@ public sealed class NewerRowsTests
         Assert.Equal(before, File.ReadAllBytes(restored));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Rows_whose_commit_fails_are_not_listed(bool listedBefore)
+    {
+        using var specimen = new Specimen();
+        var restored = Restored(specimen, "insert into tags values (777, 'new', 1)");
+        if (listedBefore)
+            await AddAsync(specimen, restored);
+        var (list, rows) = (File.Exists(specimen.Beside("rows.jsonl")) ? Listed(specimen) : [], Specimen.Content(restored)["tags"].Count);
+        Specimen.Run(specimen.Path, "insert into tags values (778, 'newer', 1)");
+        using var reader = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={restored};Pooling=False");
+        reader.Open();
+
+        // a reader keeps the commit off
+        Assert.Throws<Microsoft.Data.Sqlite.SqliteException>(() => new NewerRows(specimen.Path, restored, specimen.Beside("rows.jsonl"), null, default, TimeSpan.FromMilliseconds(10)).Run(() =>
+        {
+            using var read = reader.CreateCommand();
+            read.CommandText = "begin; select count(*) from tags";
+            return read.ExecuteScalar() is long;
+        }));
+
+        reader.Close();
+        Assert.Equal(rows, Specimen.Content(restored)["tags"].Count);
+        Assert.Equal(list, File.Exists(specimen.Beside("rows.jsonl")) ? Listed(specimen) : []);
+    }
+
+    [Fact]
+    public async Task Cancelled_in_the_middle_it_lets_go_of_the_restored_database()
+    {
+        using var specimen = new Specimen();
+        var restored = Restored(specimen, "insert into customers (id, name) values (301, 'new'); insert into tags values (777, 'new', 1)");
+        var before = File.ReadAllBytes(restored);
+        using var cancel = new CancellationTokenSource();
+        var seen = new Tables(table =>
+        {
+            if (table == "tags")
+                cancel.Cancel();
+        });
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => new SqliteSalvager(TimeProvider.System).AddNewerRowsAsync(specimen.Path, restored, specimen.Beside("rows.jsonl"), seen, cancel.Token));
+
+        Assert.False(File.Exists(restored + "-journal"));
+        Assert.Equal(before, File.ReadAllBytes(restored));
+        Specimen.Run(restored, "pragma busy_timeout = 0; begin immediate; rollback");
+    }
+
+    private sealed class Tables(Action<string> each) : IProgress<OperationProgress>
+    {
+        public void Report(OperationProgress value) => each(value.Status);
+    }
+
     [Fact]
     public async Task A_row_that_breaks_a_constraint_is_refused_with_its_children()
     {

@@ -1,4 +1,5 @@
 using DbRecovery.Sqlite.Native;
+using DbRecovery.Sqlite.Rows;
 using DbRecovery.Sqlite.Salvage;
 
 namespace DbRecovery.Sqlite.Tests.Salvage;
@@ -31,6 +32,24 @@ public sealed class SalvageTests
             Assert.Equal(Specimen.Scalar(specimen.Path, $"pragma {pragma}"), Specimen.Scalar(specimen.Beside("new.db"), $"pragma {pragma}"));
         foreach (var query in new[] { "select count(*) from sqlite_master", "select seq from sqlite_sequence where name = 'orders'", "select count(*) from rich" })
             Assert.Equal(Specimen.Scalar(specimen.Path, query), Specimen.Scalar(specimen.Beside("new.db"), query));
+    }
+
+    [ShellTheory]
+    [InlineData(12, false), InlineData(255, false), InlineData(12, true), InlineData(32, true)]
+    public async Task Bytes_that_an_extension_has_reserved_in_every_page_are_none_of_its_content(int reserved, bool destroyHeader)
+    {
+        using var specimen = new Specimen();
+        using (var shell = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("sqlite3", [specimen.Path, $".filectrl reserve_bytes {reserved}", "vacuum"]) { RedirectStandardOutput = true })!)
+            Assert.True(shell.WaitForExit(30_000));
+        Assert.Equal(reserved, specimen.Page(1)[20]);
+        specimen.Learn();
+        if (destroyHeader)
+            specimen.Change(1, bytes => Array.Clear(bytes, 0, 100));
+
+        var report = await SalvageAsync(specimen);
+
+        Assert.All(report.Tables, t => Assert.True(t.Complete, t.Table));
+        AssertAll(specimen, specimen.Beside("new.db"), Specimen.Tables);
     }
 
     [Theory]
@@ -168,6 +187,22 @@ public sealed class SalvageTests
     }
 
     [Fact]
+    public async Task A_row_that_an_index_gives_back_hides_no_other_that_is_lost()
+    {
+        using var specimen = new Specimen();
+        Specimen.Run(specimen.Path, "create table pages (id integer primary key, body text); create index first_pages on pages (body) where id < 3; insert into pages select i, replace(hex(zeroblob(900)), '0', i) from (select 1 as i union select 2 union select 3)");
+        using (var database = DamagedDatabase.Open(specimen.Path, null, default))
+        {
+            foreach (var cell in specimen.PagesOf("pages").SelectMany(p => database.Pages.TryReadPage(p)!.Cells).Skip(1))
+                specimen.Change(cell.Overflow, Array.Clear);
+        }
+
+        var pages = (await SalvageAsync(specimen)).Tables.Single(t => t.Table == "pages");
+
+        Assert.Equal((1, 1, 1, false), (pages.Rows, pages.RowsFromIndexes, pages.RowsUnreadable!.Value, pages.Complete));
+    }
+
+    [Fact]
     public async Task Deleted_rows_do_not_come_back()
     {
         using var specimen = new Specimen();
@@ -216,6 +251,18 @@ public sealed class SalvageTests
         Assert.Equal(ErrorIds.TargetExists, again.Id);
         Assert.Equal(before, File.ReadAllBytes(specimen.Path));
         Assert.Equal(["app.db", "new.db"], Directory.GetFileSystemEntries(Path.GetDirectoryName(specimen.Path)!).Select(Path.GetFileName).Order());
+    }
+
+    [Fact]
+    public void A_row_that_cannot_be_kept_apart_is_not_said_to_be()
+    {
+        using var specimen = new Specimen();
+        using var connection = SqliteConnections.OpenReadWrite(specimen.Path, TimeSpan.Zero);
+        var lost = new LostAndFound(connection, []);
+        lost.Add(new LooseRow(null, 1, 1, [1L], "a small one"));
+        Statement.Run(connection, "pragma max_page_count = 1");
+        Assert.Throws<Microsoft.Data.Sqlite.SqliteException>(() => lost.Add(new LooseRow(null, 1, 2, [new byte[1 << 20]], "no room")));
+        Assert.Equal(1, lost.Rows);
     }
 
     [Theory]

@@ -35,6 +35,8 @@ internal sealed class BackupCopy(BackupContent source, BackupRepository destinat
             if (packs.Count > 0)
                 stored += await destination.WriteIndexAsync(packs, cancellationToken).ConfigureAwait(false);
             var manifest = source.Manifest.WithoutHashes(_lost).WithBlobs((_, blob) => Place(blob)) with { RepoId = destination.Header.RepoId, StoredBytes = stored };
+            if (manifest.Portable && destination.Sealer.CipherId != 0)
+                manifest = manifest with { Portable = false, Notes = [.. manifest.Notes, "standard tools cannot read this copy: its repository is encrypted"] };
             await VerifyAsync(manifest, progress, cancellationToken).ConfigureAwait(false);
             await session.AssertOpenAsync(cancellationToken).ConfigureAwait(false);
             await PackReclaim.EnsureAsync(destination.Storage, manifest, cancellationToken).ConfigureAwait(false);

@@ -29,7 +29,16 @@ internal sealed class KeyStore(IRepositoryStorage storage, Guid repository, Time
             if (!found.Key.EndsWith(".json", StringComparison.Ordinal))
                 continue;
             stamps.Add(string.Create(CultureInfo.InvariantCulture, $"{found.Key} {found.Size} {found.ModifiedAt.UtcTicks}"));
-            var bytes = found.Size > MaxSlotSize ? [] : await storage.GetAsync(found.Key, MaxSlotSize, cancellationToken).ConfigureAwait(false);
+            byte[]? bytes;
+            try
+            {
+                bytes = await storage.GetAsync(found.Key, MaxSlotSize, cancellationToken).ConfigureAwait(false);
+            }
+            catch (DbRecoveryException e) when (e.Id == ErrorIds.RepositoryCorrupt)
+            {
+                damaged.Add((found.Key, e.Message));
+                continue; // another key may do
+            }
             if (bytes is null)
                 continue; // removed since it was listed
             if (SealedDocument.Read<KeySlot>(bytes) is not { } slot)
@@ -85,7 +94,7 @@ internal sealed class KeyStore(IRepositoryStorage storage, Guid repository, Time
     {
         KeySlot.CheckLabel(label);
         material.CheckStrength();
-        return ChangeAsync(ring, async keys =>
+        return ChangeAsync(ring, async (keys, write) =>
         {
             if (keys.Slots.FirstOrDefault(s => s.Label == label) is { } same)
                 throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"the repository has a key {same.Name} already", "Use another label.", label);
@@ -93,48 +102,41 @@ internal sealed class KeyStore(IRepositoryStorage storage, Guid repository, Time
                 throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.Refused, $"the repository has {MaxSlots} keys, the most that it may have", "Remove one that is of no use any more.", label);
             var slot = SlotCipher.Create(repository, label, material, ring, clock.GetUtcNow());
             var next = ring.With(ring.Members.Append(MemberOf(slot)));
+            // the new one last: were it there while the others know nothing of it, each would go on with a ring of its own, and the
+            // next change by one of them would cost the other's epochs
+            await ShareAsync(next, keys, write).ConfigureAwait(false);
             slot = SlotCipher.WithRing(slot, next);
-            await WriteAsync(slot, cancellationToken).ConfigureAwait(false);
-            try
-            {
-                await ShareAsync(next, keys, cancellationToken).ConfigureAwait(false);
-                return slot;
-            }
-            catch
-            {
-                // a key that the others know nothing of must not stay behind an error
-                await ForgetAsync(slot, CancellationToken.None).ConfigureAwait(false);
-                throw;
-            }
+            await write(slot).ConfigureAwait(false);
+            return slot;
         }, cancellationToken);
     }
 
     /// <summary>Removes a key and begins a new epoch, which it does not open.</summary>
-    public Task<KeyRing> RemoveAsync(KeyRing ring, string labelOrId, CancellationToken cancellationToken) => ChangeAsync(ring, async keys =>
+    public Task<KeyRing> RemoveAsync(KeyRing ring, string labelOrId, CancellationToken cancellationToken) => ChangeAsync(ring, async (keys, write) =>
     {
         var (key, id) = Find(ring, keys, labelOrId);
         if (!keys.Slots.Any(s => s.Key != key && ring.Has(s)))
             throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.Refused, $"'{labelOrId}' is the last key of the repository '{storage.Location}': without it nobody could read a byte of it", "Add another key first.", labelOrId);
         var next = ring.With(ring.Members.Where(m => m.Id != id), newEpoch: true);
         // who stays gets the new ring before who goes loses the old one
-        await ShareAsync(next, keys with { Slots = [.. keys.Slots.Where(s => s.Key != key)] }, cancellationToken).ConfigureAwait(false);
+        await ShareAsync(next, keys with { Slots = [.. keys.Slots.Where(s => s.Key != key)] }, write).ConfigureAwait(false);
         await storage.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
         return next;
     }, cancellationToken);
 
     /// <summary>Begins a new epoch: what is written from now on is sealed with a new data key.</summary>
-    public Task<KeyRing> RotateAsync(KeyRing ring, CancellationToken cancellationToken) => ChangeAsync(ring, async keys =>
+    public Task<KeyRing> RotateAsync(KeyRing ring, CancellationToken cancellationToken) => ChangeAsync(ring, async (keys, write) =>
     {
         var next = ring.With(ring.Members, newEpoch: true);
-        await ShareAsync(next, keys, cancellationToken).ConfigureAwait(false);
+        await ShareAsync(next, keys, write).ConfigureAwait(false);
         return next;
     }, cancellationToken);
 
     /// <summary>Forgets an epoch's data key. The caller has made sure that nothing is sealed with it.</summary>
-    public Task<KeyRing> DropEpochAsync(KeyRing ring, uint epoch, CancellationToken cancellationToken) => ChangeAsync(ring, async keys =>
+    public Task<KeyRing> DropEpochAsync(KeyRing ring, uint epoch, CancellationToken cancellationToken) => ChangeAsync(ring, async (keys, write) =>
     {
         var next = ring.With(ring.Members, dropped: epoch);
-        await ShareAsync(next, keys, cancellationToken).ConfigureAwait(false);
+        await ShareAsync(next, keys, write).ConfigureAwait(false);
         return next;
     }, cancellationToken);
 
@@ -145,9 +147,9 @@ internal sealed class KeyStore(IRepositoryStorage storage, Guid repository, Time
             return;
         try
         {
-            await ChangeAsync(ring, async now =>
+            await ChangeAsync(ring, async (now, write) =>
             {
-                await ShareAsync(ring, now with { Slots = [.. now.Slots.Where(s => s.Ring.Generation < ring.Generation)] }, cancellationToken).ConfigureAwait(false);
+                await ShareAsync(ring, now with { Slots = [.. now.Slots.Where(s => s.Ring.Generation < ring.Generation)] }, write).ConfigureAwait(false);
                 return true;
             }, cancellationToken).ConfigureAwait(false);
         }
@@ -182,55 +184,67 @@ internal sealed class KeyStore(IRepositoryStorage storage, Guid repository, Time
         return (found[0].Key, id);
     }
 
-    private async Task ShareAsync(KeyRing ring, KeySlots keys, CancellationToken cancellationToken)
+    private static async Task ShareAsync(KeyRing ring, KeySlots keys, Func<KeySlot, Task> write)
     {
         // a file that is no member's gets nothing: it may have been put there by whoever can write to the storage
         foreach (var slot in keys.Slots.Where(ring.Has))
-            await WriteAsync(SlotCipher.WithRing(slot, ring), cancellationToken).ConfigureAwait(false);
+            await write(SlotCipher.WithRing(slot, ring)).ConfigureAwait(false);
     }
 
     private Task WriteAsync(KeySlot slot, CancellationToken cancellationToken) =>
         storage.PutAsync(slot.Key, SealedDocument.Write(slot), PutMode.Replace, cancellationToken);
 
-    /// <summary>Changes the keys while nobody else does, and only where the ring at hand is the newest.</summary>
-    private async Task<T> ChangeAsync<T>(KeyRing ring, Func<KeySlots, Task<T>> change, CancellationToken cancellationToken)
+    /// <summary>Changes the keys while nobody else does, and only where the ring at hand is the newest. Every key is written only while the lock is held.</summary>
+    private async Task<T> ChangeAsync<T>(KeyRing ring, Func<KeySlots, Func<KeySlot, Task>, Task<T>> change, CancellationToken cancellationToken)
     {
-        var own = SealedDocument.Write(WriterSession.Describe("a change of the keys", clock));
+        var owner = WriterSession.Describe("a change of the keys", clock);
+        var own = SealedDocument.Write(owner);
         if (!await storage.PutAsync(LockKey, own, PutMode.IfAbsent, cancellationToken).ConfigureAwait(false)
-            && !(await RemoveStaleLockAsync(cancellationToken).ConfigureAwait(false) && await storage.PutAsync(LockKey, own, PutMode.IfAbsent, cancellationToken).ConfigureAwait(false)))
-            throw new DbRecoveryException(ErrorIds.RepositoryBusy, ErrorKind.Busy, $"the keys of the repository '{storage.Location}' are being changed by another process", $"Try again when it is done; what one that was killed on another machine left is ignored after {LockStaleAfter.TotalMinutes:0} minutes.", LockKey);
+            && !(await RemoveStaleLockAsync(owner, cancellationToken).ConfigureAwait(false) && await storage.PutAsync(LockKey, own, PutMode.IfAbsent, cancellationToken).ConfigureAwait(false)))
+            throw Busy("are being changed by another process", $"Try again when it is done; what one that was killed on another machine left is ignored after {LockStaleAfter.TotalMinutes:0} minutes.");
         try
         {
             var keys = await LoadAsync(cancellationToken).ConfigureAwait(false);
             if (keys.GenerationOf(ring) > ring.Generation)
-                throw new DbRecoveryException(ErrorIds.RepositoryBusy, ErrorKind.Busy, $"the keys of the repository '{storage.Location}' were changed meanwhile", "Try again.", storage.Location);
-            return await change(keys).ConfigureAwait(false);
+                throw Busy("were changed meanwhile", "Try again.");
+            return await change(keys, async slot =>
+            {
+                if (await storage.GetAsync(LockKey, MaxSlotSize, cancellationToken).ConfigureAwait(false) is not { } held || !held.AsSpan().SequenceEqual(own))
+                    throw Busy("are being changed by another process, which took this one for dead", "Look at the keys, and try again.");
+                await WriteAsync(slot, cancellationToken).ConfigureAwait(false);
+            }).ConfigureAwait(false);
         }
         finally
         {
-            if (await storage.GetAsync(LockKey, MaxSlotSize, CancellationToken.None).ConfigureAwait(false) is { } held && held.AsSpan().SequenceEqual(own))
-                await storage.DeleteAsync(LockKey, CancellationToken.None).ConfigureAwait(false);
+            await ReleaseAsync(own, owner).ConfigureAwait(false);
         }
     }
 
-    private async Task<bool> RemoveStaleLockAsync(CancellationToken cancellationToken)
+    private async Task ReleaseAsync(byte[] own, SessionOwner owner)
     {
-        if (await storage.StatAsync(LockKey, cancellationToken).ConfigureAwait(false) is not { } held)
-            return true;
-        // a process of this machine that provably died
-        if (await storage.GetAsync(LockKey, MaxSlotSize, cancellationToken).ConfigureAwait(false) is { } bytes && SealedDocument.Read<SessionOwner>(bytes)?.IsDead(MachineIdentity.Current) == true)
+        try
         {
-            await storage.DeleteAsync(LockKey, cancellationToken).ConfigureAwait(false);
-            return true;
+            await ExclusiveObject.RemoveAsync(storage, LockKey, own, owner, CancellationToken.None).ConfigureAwait(false);
         }
-        // the storage's own clock decides
-        var probe = $"tmp/{Guid.NewGuid():N}";
-        await storage.PutAsync(probe, new byte[1], PutMode.IfAbsent, cancellationToken).ConfigureAwait(false);
-        var now = await storage.StatAsync(probe, cancellationToken).ConfigureAwait(false);
-        await storage.DeleteAsync(probe, CancellationToken.None).ConfigureAwait(false);
-        if (now is null || now.ModifiedAt - held.ModifiedAt < LockStaleAfter)
+        catch (DbRecoveryException)
+        {
+            // a lock left behind is taken over; what was done, or the error that led here, is what counts
+        }
+    }
+
+    private DbRecoveryException Busy(string what, string action) => new(ErrorIds.RepositoryBusy, ErrorKind.Busy, $"the keys of the repository '{storage.Location}' {what}", action, LockKey);
+
+    private async Task<bool> RemoveStaleLockAsync(SessionOwner remover, CancellationToken cancellationToken)
+    {
+        if (await storage.StatAsync(LockKey, cancellationToken).ConfigureAwait(false) is not { } held
+            || await storage.GetAsync(LockKey, MaxSlotSize, cancellationToken).ConfigureAwait(false) is not { } bytes)
+            return true;
+        var owner = SealedDocument.Read<SessionOwner>(bytes);
+        // a process of this machine that lives may take as long as it wants
+        if (owner?.IsAlive(MachineIdentity.Current) == true)
             return false;
-        await storage.DeleteAsync(LockKey, cancellationToken).ConfigureAwait(false);
-        return true;
+        // one that provably died is not waited for; of others the storage's own clock decides
+        return (owner?.IsDead(MachineIdentity.Current) == true || await StorageClock.NowAsync(storage, cancellationToken).ConfigureAwait(false) - held.ModifiedAt >= LockStaleAfter)
+            && await ExclusiveObject.RemoveAsync(storage, LockKey, bytes, remover, cancellationToken).ConfigureAwait(false);
     }
 }

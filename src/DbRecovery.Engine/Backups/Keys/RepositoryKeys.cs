@@ -3,6 +3,7 @@ namespace DbRecovery.Engine.Backups;
 /// <summary>What upkeep needs of an encrypted repository's keys: which epochs are in use, and how to be rid of old ones.</summary>
 internal sealed class RepositoryKeys(BackupRepository repository, KeyStore store, KeyRing ring)
 {
+    private const string Quarantine = "quarantine/";
     private KeyRing _ring = ring;
 
     /// <summary>The epoch of what is written now.</summary>
@@ -11,7 +12,7 @@ internal sealed class RepositoryKeys(BackupRepository repository, KeyStore store
     /// <summary>The epochs whose data keys are there, oldest first.</summary>
     public IReadOnlyCollection<uint> Epochs => _ring.Epochs;
 
-    /// <summary>How many objects each epoch seals: packs, and sealed documents, those in the trash too.</summary>
+    /// <summary>How many objects each epoch seals: packs, and sealed documents, those in the trash and in quarantine too.</summary>
     public async Task<IReadOnlyDictionary<uint, int>> CountObjectsAsync(CancellationToken cancellationToken)
     {
         var counts = new SortedDictionary<uint, int>();
@@ -29,25 +30,30 @@ internal sealed class RepositoryKeys(BackupRepository repository, KeyStore store
         var older = new List<string>();
         await foreach (var (key, epoch) in ObjectsAsync(cancellationToken).ConfigureAwait(false))
         {
-            // what is in the trash is bound to the key that it had
-            if (epoch is not null && epoch != CurrentEpoch && PackFormat.NameOf(key) is null && !key.StartsWith("trash/", StringComparison.Ordinal))
+            // what is in the trash is bound to the key that it had, and what is in quarantine to what is wrong with it; of an epoch that
+            // ended, which somebody wrote who still held its key, nothing can be opened
+            if (epoch is { } old && old != CurrentEpoch && _ring.DataKey(old) is not null && PackFormat.NameOf(key) is null
+                && !key.StartsWith("trash/", StringComparison.Ordinal) && !key.StartsWith(Quarantine, StringComparison.Ordinal))
                 older.Add(key);
         }
         var done = 0;
         foreach (var key in older)
-        {
-            var isIndex = key.StartsWith("index/", StringComparison.Ordinal);
-            var name = isIndex ? IndexFormat.SealName : key;
-            if (await repository.Storage.GetAsync(key, Array.MaxLength, cancellationToken).ConfigureAwait(false) is not { } stored)
-                continue;
-            var content = repository.Documents.Open(name, stored) ?? throw RepositoryErrors.Corrupt(repository.Storage, key, "it is not what was sealed");
-            var fresh = repository.Documents.Seal(name, content.ToArray());
-            await repository.Storage.PutAsync(isIndex ? IndexFormat.Key(fresh) : key, fresh, PutMode.Replace, cancellationToken).ConfigureAwait(false);
-            if (isIndex)
-                await repository.Storage.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
-            done++;
-        }
+            done += await ResealAsync(key, cancellationToken).ConfigureAwait(false) ? 1 : 0;
         return done;
+    }
+
+    private async Task<bool> ResealAsync(string key, CancellationToken cancellationToken)
+    {
+        var isIndex = key.StartsWith("index/", StringComparison.Ordinal);
+        var name = isIndex ? IndexFormat.SealName : key;
+        if (await repository.Storage.GetAsync(key, Array.MaxLength - 1, cancellationToken).ConfigureAwait(false) is not { } stored)
+            return false;
+        var content = repository.Documents.Open(name, stored) ?? throw RepositoryErrors.Corrupt(repository.Storage, key, "it is not what was sealed");
+        var fresh = repository.Documents.Seal(name, content.ToArray());
+        await repository.Storage.PutAsync(isIndex ? IndexFormat.Key(fresh) : key, fresh, PutMode.Replace, cancellationToken).ConfigureAwait(false);
+        if (isIndex)
+            await repository.Storage.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
+        return true;
     }
 
     /// <summary>
@@ -74,7 +80,7 @@ internal sealed class RepositoryKeys(BackupRepository repository, KeyStore store
             }
             catch (DbRecoveryException e) when (e.Id == ErrorIds.RepositoryBusy)
             {
-                // the trash holds some of it, or somebody writes
+                // the trash or the quarantine holds some of it, or somebody writes
             }
         }
         return dropped;
@@ -95,7 +101,7 @@ internal sealed class RepositoryKeys(BackupRepository repository, KeyStore store
             if (used is null && PackFormat.NameOf(key) is not null)
                 throw RepositoryErrors.Corrupt(repository.Storage, key, "the pack's header is not one, so that its epoch is not known");
             if (used == epoch)
-                throw new DbRecoveryException(ErrorIds.RepositoryBusy, ErrorKind.Refused, $"epoch {epoch} cannot be dropped: '{key}' is sealed with it", "Repack what is of that epoch, and empty the trash, first.", key);
+                throw new DbRecoveryException(ErrorIds.RepositoryBusy, ErrorKind.Refused, $"epoch {epoch} cannot be dropped: '{key}' is sealed with it", "Repack what is of that epoch, and empty the trash, first; what is in quarantine is deleted by hand, once nobody wants to look at it any more.", key);
         }
         _ring = await store.DropEpochAsync(_ring, epoch, cancellationToken).ConfigureAwait(false);
     }
@@ -103,7 +109,7 @@ internal sealed class RepositoryKeys(BackupRepository repository, KeyStore store
     private async IAsyncEnumerable<(string Key, uint? Epoch)> ObjectsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var header = new byte[PackFormat.HeaderSize];
-        foreach (var folder in BackupRepository.ContentFolders)
+        foreach (var folder in BackupRepository.ContentFolders.Append(Quarantine))
         {
             await foreach (var found in repository.Storage.ListAsync(folder, cancellationToken).ConfigureAwait(false))
             {

@@ -71,10 +71,8 @@ internal static class ProofStore
     /// <summary>Whether a proof is what was written. One that went away meanwhile is none, and no damage.</summary>
     public static async Task<bool> IsReadableAsync(BackupRepository repository, string key, CancellationToken cancellationToken)
     {
-        if (await repository.Storage.StatAsync(key, cancellationToken).ConfigureAwait(false) is { Size: > MaxProofSize })
-            return false;
-        var bytes = await repository.Storage.GetAsync(key, MaxProofSize, cancellationToken).ConfigureAwait(false);
-        return bytes is null || repository.Documents.Open(key, bytes) is { } opened && SealedDocument.Read<BackupProof>(opened.Span)?.BackupId == key.Split('/')[1];
+        var (there, proof) = await SideDocument.ReadAsync<BackupProof>(repository, key, MaxProofSize, cancellationToken).ConfigureAwait(false);
+        return !there || proof?.BackupId == key.Split('/')[1];
     }
 
     /// <summary>The latest proof of a backup. A damaged latest one counts as none: an older one may say what is no longer true.</summary>
@@ -86,19 +84,20 @@ internal static class ProofStore
             if (found.Key.EndsWith(".json", StringComparison.Ordinal) && string.CompareOrdinal(found.Key, latest) > 0)
                 latest = found.Key;
         }
-        if (latest is null || await repository.Storage.GetAsync(latest, MaxProofSize, cancellationToken).ConfigureAwait(false) is not { } bytes)
+        if (latest is null)
             return null;
         try
         {
+            if (await repository.Storage.GetAsync(latest, MaxProofSize, cancellationToken).ConfigureAwait(false) is not { } bytes)
+                return null;
             if (repository.Documents.Open(latest, bytes) is { } opened && SealedDocument.Read<BackupProof>(opened.Span) is { } proof && proof.BackupId == backupId)
                 return proof;
+            damaged?.Invoke(RepositoryErrors.Corrupt(repository.Storage, latest, "the proof's bytes are not those that were written"));
         }
-        catch (DbRecoveryException e) when (e.Id == ErrorIds.RepositoryLocked && damaged is not null)
+        catch (DbRecoveryException e) when (e.Id is ErrorIds.RepositoryLocked or ErrorIds.RepositoryCorrupt)
         {
-            damaged(e);
-            return null;
+            damaged?.Invoke(e);
         }
-        damaged?.Invoke(RepositoryErrors.Corrupt(repository.Storage, latest, "the proof's bytes are not those that were written"));
         return null;
     }
 }

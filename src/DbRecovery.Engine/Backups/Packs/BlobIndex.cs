@@ -73,8 +73,7 @@ internal sealed class BlobIndex
         var damagedKeys = new List<string>();
         await foreach (var found in repository.Storage.ListAsync("index/", cancellationToken).ConfigureAwait(false))
         {
-            var bytes = found.Size > MaxIndexSize ? [] : await repository.Storage.GetAsync(found.Key, MaxIndexSize, cancellationToken).ConfigureAwait(false);
-            if (bytes is null)
+            if (await ReadAsync(repository, found, cancellationToken).ConfigureAwait(false) is not { } bytes)
                 continue;
             if (Open(repository, found.Key, bytes, out var locked) is { } packs)
             {
@@ -92,6 +91,19 @@ internal sealed class BlobIndex
         Unindexed = rebuilt;
         if (repair && (rebuilt.Count > 0 || damagedKeys.Count > 0))
             await RepairAsync(repository, rebuilt, damagedKeys, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>An index's bytes; none where they cannot be had, null where it went away.</summary>
+    private static async Task<byte[]?> ReadAsync(BackupRepository repository, StorageObject index, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return index.Size > MaxIndexSize ? [] : await repository.Storage.GetAsync(index.Key, MaxIndexSize, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DbRecoveryException e) when (e.Id == ErrorIds.RepositoryCorrupt)
+        {
+            return [];
+        }
     }
 
     /// <summary>The packs that an index names; null where it is damaged, or of a key that is not at hand.</summary>

@@ -50,7 +50,7 @@ internal static class PackReader
         try
         {
             var stored = buffer.AsMemory(0, entry.StoredLength);
-            var read = await ReadAsync(repository.Storage, location.Pack, entry.Offset, stored, cancellationToken).ConfigureAwait(false);
+            var read = await ReadWhatCanBeAsync(repository.Storage, location.Pack, entry.Offset, stored, cancellationToken).ConfigureAwait(false);
             if (read != entry.StoredLength)
                 return null;
             if (await HeaderAsync(repository, location.Pack, cancellationToken).ConfigureAwait(false) is not { } header)
@@ -83,7 +83,7 @@ internal static class PackReader
         {
             for (long at = 0; ;)
             {
-                if (await ReadAsync(storage, name, at, buffer, cancellationToken).ConfigureAwait(false) is not { } read)
+                if (await ReadWhatCanBeAsync(storage, name, at, buffer, cancellationToken).ConfigureAwait(false) is not { } read)
                     return null;
                 if (read == 0)
                     return Convert.ToHexString(hash.GetHashAndReset()).Equals(name, StringComparison.OrdinalIgnoreCase);
@@ -113,7 +113,7 @@ internal static class PackReader
         if (repository.PackHeaders.TryGetValue(pack, out var known))
             return known;
         var bytes = new byte[PackFormat.HeaderSize];
-        if (await ReadAsync(repository.Storage, pack, 0, bytes, cancellationToken).ConfigureAwait(false) != bytes.Length
+        if (await ReadWhatCanBeAsync(repository.Storage, pack, 0, bytes, cancellationToken).ConfigureAwait(false) != bytes.Length
             || PackFormat.ReadHeader(bytes) is not { } header || header.CipherId != repository.Sealer.CipherId)
             return null;
         await CheckEpochAsync(repository, pack, header.Epoch, cancellationToken).ConfigureAwait(false);
@@ -141,6 +141,19 @@ internal static class PackReader
             return there;
         // taken back between the two looks
         return await storage.ReadAsync(key, offset, buffer, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>As <see cref="ReadAsync"/>; where the disk gives an error the pack counts as one that ends there: another copy may do.</summary>
+    private static async ValueTask<int?> ReadWhatCanBeAsync(IRepositoryStorage storage, string pack, long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ReadAsync(storage, pack, offset, buffer, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DbRecoveryException e) when (e.Id == ErrorIds.RepositoryCorrupt)
+        {
+            return 0;
+        }
     }
 
     private static async Task<byte[]> ReadExactAsync(IRepositoryStorage storage, string pack, long offset, int length, CancellationToken cancellationToken)

@@ -69,6 +69,7 @@ public static class RetentionPolicy
     private static void Apply(RetentionRule rule, List<BackupInfo> newestFirst, DateTimeOffset now, Dictionary<string, List<string>> kept)
     {
         Newest("last", rule.Last, newestFirst, kept);
+        WithFulls(newestFirst, kept);
         Newest("full", rule.Full, newestFirst.Where(b => b.Kind == BackupKind.Full), kept);
         if (rule.Within is { } within)
         {
@@ -92,6 +93,22 @@ public static class RetentionPolicy
             Add(kept, backup, word);
             if (backup.Status == BackupStatus.Complete)
                 left--;
+        }
+    }
+
+    /// <summary>
+    /// The fulls that the increments kept so far come from. Increments that follow each other fast fill any count within a moment: counted
+    /// alone they would age out the one backup that was read and stored as a whole. Rules that look at dates say themselves how old is too old.
+    /// </summary>
+    private static void WithFulls(List<BackupInfo> newestFirst, Dictionary<string, List<string>> kept)
+    {
+        var fulls = new Dictionary<string, BackupInfo>(StringComparer.Ordinal);
+        foreach (var backup in Enumerable.Reverse(newestFirst))
+        {
+            if (backup.Kind == BackupKind.Full)
+                fulls[backup.SystemId] = backup;
+            else if (kept.ContainsKey(backup.Id) && fulls.TryGetValue(backup.SystemId, out var full) && !kept.ContainsKey(full.Id))
+                Add(kept, full, "full of the last");
         }
     }
 

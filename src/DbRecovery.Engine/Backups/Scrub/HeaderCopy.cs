@@ -18,11 +18,18 @@ internal static class HeaderCopy
             await storage.PutAsync(Key, header, PutMode.Replace, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Reads a small object; null also where it is far too long.</summary>
-    public static async Task<byte[]?> TryGetAsync(IRepositoryStorage storage, string key, CancellationToken cancellationToken) =>
-        await storage.StatAsync(key, cancellationToken).ConfigureAwait(false) is { Size: <= MaxSize }
-            ? await storage.GetAsync(key, MaxSize, cancellationToken).ConfigureAwait(false)
-            : null;
+    /// <summary>Reads a small object; null also where it is far too long, or the disk cannot read it.</summary>
+    public static async Task<byte[]?> TryGetAsync(IRepositoryStorage storage, string key, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await storage.GetAsync(key, MaxSize, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DbRecoveryException e) when (e.Id == ErrorIds.RepositoryCorrupt)
+        {
+            return null;
+        }
+    }
 }
 
 /// <summary>A storage whose repo.json is another object: the copy, or a header that was worked out. Everything else is the storage's own.</summary>

@@ -22,11 +22,8 @@ internal static class LastCheck
     /// <summary>The last report; null where no check ended yet, or its report cannot be read.</summary>
     public static async Task<RepositoryReport?> LoadAsync(BackupRepository repository, RepositoryDefinition definition, CancellationToken cancellationToken)
     {
-        if (await repository.Storage.StatAsync(Key, cancellationToken).ConfigureAwait(false) is not { Size: <= MaxSize }
-            || await repository.Storage.GetAsync(Key, MaxSize, cancellationToken).ConfigureAwait(false) is not { } bytes
-            || repository.Documents.Open(Key, bytes) is not { } opened)
-            return null;
+        var (_, report) = await SideDocument.ReadAsync<RepositoryReport>(repository, Key, MaxSize, cancellationToken).ConfigureAwait(false);
         // it may have been checked under another name, or on another machine where it lies elsewhere
-        return SealedDocument.Read<RepositoryReport>(opened.Span) is { } report ? report with { Repository = definition.Name, Location = repository.Storage.Location } : null;
+        return report is null ? null : report with { Repository = definition.Name, Location = repository.Storage.Location };
     }
 }

@@ -86,8 +86,12 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
         }
         foreach (var key in needs.Stale)
             await RepointAsync(key, found.Blobs, cancellationToken).ConfigureAwait(false);
+        // backups may now name packs that a killed repair stored and did not index
+        if (found.Index.Unindexed.Count > 0)
+            await BlobIndex.LoadAsync(repository, cancellationToken).ConfigureAwait(false);
+        // moved over its copy: a disk that could not read a part of it may be well again tomorrow
         foreach (var pack in bad.Where(p => !written.Contains(p.Name)))
-            await _storage.DeleteAsync(PackFormat.Key(pack.Name), cancellationToken).ConfigureAwait(false);
+            await _storage.MoveAsync(PackFormat.Key(pack.Name), $"{Quarantine}{pack.Name}.pack", cancellationToken).ConfigureAwait(false);
     }
 
     private async Task RescueAsync(RepairNeeds needs, ScrubOutcome found, PackWriter writer, CancellationToken cancellationToken)
@@ -274,8 +278,15 @@ internal sealed class RepositoryRepair(BackupRepository repository, RepositoryDe
         var writer = await _storage.CreateAsync(cancellationToken).ConfigureAwait(false);
         await using (writer.ConfigureAwait(false))
         {
-            for (long at = 0; await _storage.ReadAsync(from, at, buffer, cancellationToken).ConfigureAwait(false) is { } read and > 0; at += read)
-                await writer.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
+            try
+            {
+                for (long at = 0; await _storage.ReadAsync(from, at, buffer, cancellationToken).ConfigureAwait(false) is { } read and > 0; at += read)
+                    await writer.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
+            }
+            catch (DbRecoveryException e) when (e.Id == ErrorIds.RepositoryCorrupt)
+            {
+                // see above
+            }
             await writer.CommitAsync(to, PutMode.Replace, cancellationToken).ConfigureAwait(false);
         }
     }

@@ -26,11 +26,8 @@ internal sealed record ScrubLedger
     public static async Task<(ScrubLedger Ledger, bool Damaged)> LoadAsync(BackupRepository repository, CancellationToken cancellationToken)
     {
         var empty = new ScrubLedger { RepoId = repository.Header.RepoId };
-        var stat = await repository.Storage.StatAsync(Key, cancellationToken).ConfigureAwait(false);
-        if (stat is null)
-            return (empty, false);
-        var bytes = stat.Size > MaxSize ? [] : await repository.Storage.GetAsync(Key, MaxSize, cancellationToken).ConfigureAwait(false) ?? [];
-        return repository.Documents.Open(Key, bytes) is { } opened && SealedDocument.Read<ScrubLedger>(opened.Span) is { } ledger && ledger.RepoId == repository.Header.RepoId ? (ledger, false) : (empty, true);
+        var (there, ledger) = await SideDocument.ReadAsync<ScrubLedger>(repository, Key, MaxSize, cancellationToken).ConfigureAwait(false);
+        return ledger?.RepoId == repository.Header.RepoId ? (ledger, false) : (empty, there);
     }
 
     /// <summary>Remembers a check, beside what another check that ended meanwhile remembered.</summary>

@@ -1,3 +1,4 @@
+using System.IO.Enumeration;
 using System.Runtime.CompilerServices;
 using DbRecovery.Engine.Files;
 using Microsoft.Win32.SafeHandles;
@@ -49,6 +50,10 @@ internal sealed class DirectoryStorage : IRepositoryStorage
             {
                 return null;
             }
+            catch (IOException e) when (FileErrors.IsUnreadable(e))
+            {
+                throw RepositoryErrors.Corrupt(this, key, $"the disk cannot read it ({e.Message})", e);
+            }
         }));
     }
 
@@ -59,7 +64,7 @@ internal sealed class DirectoryStorage : IRepositoryStorage
         return Task.FromResult(Guarded(path, () =>
         {
             var info = new FileInfo(path);
-            return info.Exists ? new StorageObject(key, info.Length, new DateTimeOffset(info.LastWriteTimeUtc, TimeSpan.Zero)) : null;
+            return IsThere(info) ? new StorageObject(key, info.Length, new DateTimeOffset(info.LastWriteTimeUtc, TimeSpan.Zero)) : null;
         }));
     }
 
@@ -69,7 +74,7 @@ internal sealed class DirectoryStorage : IRepositoryStorage
             throw new ArgumentException("a prefix ends with a slash", nameof(prefix));
         await Task.CompletedTask.ConfigureAwait(false);
         var folder = prefix.Length == 0 ? _root : PathOf(prefix[..^1]);
-        if (!Directory.Exists(folder))
+        if (!Guarded(folder, () => IsFolder(folder)))
             yield break;
         var files = Guarded(folder, () => Files(new DirectoryInfo(folder), whole: prefix.Length == 0).ToList());
         foreach (var file in files)
@@ -122,8 +127,55 @@ internal sealed class DirectoryStorage : IRepositoryStorage
 
     /// <summary>Every file in a folder. What a file system keeps in its own root belongs to nobody.</summary>
     private static IEnumerable<FileInfo> Files(DirectoryInfo folder, bool whole) => !whole
-        ? folder.EnumerateFiles("*", SearchOption.AllDirectories)
-        : folder.EnumerateFiles().Concat(folder.EnumerateDirectories().Where(d => d.Name != "lost+found").SelectMany(d => d.EnumerateFiles("*", SearchOption.AllDirectories)));
+        ? Tree(folder)
+        : folder.EnumerateFiles().Concat(folder.EnumerateDirectories().Where(d => d.Name != "lost+found").SelectMany(Tree));
+
+    /// <summary>
+    /// Every file below a folder. The folder may be a link, to another disk; a link below it leads out of the repository, or in circles,
+    /// and what is found there must not be deleted as the repository's.
+    /// </summary>
+    private static IEnumerable<FileInfo> Tree(DirectoryInfo folder) => new FileSystemEnumerable<FileInfo>(folder.FullName, static (ref FileSystemEntry e) => (FileInfo)e.ToFileSystemInfo(),
+        new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.None, IgnoreInaccessible = false })
+    {
+        ShouldIncludePredicate = static (ref FileSystemEntry e) => !e.IsDirectory,
+        ShouldRecursePredicate = static (ref FileSystemEntry e) => (e.Attributes & FileAttributes.ReparsePoint) == 0,
+    };
+
+    /// <summary>
+    /// Whether a file is there. The runtime says that it is not also where the system cannot tell: what an error of a disk or a network
+    /// hides would then count as removed, and what it needs as needed by nobody.
+    /// </summary>
+    private static bool IsThere(FileInfo file)
+    {
+        if (file.Exists)
+            return true;
+        if (AttributesOf(file.FullName) is null)
+            return false;
+        // a folder, or it came this moment
+        file.Refresh();
+        return file.Exists;
+    }
+
+    private bool IsFolder(string path)
+    {
+        if (Directory.Exists(path) || AttributesOf(path) is not { } attributes)
+            return Directory.Exists(path);
+        // a link to a disk that is not mounted is not an empty folder
+        return (attributes & FileAttributes.ReparsePoint) == 0 ? (attributes & FileAttributes.Directory) != 0
+            : throw RepositoryErrors.Invalid(this, $"'{path}' is a link to nowhere", "Check that the disk that it leads to is mounted.");
+    }
+
+    private static FileAttributes? AttributesOf(string path)
+    {
+        try
+        {
+            return File.GetAttributes(path);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
 
     private void CreateRoot()
     {
@@ -141,7 +193,7 @@ internal sealed class DirectoryStorage : IRepositoryStorage
     private StorageObject? Described(FileInfo file)
     {
         // another process may delete while we list
-        if (!file.Exists)
+        if (!IsThere(file))
             return null;
         var key = Path.GetRelativePath(_root, file.FullName).Replace(Path.DirectorySeparatorChar, '/');
         return new StorageObject(key, file.Length, new DateTimeOffset(file.LastWriteTimeUtc, TimeSpan.Zero));

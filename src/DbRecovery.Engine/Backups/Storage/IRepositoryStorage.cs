@@ -70,16 +70,24 @@ internal static class RepositoryStorageExtensions
         }
     }
 
-    /// <summary>Reads a whole object; null where there is none.</summary>
+    /// <summary>Reads a whole object; null where there is none. One that is replaced meanwhile is read as it was or as it is, never a part of it.</summary>
     public static async Task<byte[]?> GetAsync(this IRepositoryStorage storage, string key, long limit, CancellationToken cancellationToken)
     {
-        var stat = await storage.StatAsync(key, cancellationToken).ConfigureAwait(false);
-        if (stat is null)
-            return null;
-        if (stat.Size > limit)
-            throw RepositoryErrors.Corrupt(storage, key, $"it is {stat.Size} bytes long, more than the {limit} that it may have");
-        var data = new byte[stat.Size];
-        var read = await storage.ReadAsync(key, 0, data, cancellationToken).ConfigureAwait(false);
-        return read is null ? null : read == data.Length ? data : throw RepositoryErrors.Corrupt(storage, key, "it became shorter while it was read");
+        const int most = 16;
+        for (var attempt = 0; attempt < most; attempt++)
+        {
+            var stat = await storage.StatAsync(key, cancellationToken).ConfigureAwait(false);
+            if (stat is null)
+                return null;
+            if (stat.Size > limit)
+                throw RepositoryErrors.Corrupt(storage, key, $"it is {stat.Size} bytes long, more than the {limit} that it may have");
+            // room for a byte more than there should be: where it is used, too, another object has taken the place since
+            var data = new byte[stat.Size + 1];
+            if (await storage.ReadAsync(key, 0, data, cancellationToken).ConfigureAwait(false) is not { } read)
+                return null;
+            if (read == stat.Size)
+                return data[..read];
+        }
+        throw RepositoryErrors.Corrupt(storage, key, "it has never as many bytes as its size says");
     }
 }

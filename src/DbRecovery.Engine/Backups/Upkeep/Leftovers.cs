@@ -74,6 +74,9 @@ internal sealed class Leftovers(BackupRepository repository, PruneRun run, TimeS
         var folders = new Dictionary<string, List<StorageObject>>(StringComparer.Ordinal);
         await foreach (var item in _storage.ListAsync("backups/", cancellationToken).ConfigureAwait(false))
         {
+            // what lies elsewhere was put there by somebody
+            if (item.Key.Split('/').Length != 5)
+                continue;
             var folder = item.Key[..item.Key.LastIndexOf('/')];
             if (!folders.TryGetValue(folder, out var items))
                 folders[folder] = items = [];

@@ -27,7 +27,7 @@ internal sealed class PruneRun(BackupRepository repository, UpkeepOptions option
     public async Task<Clocks> BeginAsync(DateTimeOffset? newestBackup, CancellationToken cancellationToken)
     {
         var now = await StorageClock.NowAsync(_storage, cancellationToken).ConfigureAwait(false);
-        DeadSessions = await WriterSession.RemoveDeadAsync(_storage, options.SessionLimit, now, cancellationToken).ConfigureAwait(false);
+        DeadSessions = await WriterSession.RemoveDeadAsync(_storage, options.SessionLimit, now, WriterSession.Describe("a removal of dead sessions", clock), cancellationToken).ConfigureAwait(false);
         return new Clocks(clock.GetUtcNow(), now, newestBackup);
     }
 

@@ -31,15 +31,19 @@ public sealed class RepositoryUpkeep
     /// <param name="backups">All backups of the clusters that are meant.</param>
     /// <param name="options">The skew of clocks that is allowed.</param>
     /// <param name="cancellationToken">Cancels.</param>
-    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.ClockSkew"/>: the rule looks at dates and the clocks disagree.</exception>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.ClockSkew"/>: the rule looks at dates and the clocks disagree, or a backup is dated in the future.</exception>
     public async Task<IReadOnlyList<RetentionDecision>> DecideAsync(RepositoryDefinition definition, RetentionRule rule, IReadOnlyList<BackupInfo> backups, UpkeepOptions options, CancellationToken cancellationToken)
     {
         var now = _clock.GetUtcNow();
-        if (RetentionPolicy.NeedsClock(rule) && backups.Count > 0)
+        var dates = RetentionPolicy.NeedsClock(rule);
+        if (backups.Count > 0 && (dates || backups.Max(b => b.StartedAt) - now > options.MaxSkew))
         {
             var repository = await _repositories.OpenExistingAsync(definition, cancellationToken).ConfigureAwait(false);
             var storage = await StorageClock.NowAsync(repository.Storage, cancellationToken).ConfigureAwait(false);
-            new Clocks(now, storage, backups.Max(b => b.StartedAt)).AssertTogether(options.MaxSkew);
+            var clocks = new Clocks(now, storage, backups.Max(b => b.StartedAt));
+            clocks.AssertNoneFromFuture(options.MaxSkew);
+            if (dates)
+                clocks.AssertTogether(options.MaxSkew);
         }
         return RetentionPolicy.Decide(rule, backups, now);
     }

@@ -40,9 +40,16 @@ internal readonly record struct Clocks(DateTimeOffset Local, DateTimeOffset Stor
             throw Skew("nothing is deleted from the trash");
     }
 
+    /// <summary>Refuses where a backup is dated in the future by every clock here: which backup is the newest is then not known to any rule.</summary>
+    public void AssertNoneFromFuture(TimeSpan most)
+    {
+        if (NewestBackup is { } newest && newest - (Local > Storage ? Local : Storage) > most)
+            throw Skew("it is not known which backup is the newest, and none is removed by a rule");
+    }
+
     private DbRecoveryException Skew(string what) => new(ErrorIds.ClockSkew, ErrorKind.Refused,
         $"the clocks disagree: this machine says {Local.UtcDateTime:u}, the storage {Storage.UtcDateTime:u}, the newest backup {(NewestBackup is { } at ? $"{at.UtcDateTime:u}" : "nothing")}; {what}",
-        "Set the clocks right. Rules that only count, such as last=7, need none.");
+        "Set the clocks right. Rules that only count, such as last=7, need only that no backup is from the future; one that is can be removed by its id, with force.");
 
     private static DateTimeOffset Earlier(DateTimeOffset a, DateTimeOffset b) => a < b ? a : b;
 }

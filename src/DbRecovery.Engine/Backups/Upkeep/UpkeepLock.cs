@@ -26,7 +26,7 @@ internal static class UpkeepLock
             // the holder may have ended, or died, since
             if (attempt > 0)
                 await RefuseAsync(storage, cancellationToken).ConfigureAwait(false);
-            await WriterSession.RemoveDeadAsync(storage, sessionLimit, await StorageClock.NowAsync(storage, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+            await WriterSession.RemoveDeadAsync(storage, sessionLimit, await StorageClock.NowAsync(storage, cancellationToken).ConfigureAwait(false), owner, cancellationToken).ConfigureAwait(false);
         }
         throw new DbRecoveryException(ErrorIds.RepositoryBusy, ErrorKind.Busy, $"the repository '{storage.Location}' is being kept up by one process after the other", "Try again later.", Key);
     }
@@ -37,7 +37,7 @@ internal static class UpkeepLock
         {
             try
             {
-                return (await WriterSession.BeginExclusiveAsync(storage, Name, null, owner, cancellationToken).ConfigureAwait(false), false);
+                return (await WriterSession.BeginExclusiveAsync(storage, Name, owner, cancellationToken).ConfigureAwait(false), false);
             }
             catch (DbRecoveryException e) when (e.Id == ErrorIds.OutOfSpace)
             {

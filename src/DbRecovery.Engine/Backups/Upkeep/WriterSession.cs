@@ -14,6 +14,9 @@ internal sealed record SessionOwner(Guid Id, string Purpose, MachineIdentity Mac
         return Machine.Boot == here.Boot && MachineIdentity.StartOf(ProcessId) is var start && start != ProcessStart && start != "?";
     }
 
+    /// <summary>Whether the process provably lives: on this machine.</summary>
+    public bool IsAlive(MachineIdentity here) => Machine == here && MachineIdentity.StartOf(ProcessId) == ProcessStart;
+
     private static string BootOf(MachineIdentity machine) => machine.Boot.Split(' ')[0];
 }
 
@@ -26,8 +29,10 @@ internal sealed class WriterSession : IAsyncDisposable
     private const string Prefix = "sessions/";
     private const long MaxSize = 64 << 10;
     private readonly IRepositoryStorage _storage;
+    /// <summary>The bytes of a session that only one process may have.</summary>
+    private readonly byte[]? _exclusive;
 
-    private WriterSession(IRepositoryStorage storage, SessionOwner owner, string key) => (_storage, Owner, Key) = (storage, owner, key);
+    private WriterSession(IRepositoryStorage storage, SessionOwner owner, string key, byte[]? exclusive = null) => (_storage, Owner, Key, _exclusive) = (storage, owner, key, exclusive);
 
     public SessionOwner Owner { get; }
 
@@ -61,10 +66,11 @@ internal sealed class WriterSession : IAsyncDisposable
     }
 
     /// <summary>Begins a session that only one process at a time may have; null where another has it.</summary>
-    public static async Task<WriterSession?> BeginExclusiveAsync(IRepositoryStorage storage, string name, ReadOnlyMemory<byte>? content, SessionOwner owner, CancellationToken cancellationToken)
+    public static async Task<WriterSession?> BeginExclusiveAsync(IRepositoryStorage storage, string name, SessionOwner owner, CancellationToken cancellationToken)
     {
-        var session = new WriterSession(storage, owner, Prefix + name);
-        return await storage.PutAsync(session.Key, content ?? SealedDocument.Write(owner), PutMode.IfAbsent, cancellationToken).ConfigureAwait(false) ? session : null;
+        var bytes = SealedDocument.Write(owner);
+        var session = new WriterSession(storage, owner, Prefix + name, bytes);
+        return await storage.PutAsync(session.Key, bytes, PutMode.IfAbsent, cancellationToken).ConfigureAwait(false) ? session : null;
     }
 
     /// <summary>This process as an owner.</summary>
@@ -82,29 +88,41 @@ internal sealed class WriterSession : IAsyncDisposable
     }
 
     /// <summary>The open sessions: object, and owner where it can be read.</summary>
-    public static async Task<IReadOnlyList<(StorageObject Object, SessionOwner? Owner)>> ListAsync(IRepositoryStorage storage, CancellationToken cancellationToken)
+    public static async Task<IReadOnlyList<(StorageObject Object, SessionOwner? Owner)>> ListAsync(IRepositoryStorage storage, CancellationToken cancellationToken) =>
+        [.. (await ReadAsync(storage, cancellationToken).ConfigureAwait(false)).Select(s => (s.Object, s.Owner))];
+
+    private static async Task<List<(StorageObject Object, SessionOwner? Owner, byte[]? Bytes)>> ReadAsync(IRepositoryStorage storage, CancellationToken cancellationToken)
     {
-        var found = new List<(StorageObject, SessionOwner?)>();
+        var found = new List<(StorageObject, SessionOwner?, byte[]?)>();
         await foreach (var session in storage.ListAsync(Prefix, cancellationToken).ConfigureAwait(false))
         {
             // one that is gone since it was listed has ended
             if (session.Size > MaxSize)
-                found.Add((session, null));
+                found.Add((session, null, null));
             else if (await storage.GetAsync(session.Key, MaxSize, cancellationToken).ConfigureAwait(false) is { } bytes)
-                found.Add((session, SealedDocument.Read<SessionOwner>(bytes)));
+                found.Add((session, SealedDocument.Read<SessionOwner>(bytes), bytes));
         }
         return found;
     }
 
     /// <summary>Removes the sessions of processes that died, and those of other machines that are older than the limit; gives how many.</summary>
-    public static async Task<int> RemoveDeadAsync(IRepositoryStorage storage, TimeSpan limit, DateTimeOffset storageNow, CancellationToken cancellationToken)
+    /// <param name="storage">The storage.</param>
+    /// <param name="limit">The age past which a session of another machine counts as dead.</param>
+    /// <param name="storageNow">The storage's time.</param>
+    /// <param name="remover">Who removes them.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    public static async Task<int> RemoveDeadAsync(IRepositoryStorage storage, TimeSpan limit, DateTimeOffset storageNow, SessionOwner remover, CancellationToken cancellationToken)
     {
         var removed = 0;
-        foreach (var (session, owner) in await ListAsync(storage, cancellationToken).ConfigureAwait(false))
+        foreach (var (session, owner, bytes) in await ReadAsync(storage, cancellationToken).ConfigureAwait(false))
         {
             if (owner?.IsDead(MachineIdentity.Current) != true && !IsSilent(session, owner, limit, storageNow))
                 continue;
-            await storage.DeleteAsync(session.Key, cancellationToken).ConfigureAwait(false);
+            // a writer's name is its own; the name of the lock is everybody's
+            if (session.Key != UpkeepLock.Key || bytes is null)
+                await storage.DeleteAsync(session.Key, cancellationToken).ConfigureAwait(false);
+            else if (!await ExclusiveObject.RemoveAsync(storage, session.Key, bytes, remover, cancellationToken).ConfigureAwait(false))
+                continue;
             removed++;
         }
         return removed;
@@ -112,15 +130,17 @@ internal sealed class WriterSession : IAsyncDisposable
 
     /// <summary>A process of this machine that lives is never silent, however long it takes.</summary>
     private static bool IsSilent(StorageObject session, SessionOwner? owner, TimeSpan limit, DateTimeOffset storageNow) =>
-        session.ModifiedAt + limit < storageNow
-        && !(owner is not null && owner.Machine == MachineIdentity.Current && MachineIdentity.StartOf(owner.ProcessId) == owner.ProcessStart);
+        session.ModifiedAt + limit < storageNow && owner?.IsAlive(MachineIdentity.Current) != true;
 
     public async ValueTask DisposeAsync()
     {
         try
         {
             // also when the work was cancelled
-            await _storage.DeleteAsync(Key, CancellationToken.None).ConfigureAwait(false);
+            if (_exclusive is null)
+                await _storage.DeleteAsync(Key, CancellationToken.None).ConfigureAwait(false);
+            else
+                await ExclusiveObject.RemoveAsync(_storage, Key, _exclusive, Owner, CancellationToken.None).ConfigureAwait(false);
         }
         catch (DbRecoveryException)
         {

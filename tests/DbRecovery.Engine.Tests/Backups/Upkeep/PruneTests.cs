@@ -233,6 +233,23 @@ public sealed class PruneTests : UpkeepFixture
         }
     }
 
+    [Theory]
+    [InlineData("last=1")]
+    [InlineData("full=1")]
+    [InlineData("days=1")]
+    public async Task Where_a_backup_is_dated_in_the_future_no_rule_says_which_is_the_newest(string rule)
+    {
+        Database.Files["data.db"] = Noise(10_000, 1);
+        // taken while a clock was ahead; or the clocks went back since
+        await new BackupService(_ => Database, new MovedTime { By = TimeSpan.FromHours(1) }).CreateAsync(RequestOf(), null, CancellationToken.None);
+        await BackUpAsync();
+        var all = await ListAsync();
+
+        var error = await Assert.ThrowsAsync<DbRecoveryException>(() => Upkeep.DecideAsync(Repository, RetentionText.Parse(rule), all, new(), CancellationToken.None));
+
+        Assert.Equal((ErrorIds.ClockSkew, ErrorKind.Refused), (error.Id, error.Kind));
+    }
+
     [Fact]
     public async Task What_failed_backups_left_is_swept()
     {

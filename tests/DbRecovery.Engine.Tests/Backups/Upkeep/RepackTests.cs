@@ -40,6 +40,33 @@ public sealed class RepackTests : UpkeepFixture
     }
 
     [Fact]
+    public async Task A_backup_that_is_written_anew_while_it_is_tested_is_proved_by_the_packs_that_it_is_in_now()
+    {
+        var kept = await MostlyDeadAsync();
+        PruneResult? repack = null;
+        Database.OnInspect = async () => repack = await PruneAsync(AtOnce with { Repack = true });
+
+        var proof = (await ProveAsync(kept)).Proof;
+
+        Assert.True(repack!.RewrittenBackups > 0);
+        Assert.True(proof.Passed, string.Join("; ", proof.Checks));
+    }
+
+    [Fact]
+    public async Task A_backup_that_is_removed_while_it_is_tested_is_not_said_to_be_damaged()
+    {
+        var kept = await MostlyDeadAsync();
+        Database.Files["data.db"] = Noise(10_000, 77);
+        await TakeAsync();
+        Database.OnInspect = () => RemoveAsync(kept);
+
+        var error = await Assert.ThrowsAsync<DbRecoveryException>(() => ProveAsync(kept));
+
+        Assert.Equal(ErrorIds.BackupNotFound, error.Id);
+        Assert.DoesNotContain(Keys("tests"), k => k.Contains(kept.Id));
+    }
+
+    [Fact]
     public async Task Many_small_packs_become_few()
     {
         for (var i = 0; i < 10; i++)

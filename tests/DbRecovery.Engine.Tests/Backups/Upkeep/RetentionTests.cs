@@ -36,6 +36,12 @@ public sealed class RetentionTests
     [InlineData("monthly=2", "2026-09-30 2026-10-01 2026-10-31 2026-11-01", "2026-11-01 2026-10-31")]
     [InlineData("yearly=2", "2024-12-31 2025-01-01 2025-12-31 2026-01-01", "2026-01-01 2025-12-31")]
     [InlineData("last=1,monthly=2", "2026-10-05 2026-10-06 2026-11-01 2026-11-02", "2026-11-02 2026-10-06")]
+    // the full that the last ones come from stays with them, however many came between; dates age it out
+    [InlineData("last=2", "2026-11-01 2026-11-02i 2026-11-03i 2026-11-04i", "2026-11-04 2026-11-03 2026-11-01")]
+    [InlineData("last=2", "2026-11-01 2026-11-02 2026-11-03i 2026-11-04i 2026-11-05i", "2026-11-05 2026-11-04 2026-11-02")]
+    [InlineData("last=2", "2026-11-01 2026-11-02i 2026-11-03 2026-11-04i", "2026-11-04 2026-11-03")]
+    [InlineData("last=3", "2026-11-01 2026-11-02i 2026-11-03 2026-11-04i", "2026-11-04 2026-11-03 2026-11-02 2026-11-01")]
+    [InlineData("days=3", "2026-11-01 2026-11-19i 2026-11-20i", "2026-11-20 2026-11-19")]
     // a rule that matches nothing keeps everything
     [InlineData("days=1", "2025-01-01 2025-01-02 2025-01-03", "2025-01-03 2025-01-02 2025-01-01")]
     // a suspect one is not counted, and while it is the newest no good one goes
