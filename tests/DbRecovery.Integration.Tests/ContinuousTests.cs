@@ -56,7 +56,8 @@ public sealed class ContinuousTests
 
         lab.Workload("churn", lab.Database, "--rows", "10");
 
-        Lab.Until(() => Count(lines) == 2, "a backup after the error");
+        // the changes may come in more than one interval
+        Lab.Until(() => Count(lines) >= 2, "a backup after the error");
         Terminate(protection);
         Assert.True(protection.WaitForExit(60_000));
         Assert.Equal(0, protection.ExitCode);

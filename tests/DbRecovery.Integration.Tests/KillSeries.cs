@@ -42,21 +42,20 @@ internal static class KillSeries
         var start = Time(() => lab.DbRecovery(0, "--version"));
         operation.Before(-1);
         var whole = operation.Measure is { } measure ? measure() : Time(() => lab.DbRecovery(operation.Exit, operation.Command(-1)));
-        // the seed is fixed: the moments are the same in every run, as far as the machine allows
-        var random = new Random(20261121);
+        var moments = new Moments(start, whole, Kills);
         var (kills, runs) = (0, 0);
         while (kills < Kills)
         {
-            Assert.True(runs < MostRuns, $"only {kills} of {runs} runs were met at work: {whole.TotalMilliseconds:0} ms");
+            Assert.True(runs < MostRuns, $"only {kills} of {runs} runs were met at work: {moments}");
             operation.Before(runs);
-            var moment = start + (whole - start) * ((kills + random.NextDouble()) / Kills);
+            var moment = moments.Next(kills);
             var took = Stopwatch.StartNew();
             var (run, toEnd) = lab.Signalled("KILL", elapsed => elapsed >= moment, operation.Command(runs));
-            Assert.True(run.ExitCode == operation.Exit || run.ExitCode == 137, $"killed after {moment.TotalMilliseconds:0} ms of {whole.TotalMilliseconds:0}: {run}");
+            Assert.True(run.ExitCode == operation.Exit || run.ExitCode == 137, $"killed after {moment.TotalMilliseconds:0} ms of {moments}: {run}");
             if (run.ExitCode == 137)
                 kills++;
-            else if (took.Elapsed - toEnd < whole)
-                whole = Longer(start + TimeSpan.FromMilliseconds(20), took.Elapsed - toEnd);
+            else
+                moments.Missed(took.Elapsed - toEnd);
             operation.After(runs++);
         }
         operation.Before(runs);
@@ -87,8 +86,6 @@ internal static class KillSeries
         Assert.Empty(lab.Leftovers());
         lab.DbRecovery(0, "repository", "test", "main");
     }
-
-    private static TimeSpan Longer(TimeSpan one, TimeSpan other) => one > other ? one : other;
 
     private static TimeSpan Time(Action act)
     {

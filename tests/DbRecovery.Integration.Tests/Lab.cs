@@ -151,7 +151,7 @@ internal sealed class Lab : IDisposable
     /// <summary>Runs SQL in the tool that everybody has, and gives what it printed.</summary>
     public static string Sqlite(string database, string input)
     {
-        using var process = Process.Start(new ProcessStartInfo("sqlite3", ["-bail", "-cmd", ".timeout 10000", database]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var process = Process.Start(new ProcessStartInfo("sqlite3", ["-bail", "-cmd", ".timeout 60000", database]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
         var output = process.StandardOutput.ReadToEndAsync();
         var error = process.StandardError.ReadToEndAsync();
         process.StandardInput.Write(input);
@@ -166,6 +166,15 @@ internal sealed class Lab : IDisposable
         Folders.Copy(other.Folder, Folder);
         foreach (var (name, value) in other.Variables)
             Variables[name] = value;
+    }
+
+    /// <summary>Moves the database into another folder, says so in the inventory, and gives its path.</summary>
+    public string MoveDatabaseTo(string folder)
+    {
+        var there = Path.Combine(folder, Path.GetFileName(Database));
+        File.WriteAllText(Inventory, File.ReadAllText(Inventory).Replace("path: shop.db", $"path: {there}", StringComparison.Ordinal));
+        File.Move(Database, there);
+        return there;
     }
 
     public static void Until(Func<bool> condition, string what, TimeSpan? within = null)

@@ -70,6 +70,6 @@ internal sealed class Small : IDisposable
     {
         using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
         process.StandardError.ReadToEnd();
-        return process.WaitForExit(10_000) && process.ExitCode == 0;
+        return process.WaitForExit(Wait.Limit) && process.ExitCode == 0;
     }
 }

@@ -66,9 +66,7 @@ public sealed class RowRestoreTests
     {
         using var disk = new Small("24m");
         using var lab = new Lab(megabytes: 6);
-        var there = disk.At("shop.db");
-        File.WriteAllText(lab.Inventory, File.ReadAllText(lab.Inventory).Replace("path: shop.db", $"path: {there}", StringComparison.Ordinal));
-        File.Move(lab.Database, there);
+        var there = lab.MoveDatabaseTo(disk.Folder);
         lab.DbRecovery(0, "backup", "new", "shop");
         Sql(there, "DROP TABLE items");
         var (stopped, rows) = (0, 0L);

@@ -36,9 +36,7 @@ public sealed class SpaceTests
     {
         using var disk = new Small("9m");
         using var lab = new Lab(megabytes: 5);
-        var there = disk.At("shop.db");
-        File.WriteAllText(lab.Inventory, File.ReadAllText(lab.Inventory).Replace("path: shop.db", $"path: {there}", StringComparison.Ordinal));
-        File.Copy(lab.Database, there);
+        var there = lab.MoveDatabaseTo(disk.Folder);
         lab.ProvedBackup();
         lab.Workload("damage", there, "data");
         var filler = disk.Fill(leave: 64 << 10);

@@ -15,7 +15,7 @@ public sealed class ClockTests
         using var place = new Place();
         var runtime = place.Make();
         var first = await runtime.NewBackupAsync(runtime.GetCluster("shop"), null, BackupKind.Full, portable: false, null, default);
-        place.Clock.Moved = hours * Hour;
+        place.Clock.By = hours * Hour;
         var second = await runtime.NewBackupAsync(runtime.GetCluster("shop"), null, BackupKind.Full, portable: false, null, default);
         var listed = await runtime.GetBackupsAsync(runtime.GetRepository("main"), new BackupFilter(), null, default);
         Assert.Equal(hours > 0 ? new[] { second.Id, first.Id } : new[] { first.Id, second.Id }, listed.Select(b => b.Id));
@@ -31,10 +31,10 @@ public sealed class ClockTests
         place.Damage();
         await runtime.RecoverAsync(await place.FaultAsync(runtime), null, null, long.MaxValue, null, null, default);
 
-        place.Clock.Moved = -Hour;
+        place.Clock.By = -Hour;
         Assert.All(runtime.GetRecoveryStatus("shop").Cooldowns.Values, end => Assert.True(end <= place.Clock.GetUtcNow() + Hour));
         Assert.NotEmpty(runtime.GetRecoveryStatus("shop").Cooldowns);
-        place.Clock.Moved = Hour + TimeSpan.FromMinutes(1);
+        place.Clock.By = Hour + TimeSpan.FromMinutes(1);
         Assert.Empty(runtime.GetRecoveryStatus("shop").Cooldowns);
         Assert.Equal(IncidentState.Resolved, Assert.Single(runtime.GetIncidents("shop")).State);
     }
@@ -49,7 +49,7 @@ public sealed class ClockTests
         var damaged = File.ReadAllBytes(place.Database);
         var waiting = await runtime.RecoverAsync(await place.FaultAsync(runtime), null, null, null, null, null, default);
         Assert.Equal(IncidentState.AwaitingApproval, waiting.State);
-        place.Clock.Moved = Hour;
+        place.Clock.By = Hour;
         try
         {
             await runtime.ApproveIncidentAsync(waiting.Id, waiting.PlanHash, default);
@@ -70,10 +70,10 @@ public sealed class ClockTests
         var runtime = place.Make();
         await runtime.SuspendRecoveryAsync("shop", "work", TimeSpan.FromMinutes(30), default);
         Assert.True(runtime.GetRecoveryStatus("shop").Paused);
-        place.Clock.Moved = Hour;
+        place.Clock.By = Hour;
         Assert.False(runtime.GetRecoveryStatus("shop").Paused);
         await runtime.SuspendRecoveryAsync("shop", "work", null, default);
-        place.Clock.Moved = 1000 * Hour;
+        place.Clock.By = 1000 * Hour;
         Assert.True(runtime.GetRecoveryStatus("shop").Paused);
         await Assert.ThrowsAsync<DbRecoveryException>(() => runtime.SuspendRecoveryAsync("shpo", "work", null, default));
     }

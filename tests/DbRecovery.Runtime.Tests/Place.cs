@@ -20,7 +20,7 @@ internal sealed class Place : IDisposable
 
     public string Folder { get; } = Directory.CreateTempSubdirectory("dbrecovery-rt-").FullName;
     public string Database => At("shop.db");
-    public Clock Clock { get; } = new();
+    public MovedTime Clock { get; } = new();
 
     public string At(string name) => Path.Combine(Folder, name);
 
@@ -59,12 +59,4 @@ internal sealed class Place : IDisposable
         .Select(p => File.Exists(p) ? $"{p} {Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(p)))}" : p)];
 
     public void Dispose() => Directory.Delete(Folder, recursive: true);
-}
-
-/// <summary>A clock that is the machine's, moved by hand.</summary>
-internal sealed class Clock : TimeProvider
-{
-    public TimeSpan Moved { get; set; }
-
-    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + Moved;
 }

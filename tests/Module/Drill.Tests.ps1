@@ -1,19 +1,8 @@
 #Requires -Version 7.4
 # Drills from PowerShell. Needs the built module; the application is tests/Workload.
 BeforeAll {
-    $root = (Resolve-Path "$PSScriptRoot/../..").Path
-    Import-Module "$root/DbRecovery.psd1" -Force
-    $workload = "$root/artifacts/workload/workload$($IsWindows ? '.exe' : '')"
-    if (-not (Test-Path -LiteralPath $workload)) {
-        dotnet build "$root/tests/Workload" -c Release -o "$root/artifacts/workload" -v quiet | Out-Null
-        if ($LASTEXITCODE) { throw 'tests/Workload does not build' }
-    }
-    $saved = @{}
-    foreach ($name in 'DBRECOVERY_STATE', 'DBRECOVERY_INVENTORY') { $saved[$name] = [Environment]::GetEnvironmentVariable($name) }
-    $place = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery [drill] $([guid]::NewGuid())"
-    New-Item -ItemType Directory $place | Out-Null
-    foreach ($file in 'one.db', 'two.db') { & $workload create "$place/$file" --megabytes 1 }
-    Set-Content -LiteralPath "$place/dbrecovery.yml" -Value @'
+    . "$PSScriptRoot/Place.ps1"
+    $place = Enter-Place 'drill' @'
 clusters:
   app:
     engine: sqlite
@@ -23,17 +12,11 @@ clusters:
     engine: sqlite
     nodes: [ { name: one, path: one.db } ]
 '@
-    $env:DBRECOVERY_STATE = "$place/state"
-    $env:DBRECOVERY_INVENTORY = $null
-    Push-Location -LiteralPath $place
+    foreach ($file in 'one.db', 'two.db') { & $workload create "$place/$file" --megabytes 1 }
     $before = Get-FileHash -LiteralPath "$place/one.db", "$place/two.db"
 }
 
-AfterAll {
-    Pop-Location
-    foreach ($name in $saved.Keys) { [Environment]::SetEnvironmentVariable($name, $saved[$name]) }
-    Remove-Item -LiteralPath $place -Recurse -Force
-}
+AfterAll { Exit-Place $place }
 
 Describe 'Invoke-DbDrill' {
     It 'says with -WhatIf what it would inflict and where, and changes nothing' {
@@ -41,7 +24,7 @@ Describe 'Invoke-DbDrill' {
         $plan | Should -BeOfType DbRecovery.DrillPlan
         $plan.Damages.Damage.Name | Should -Contain 'data-page'
         $plan.SandboxFolder | Should -BeLike '*state*'
-        "$place/state" | Should -Not -Exist
+        Test-Path -LiteralPath "$place/state" | Should -BeFalse
     }
     It 'inflicts, recovers and gives each result as an object' {
         $results = @(Invoke-DbDrill app -Damage header, index-entries -Rounds 2 -Node two -Confirm:$false)

@@ -1,29 +1,11 @@
 #Requires -Version 7.4
 # The whole way with a real database: back up, prove, damage, look, plan, recover, report. Needs the built module; the application is tests/Workload.
 BeforeAll {
-    $root = (Resolve-Path "$PSScriptRoot/../..").Path
-    Import-Module "$root/DbRecovery.psd1" -Force
-    $workload = "$root/artifacts/workload/workload$($IsWindows ? '.exe' : '')"
-    if (-not (Test-Path -LiteralPath $workload)) {
-        dotnet build "$root/tests/Workload" -c Release -o "$root/artifacts/workload" -v quiet | Out-Null
-        if ($LASTEXITCODE) { throw 'tests/Workload does not build' }
-    }
+    . "$PSScriptRoot/Place.ps1"
     $canary = "canary-$([guid]::NewGuid())"
-    $saved = @{}
-    foreach ($name in 'DBRECOVERY_STATE', 'DBRECOVERY_INVENTORY', 'DBRECOVERY_CANARY') { $saved[$name] = [Environment]::GetEnvironmentVariable($name) }
 
-    function New-Place([string] $Journal = 'delete') {
-        $place = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery [e2e] $([guid]::NewGuid())"
-        New-Item -ItemType Directory $place | Out-Null
-        $db = "$place/app.db"
-        & $workload create $db --megabytes 4 --journal $Journal
-        # the writer ends when its input does, or when it has written its rows
-        $start = [Diagnostics.ProcessStartInfo]::new($workload, [string[]]('write', $db, '--ack', "$place/acknowledged", '--rows', '20', '--pause', '0'))
-        $start.RedirectStandardInput = $true
-        $start.RedirectStandardOutput = $true
-        $writer = [Diagnostics.Process]::Start($start)
-        if (-not $writer.WaitForExit(30000)) { $writer.Kill(); throw 'the writer did not end' }
-        Set-Content -LiteralPath "$place/dbrecovery.yml" -Value @'
+    function Enter-AppPlace([string] $Journal = 'delete') {
+        $place = Enter-Place 'e2e' @'
 clusters:
   app:
     engine: sqlite
@@ -34,11 +16,16 @@ clusters:
     backups: { repository: main }
 repositories:
   main: { path: backup }
-'@
+'@ @{ DBRECOVERY_CANARY = $canary }
+        $db = "$place/app.db"
+        & $workload create $db --megabytes 4 --journal $Journal
+        # the writer ends when its input does, or when it has written its rows
+        $start = [Diagnostics.ProcessStartInfo]::new($workload, [string[]]('write', $db, '--ack', "$place/acknowledged", '--rows', '20', '--pause', '0'))
+        $start.RedirectStandardInput = $true
+        $start.RedirectStandardOutput = $true
+        $writer = [Diagnostics.Process]::Start($start)
+        if (-not $writer.WaitForExit(120000)) { $writer.Kill(); throw 'the writer did not end' }
         New-Item -ItemType Directory "$place/backup" | Out-Null
-        $env:DBRECOVERY_STATE = "$place/state"
-        $env:DBRECOVERY_INVENTORY = $null
-        $env:DBRECOVERY_CANARY = $canary
         $place
     }
 
@@ -49,14 +36,9 @@ repositories:
     }
 }
 
-AfterAll {
-    foreach ($name in $saved.Keys) { [Environment]::SetEnvironmentVariable($name, $saved[$name]) }
-}
-
 Describe 'A damaged database is brought back' {
     BeforeAll {
-        $place = New-Place
-        Push-Location -LiteralPath $place
+        $place = Enter-AppPlace
         $proved = New-DbBackup -Cluster app | Test-DbBackup
         $healthy = Test-DbHealth -Cluster app -Quiet
         Set-Damage "$place/app.db"
@@ -68,10 +50,7 @@ Describe 'A damaged database is brought back' {
         $incident = $streams | Where-Object { $_ -is [DbRecovery.IncidentReport] }
         $again = Test-DbHealth -Cluster app -Quiet
     }
-    AfterAll {
-        Pop-Location
-        Remove-Item -LiteralPath $place -Recurse -Force
-    }
+    AfterAll { Exit-Place $place }
     It 'takes a backup and proves it' {
         $proved | Should -BeOfType ([DbRecovery.BackupTestResult])
         $proved.Passed | Should -BeTrue
@@ -141,8 +120,7 @@ Describe 'A damaged database is brought back' {
 
 Describe 'A recovery that would lose data' {
     BeforeAll {
-        $place = New-Place wal
-        Push-Location -LiteralPath $place
+        $place = Enter-AppPlace wal
         (Get-Content -LiteralPath "$place/dbrecovery.yml") -replace '100MB', '0B' | Set-Content -LiteralPath "$place/dbrecovery.yml"
         New-DbBackup -Cluster app | Test-DbBackup | Out-Null
         & $workload churn "$place/app.db" --rows 50
@@ -151,7 +129,7 @@ Describe 'A recovery that would lose data' {
         $waiting = Get-DbFault -Cluster app | Select-Object -First 1 | Invoke-DbRunbook -Confirm:$false -WarningVariable warned -WarningAction SilentlyContinue
         $after = (Get-FileHash -LiteralPath "$place/app.db").Hash
     }
-    AfterAll { Pop-Location; Remove-Item -LiteralPath $place -Recurse -Force }
+    AfterAll { Exit-Place $place }
     It 'waits for a person, changes nothing and says what to do' {
         $waiting.State | Should -Be 'AwaitingApproval'
         $after | Should -Be $before
@@ -166,8 +144,8 @@ Describe 'A recovery that would lose data' {
 }
 
 Describe 'Errors' {
-    BeforeAll { $place = New-Place; Push-Location -LiteralPath $place }
-    AfterAll { Pop-Location; Remove-Item -LiteralPath $place -Recurse -Force }
+    BeforeAll { $place = Enter-AppPlace }
+    AfterAll { Exit-Place $place }
     It 'carry id, category, target and what to do' {
         try { Get-DbCluster -Cluster ap -ErrorAction Stop } catch { $e = $_ }
         $e.FullyQualifiedErrorId | Should -Match '^ClusterNotFound,'
@@ -195,19 +173,21 @@ Describe 'Errors' {
 }
 
 Describe 'Stopping' {
-    BeforeAll { $place = New-Place }
-    AfterAll { Remove-Item -LiteralPath $place -Recurse -Force }
-    It 'ends within a second' {
+    BeforeAll { $place = Enter-AppPlace }
+    AfterAll { Exit-Place $place }
+    It 'ends what is under way, without an error' {
         $shell = [powershell]::Create()
-        [void]$shell.AddScript("Import-Module '$root/DbRecovery.psd1'; Set-Location -LiteralPath '$place'; while (`$true) { Test-DbHealth -Cluster app -Level Deep | Out-Null; 'round' }")
-        $output = [System.Management.Automation.PSDataCollection[psobject]]::new()
-        $none = [System.Management.Automation.PSDataCollection[psobject]]::new()
-        $none.Complete()
-        $handle = $shell.BeginInvoke($none, $output)
-        [System.Threading.SpinWait]::SpinUntil({ $output.Count -gt 0 }, 20000) | Should -BeTrue
-        $clock = [Diagnostics.Stopwatch]::StartNew()
-        $shell.Stop()
-        $clock.ElapsedMilliseconds | Should -BeLessThan 1000
-        $shell.Dispose()
+        try {
+            [void]$shell.AddScript("Import-Module '$root/DbRecovery.psd1'; Set-Location -LiteralPath '$place'; while (`$true) { Test-DbHealth -Cluster app -Level Deep | Out-Null; 'round' }")
+            $output = [System.Management.Automation.PSDataCollection[psobject]]::new()
+            $none = [System.Management.Automation.PSDataCollection[psobject]]::new()
+            $none.Complete()
+            [void]$shell.BeginInvoke($none, $output)
+            [System.Threading.SpinWait]::SpinUntil({ $output.Count -gt 0 }, 120000) | Should -BeTrue
+            $shell.BeginStop($null, $null).AsyncWaitHandle.WaitOne(120000) | Should -BeTrue
+            $shell.InvocationStateInfo.State | Should -Be 'Stopped'
+            $shell.Streams.Error.Count | Should -Be 0
+        }
+        finally { $shell.Dispose() }
     }
 }

@@ -1,18 +1,8 @@
 #Requires -Version 7.4
 # Increments, files that go along and continuous protection through the cmdlets. Needs the built module; the application is tests/Workload.
 BeforeAll {
-    $root = (Resolve-Path "$PSScriptRoot/../..").Path
-    Import-Module "$root/DbRecovery.psd1" -Force
-    $workload = "$root/artifacts/workload/workload$($IsWindows ? '.exe' : '')"
-    if (-not (Test-Path -LiteralPath $workload)) {
-        dotnet build "$root/tests/Workload" -c Release -o "$root/artifacts/workload" -v quiet | Out-Null
-        if ($LASTEXITCODE) { throw 'tests/Workload does not build' }
-    }
-    $place = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery-increments-$([guid]::NewGuid())"
-    New-Item -ItemType Directory $place | Out-Null
-    & $workload create "$place/app.db" --megabytes 2 --journal delete
-    Set-Content "$place/app.conf" 'listen = 80'
-    Set-Content "$place/dbrecovery.yml" @'
+    . "$PSScriptRoot/Place.ps1"
+    $place = Enter-Place 'increments' @'
 clusters:
   app:
     engine: sqlite
@@ -22,10 +12,12 @@ repositories:
   main: { path: backup }
 state: state
 '@
+    & $workload create "$place/app.db" --megabytes 2 --journal delete
+    Set-Content -LiteralPath "$place/app.conf" -Value 'listen = 80'
     $inventory = @{ Inventory = "$place/dbrecovery.yml" }
 }
 
-AfterAll { Remove-Item -LiteralPath $place -Recurse -Force }
+AfterAll { Exit-Place $place }
 
 Describe 'Increments' {
     It 'takes an increment over a full, and says so where there is none to compare with' {
@@ -41,22 +33,22 @@ Describe 'Increments' {
     }
 
     It 'brings files back on request and keeps what was there' {
-        Set-Content "$place/app.conf" 'changed'
+        Set-Content -LiteralPath "$place/app.conf" -Value 'changed'
         $result = Get-DbBackup -Cluster app -Latest @inventory | Restore-DbBackup -Destination "$place/copy.db" -IncludeFiles -Confirm:$false @inventory
-        Get-Content "$place/app.conf" | Should -Be 'listen = 80'
-        Get-Content $result.Files[0].PreviousPath | Should -Be 'changed'
+        Get-Content -LiteralPath "$place/app.conf" | Should -Be 'listen = 80'
+        Get-Content -LiteralPath $result.Files[0].PreviousPath | Should -Be 'changed'
     }
 
     It 'names a file that the newest backup is without, and fails for nothing' {
-        Rename-Item "$place/app.conf" 'away.conf'
+        Rename-Item -LiteralPath "$place/app.conf" -NewName 'away.conf'
         try { $backup = New-DbBackup -Cluster app @inventory -WarningVariable taken -WarningAction SilentlyContinue }
-        finally { Rename-Item "$place/away.conf" 'app.conf' }
+        finally { Rename-Item -LiteralPath "$place/away.conf" -NewName 'app.conf' }
         $backup.MissingFiles | Should -Be "$place/app.conf"
-        $taken | Should -BeLike "*$place/app.conf*"
+        "$taken" | Should -Match ([regex]::Escape("$place/app.conf"))
         $listed = Get-DbBackup -Cluster app @inventory -WarningVariable seen -WarningAction SilentlyContinue
         $listed[0].MissingFiles | Should -Be "$place/app.conf"
         $seen | Should -HaveCount 1
-        $seen | Should -BeLike "*$($backup.Id)*$place/app.conf*"
+        "$seen" | Should -Match "$($backup.Id).*$([regex]::Escape("$place/app.conf"))"
         $fault = Test-DbHealth -Cluster app @inventory | Get-DbFault | Where-Object Id -eq 'backup.files-missing'
         $fault.Severity | Should -Be 'Notice'
         New-DbBackup -Cluster app @inventory | Out-Null
@@ -91,13 +83,13 @@ Describe 'Increments' {
             $none.Complete()
             $taken = [System.Management.Automation.PSDataCollection[psobject]]::new()
             $null = $shell.BeginInvoke($none, $taken)
-            $deadline = [datetime]::UtcNow.AddSeconds(60)
+            $deadline = [datetime]::UtcNow.AddSeconds(120)
             while ($taken.Count -eq 0 -and [datetime]::UtcNow -lt $deadline) { Start-Sleep -Milliseconds 20 }
             $taken.Count | Should -BeGreaterThan 0
             $shell.Stop()
             $shell.InvocationStateInfo.State | Should -Be 'Stopped'
             $shell.Streams.Error.Count | Should -Be 0
-            Get-ChildItem "$place/backup/sessions" -File -ErrorAction Ignore | Should -BeNullOrEmpty
+            Get-ChildItem -LiteralPath "$place/backup/sessions" -File -ErrorAction Ignore | Should -BeNullOrEmpty
         }
         finally { $shell.Dispose() }
     }

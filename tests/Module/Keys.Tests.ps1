@@ -1,20 +1,9 @@
 #Requires -Version 7.4
 # Encrypted repositories and their keys, with a real database. Needs the built module; the application is tests/Workload.
 BeforeAll {
-    $root = (Resolve-Path "$PSScriptRoot/../..").Path
-    Import-Module "$root/DbRecovery.psd1" -Force
-    $workload = "$root/artifacts/workload/workload$($IsWindows ? '.exe' : '')"
-    if (-not (Test-Path -LiteralPath $workload)) {
-        dotnet build "$root/tests/Workload" -c Release -o "$root/artifacts/workload" -v quiet | Out-Null
-        if ($LASTEXITCODE) { throw 'tests/Workload does not build' }
-    }
+    . "$PSScriptRoot/Place.ps1"
     $canary = "canary-$([guid]::NewGuid())"
-    $saved = @{}
-    foreach ($name in 'DBRECOVERY_STATE', 'DBRECOVERY_INVENTORY', 'DBRECOVERY_KEYTEST', 'DBRECOVERY_PASSPHRASE', 'DBRECOVERY_KEY_FILE') { $saved[$name] = [Environment]::GetEnvironmentVariable($name) }
-    $place = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery [keys] $([guid]::NewGuid())"
-    New-Item -ItemType Directory $place | Out-Null
-    & $workload create "$place/app.db" --megabytes 1 | Out-Null
-    Set-Content -LiteralPath "$place/dbrecovery.yml" -Value @'
+    $place = Enter-Place 'keys' @'
 clusters:
   app:
     engine: sqlite
@@ -23,21 +12,12 @@ clusters:
 repositories:
   main: { path: backup, encryption: { passphrase: { env: DBRECOVERY_KEYTEST } } }
   vault: { path: backup, encryption: { keyFile: vault.key } }
-'@
-    $env:DBRECOVERY_STATE = "$place/state"
-    $env:DBRECOVERY_INVENTORY = $null
-    $env:DBRECOVERY_PASSPHRASE = $null
-    $env:DBRECOVERY_KEY_FILE = $null
-    $env:DBRECOVERY_KEYTEST = $canary
-    Push-Location -LiteralPath $place
+'@ @{ DBRECOVERY_KEYTEST = $canary }
+    & $workload create "$place/app.db" --megabytes 1 | Out-Null
     $seen = [Collections.Generic.List[string]]::new()
 }
 
-AfterAll {
-    Pop-Location
-    foreach ($name in $saved.Keys) { [Environment]::SetEnvironmentVariable($name, $saved[$name]) }
-    Remove-Item -LiteralPath $place -Recurse -Force
-}
+AfterAll { Exit-Place $place }
 
 Describe 'Keys of a repository' {
     BeforeAll {
@@ -57,7 +37,7 @@ Describe 'Keys of a repository' {
     }
     It 'adds a key file that it makes, and a secure string' {
         Add-DbRepositoryKey -Repository main -Label vault -NewKeyFile ./vault.key -WhatIf
-        Test-Path ./vault.key | Should -BeFalse
+        Test-Path -LiteralPath "$place/vault.key" | Should -BeFalse
         $added = Add-DbRepositoryKey -Repository main -Label vault -NewKeyFile ./vault.key
         $added.Kind | Should -Be 'KeyFile'
         $secure = ConvertTo-SecureString 'a passphrase of many words' -AsPlainText -Force

@@ -154,7 +154,7 @@ Remove-Item -Recurse -Force `$folder
             [void]$shell.AddScript("Import-Module '$manifestPath' -Force; 1..5 | ForEach-Object { try { Test-DbHealth -Path ./nothing-there.db -ErrorAction SilentlyContinue | Out-Null } catch { } }; [DbRecovery.HealthReport].AssemblyQualifiedName")
             @{ Shell = $shell; Handle = $shell.BeginInvoke() }
         }
-        $names = foreach ($s in $shells) { $s.Handle.AsyncWaitHandle.WaitOne(30000) | Should -BeTrue; $s.Shell.EndInvoke($s.Handle); $s.Shell.Dispose() }
+        $names = foreach ($s in $shells) { $s.Handle.AsyncWaitHandle.WaitOne(120000) | Should -BeTrue; $s.Shell.EndInvoke($s.Handle); $s.Shell.Dispose() }
         $names.Count | Should -Be 2
         $names[0] | Should -Be $names[1]
     }

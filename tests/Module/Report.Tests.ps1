@@ -1,19 +1,8 @@
 #Requires -Version 7.4
 # The report as a PowerShell user makes it: from the record, or from what is piped in. Needs the built module.
 BeforeAll {
-    $root = (Resolve-Path "$PSScriptRoot/../..").Path
-    Import-Module "$root/DbRecovery.psd1" -Force
-    $workload = "$root/artifacts/workload/workload$($IsWindows ? '.exe' : '')"
-    if (-not (Test-Path -LiteralPath $workload)) {
-        dotnet build "$root/tests/Workload" -c Release -o "$root/artifacts/workload" -v quiet | Out-Null
-        if ($LASTEXITCODE) { throw 'tests/Workload does not build' }
-    }
-    $saved = @{}
-    foreach ($name in 'DBRECOVERY_STATE', 'DBRECOVERY_INVENTORY') { $saved[$name] = [Environment]::GetEnvironmentVariable($name) }
-    $place = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery [report] $([guid]::NewGuid())"
-    New-Item -ItemType Directory $place | Out-Null
-    & $workload create "$place/app.db" --megabytes 2
-    Set-Content -LiteralPath "$place/dbrecovery.yml" -Value @'
+    . "$PSScriptRoot/Place.ps1"
+    $place = Enter-Place 'report' @'
 clusters:
   app:
     engine: sqlite
@@ -23,19 +12,13 @@ clusters:
 repositories:
   main: { path: backup }
 '@
-    $env:DBRECOVERY_STATE = "$place/state"
-    $env:DBRECOVERY_INVENTORY = $null
-    Push-Location -LiteralPath $place
+    & $workload create "$place/app.db" --megabytes 2
     New-DbBackup -Cluster app | Test-DbBackup | Out-Null
     & $workload damage "$place/app.db" data --pages 3 | Out-Null
     $incident = Get-DbFault -Cluster app | Select-Object -First 1 | Invoke-DbRunbook -AllowDataLoss Any -Confirm:$false -InformationAction Ignore
 }
 
-AfterAll {
-    Pop-Location
-    foreach ($name in $saved.Keys) { [Environment]::SetEnvironmentVariable($name, $saved[$name]) }
-    Remove-Item -LiteralPath $place -Recurse -Force
-}
+AfterAll { Exit-Place $place }
 
 Describe 'Export-DbReport' {
     It 'tells everything on record and gives the file only where asked' {

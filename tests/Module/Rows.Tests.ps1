@@ -1,19 +1,8 @@
 #Requires -Version 7.4
 # Rows out of a backup, from PowerShell. Needs the built module; the application is tests/Workload.
 BeforeAll {
-    $root = (Resolve-Path "$PSScriptRoot/../..").Path
-    Import-Module "$root/DbRecovery.psd1" -Force
-    $workload = "$root/artifacts/workload/workload$($IsWindows ? '.exe' : '')"
-    if (-not (Test-Path -LiteralPath $workload)) {
-        dotnet build "$root/tests/Workload" -c Release -o "$root/artifacts/workload" -v quiet | Out-Null
-        if ($LASTEXITCODE) { throw 'tests/Workload does not build' }
-    }
-    $saved = @{}
-    foreach ($name in 'DBRECOVERY_STATE', 'DBRECOVERY_INVENTORY') { $saved[$name] = [Environment]::GetEnvironmentVariable($name) }
-    $place = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery [rows] $([guid]::NewGuid())"
-    New-Item -ItemType Directory $place | Out-Null
-    & $workload create "$place/app.db" --megabytes 1 --journal delete
-    Set-Content -LiteralPath "$place/dbrecovery.yml" -Value @'
+    . "$PSScriptRoot/Place.ps1"
+    $place = Enter-Place 'rows' @'
 clusters:
   app:
     engine: sqlite
@@ -22,19 +11,13 @@ clusters:
 repositories:
   main: { path: backup }
 '@
-    $env:DBRECOVERY_STATE = "$place/state"
-    $env:DBRECOVERY_INVENTORY = $null
-    Push-Location -LiteralPath $place
+    & $workload create "$place/app.db" --megabytes 1 --journal delete
     $backup = New-DbBackup -Cluster app
     # the application changes rows that the backup has
     & $workload churn "$place/app.db" --rows 40
 }
 
-AfterAll {
-    Pop-Location
-    foreach ($name in $saved.Keys) { [Environment]::SetEnvironmentVariable($name, $saved[$name]) }
-    Remove-Item -LiteralPath $place -Recurse -Force
-}
+AfterAll { Exit-Place $place }
 
 Describe 'Restore-DbBackup -Table' {
     It 'compares, and writes nothing' {

@@ -1,22 +1,15 @@
 #Requires -Version 7.4
 # What a damaged file still holds, brought into a new one. Needs the built module; the application is tests/Workload.
 BeforeAll {
-    $root = (Resolve-Path "$PSScriptRoot/../..").Path
-    Import-Module "$root/DbRecovery.psd1" -Force
-    $workload = "$root/artifacts/workload/workload$($IsWindows ? '.exe' : '')"
-    if (-not (Test-Path -LiteralPath $workload)) {
-        dotnet build "$root/tests/Workload" -c Release -o "$root/artifacts/workload" -v quiet | Out-Null
-        if ($LASTEXITCODE) { throw 'tests/Workload does not build' }
-    }
-    $place = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery [salvage] $([guid]::NewGuid())"
-    New-Item -ItemType Directory $place | Out-Null
+    . "$PSScriptRoot/Place.ps1"
+    $place = Enter-Place 'salvage'
     $broken = "$place/broken.db"
     & $workload create $broken --megabytes 1 --journal delete
     & $workload damage $broken data --pages 2 | Out-Null
     $hash = (Get-FileHash -LiteralPath $broken).Hash
 }
 
-AfterAll { Remove-Item -LiteralPath $place -Recurse -Force -ErrorAction Ignore }
+AfterAll { Exit-Place $place }
 
 Describe 'Export-DbSalvage' {
     It 'says what can be read with -WhatIf, and writes nothing' {

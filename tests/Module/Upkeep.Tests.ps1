@@ -1,17 +1,8 @@
 #Requires -Version 7.4
 # Backups are removed by rule, by name and from the pipeline; what is removed can be taken back. Needs the built module; the application is tests/Workload.
 BeforeAll {
-    $root = (Resolve-Path "$PSScriptRoot/../..").Path
-    Import-Module "$root/DbRecovery.psd1" -Force
-    $workload = "$root/artifacts/workload/workload$($IsWindows ? '.exe' : '')"
-    if (-not (Test-Path -LiteralPath $workload)) {
-        dotnet build "$root/tests/Workload" -c Release -o "$root/artifacts/workload" -v quiet | Out-Null
-        if ($LASTEXITCODE) { throw 'tests/Workload does not build' }
-    }
-    $place = Join-Path ([IO.Path]::GetTempPath()) "dbrecovery [upkeep] $([guid]::NewGuid())"
-    New-Item -ItemType Directory $place | Out-Null
-    & $workload create "$place/app.db" --megabytes 1
-    Set-Content -LiteralPath "$place/dbrecovery.yml" -Value @'
+    . "$PSScriptRoot/Place.ps1"
+    $place = Enter-Place 'upkeep' @'
 clusters:
   app:
     engine: sqlite
@@ -20,15 +11,12 @@ clusters:
 repositories:
   main: { path: backup }
 '@
-    Push-Location -LiteralPath $place
+    & $workload create "$place/app.db" --megabytes 1
     $proved = New-DbBackup -Cluster app | Test-DbBackup
     $taken = @($proved.Backup) + @(1..3 | ForEach-Object { New-DbBackup -Cluster app })
 }
 
-AfterAll {
-    Pop-Location
-    Remove-Item -LiteralPath $place -Recurse -Force
-}
+AfterAll { Exit-Place $place }
 
 Describe 'Removal of backups' {
     It 'shows every decision with its reasons and removes nothing with -WhatIf' {

@@ -66,8 +66,9 @@ internal sealed class SqliteMaintenance(TimeProvider clock) : IMaintenance
         {
             return await Task.Run(() => Attempt(path, work, clock, stop.Token), stop.Token).ConfigureAwait(false);
         }
-        catch (SqliteException) when (cancellationToken.IsCancellationRequested)
+        catch (Exception e) when (e is SqliteException or DbRecoveryException { Id: ErrorIds.DatabaseBusy } && cancellationToken.IsCancellationRequested)
         {
+            // a wait for a lock that is cancelled ends as busy
             throw new OperationCanceledException(cancellationToken);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)

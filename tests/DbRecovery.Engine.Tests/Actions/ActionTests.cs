@@ -235,13 +235,14 @@ public class ActionTests
     {
         using var world = new World();
         var pidFile = Path.Combine(world.Folder, "pid");
-        var request = new ProcessRequest { Command = ["sh", "-c", $"sleep 60 & echo $! > {pidFile}.tmp; mv {pidFile}.tmp {pidFile}; wait"], Timeout = TimeSpan.FromMilliseconds(500) };
-        Assert.Equal(ErrorIds.TimedOut, (await Assert.ThrowsAsync<DbRecoveryException>(() => ProcessRunner.RunAsync(request, TimeProvider.System, default))).Id);
+        var request = new ProcessRequest { Command = ["sh", "-c", $"sleep 600 & echo $! > {pidFile}.tmp; mv {pidFile}.tmp {pidFile}; wait"], Timeout = TimeSpan.FromMinutes(1) };
+        var time = new SetTime();
+        var run = ProcessRunner.RunAsync(request, time, default);
+        await Wait.UntilAsync(() => File.Exists(pidFile), "the child");
+        time.Advance(request.Timeout);
+        Assert.Equal(ErrorIds.TimedOut, (await Assert.ThrowsAsync<DbRecoveryException>(() => run)).Id);
         var child = (await File.ReadAllTextAsync(pidFile)).Trim();
-        var deadline = DateTime.UtcNow.AddSeconds(5);
-        while (IsRunning(child) && DateTime.UtcNow < deadline)
-            await Task.Delay(20);
-        Assert.False(IsRunning(child));
+        await Wait.UntilAsync(() => !IsRunning(child), "the child's end");
     }
 
     [Fact]
@@ -249,7 +250,7 @@ public class ActionTests
     {
         var outcome = await ProcessRunner.RunAsync(new ProcessRequest
         {
-            Command = ["sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x"], Input = new string('y', 1_000_000), Timeout = TimeSpan.FromSeconds(20), OutputLimit = 1000,
+            Command = ["sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x"], Input = new string('y', 1_000_000), Timeout = Wait.Limit, OutputLimit = 1000,
         }, TimeProvider.System, default);
         Assert.Equal((0, 1000), (outcome.ExitCode, outcome.Output.Length));
     }
@@ -333,8 +334,18 @@ public class ActionTests
         Assert.Equal(counted && complete, table.Note is null);
     }
 
-    private static bool IsRunning(string pid) =>
-        File.Exists($"/proc/{pid}/stat") && !File.ReadAllText($"/proc/{pid}/stat").Contains(") Z ", StringComparison.Ordinal);
+    private static bool IsRunning(string pid)
+    {
+        try
+        {
+            return !File.ReadAllText($"/proc/{pid}/stat").Contains(") Z ", StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            // it ended, even between the opening and the reading
+            return false;
+        }
+    }
 
     /// <summary>A variable of this process that no other test knows.</summary>
     private sealed class SecretVariable : IDisposable

@@ -5,17 +5,8 @@ namespace DbRecovery.Engine.Tests.Backups;
 
 public class BackupDamageTests : BackupFixture
 {
-    /// <summary>Where a byte is flipped, as parts of the file; -1 stands for a truncation to half, -2 for removal.</summary>
-    public static TheoryData<string, double> Damages()
-    {
-        var rows = new TheoryData<string, double>();
-        foreach (var kind in new[] { "packs", "index", "manifest", "repo.json" })
-        {
-            foreach (var at in new[] { 0.0, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.999999, -1, -2 })
-                rows.Add(kind, at);
-        }
-        return rows;
-    }
+    public static TheoryData<string, double> Damages() => DamagesOf(
+        ["packs", "index", "manifest", "repo.json"], _ => [0.0, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.999999, -1, -2]);
 
     [Theory]
     [MemberData(nameof(Damages))]
@@ -26,7 +17,7 @@ public class BackupDamageTests : BackupFixture
         var backup = await BackUpAsync();
         var file = FileOf(kind);
         Damage(file, where);
-        var key = Path.GetRelativePath(Repository.Path, file).Replace('\\', '/');
+        var key = KeyOf(file);
 
         switch (kind)
         {
@@ -151,25 +142,6 @@ public class BackupDamageTests : BackupFixture
         var error = await Assert.ThrowsAsync<DbRecoveryException>(() => RestoreAsync(backup));
         Assert.Equal(where == -2 ? ErrorIds.BackupNotFound : ErrorIds.RepositoryCorrupt, error.Id);
         Assert.True((await ProveAsync(other)).Passed);
-    }
-
-    private string FileOf(string kind) => kind switch
-    {
-        "manifest" => Keys("backups").Single(k => k.EndsWith("manifest.json", StringComparison.Ordinal)),
-        "repo.json" => Path.Combine(Repository.Path, "repo.json"),
-        _ => Keys(kind).Single(),
-    };
-
-    private static void Damage(string file, double where)
-    {
-        var length = new FileInfo(file).Length;
-        if (where == -2)
-            File.Delete(file);
-        else if (where < 0)
-            using (var stream = File.Open(file, FileMode.Open))
-                stream.SetLength(length / 2);
-        else
-            BackupRoundTripTests.Flip(file, Math.Min(length - 1, (long)(length * where)));
     }
 
     [Theory]

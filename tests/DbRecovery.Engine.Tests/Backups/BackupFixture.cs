@@ -66,6 +66,42 @@ public abstract class BackupFixture : IDisposable
         return Directory.Exists(folder) ? Directory.GetFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).ToList() : [];
     }
 
+    /// <summary>The first file of a kind: a folder of the repository, <c>manifest</c>, or a file by its name.</summary>
+    protected string FileOf(string kind) => kind switch
+    {
+        "manifest" => Keys("backups").First(k => k.EndsWith("manifest.json", StringComparison.Ordinal)),
+        "packs" or "index" or "tests" or "scrub" => Keys(kind)[0],
+        _ => Path.Combine(Repository.Path, kind),
+    };
+
+    /// <summary>A file of the repository as the repository itself names it.</summary>
+    protected string KeyOf(string file) => Path.GetRelativePath(Repository.Path, file).Replace('\\', '/');
+
+    /// <summary>Each kind of file with each of its damages, as <see cref="FileOf"/> and <see cref="Damage"/> take them.</summary>
+    protected static TheoryData<string, double> DamagesOf(string[] kinds, Func<string, double[]> damages)
+    {
+        var rows = new TheoryData<string, double>();
+        foreach (var kind in kinds)
+        {
+            foreach (var where in damages(kind))
+                rows.Add(kind, where);
+        }
+        return rows;
+    }
+
+    /// <summary>Flips a byte at a part of the file; -1 truncates it to half, -2 removes it.</summary>
+    protected static void Damage(string file, double where)
+    {
+        var length = new FileInfo(file).Length;
+        if (where == -2)
+            File.Delete(file);
+        else if (where < 0)
+            using (var stream = File.Open(file, FileMode.Open))
+                stream.SetLength(length / 2);
+        else
+            BackupRoundTripTests.Flip(file, Math.Min(length - 1, (long)(length * where)));
+    }
+
     /// <summary>Nothing of a backup under way is left: no session, no temporary file, nothing in the scratch place.</summary>
     protected void AssertClean()
     {

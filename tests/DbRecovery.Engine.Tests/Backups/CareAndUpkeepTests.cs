@@ -266,14 +266,14 @@ public sealed class CareAndUpkeepTests : CareFixture
     [Fact]
     public async Task Of_backups_of_the_same_second_the_last_is_the_newest()
     {
-        var clock = new SetClock { Now = new DateTimeOffset(2026, 11, 21, 10, 0, 0, TimeSpan.Zero) };
+        var clock = new SetTime();
         var service = new BackupService(_ => Database, clock, new BackupServiceOptions { ScratchFolder = Path.Combine(Root, "scratch"), PackSize = 1 << 20 }, Secrets);
         Database.Files["data.db"] = Noise(1 << 20, 1);
         var full = await service.CreateAsync(RequestOf(), null, CancellationToken.None);
         var taken = new List<BackupInfo>();
         for (var i = 0; i < 8; i++)
         {
-            clock.Now += TimeSpan.FromMilliseconds(10);
+            clock.Advance(TimeSpan.FromMilliseconds(10));
             ChangePages(i);
             taken.Add(await service.CreateAsync(RequestOf(BackupKind.Incremental), null, CancellationToken.None));
             Assert.Equal(Page, taken[^1].ChangedBytes);
@@ -284,14 +284,8 @@ public sealed class CareAndUpkeepTests : CareFixture
         var listed = await ListAsync();
         Assert.Equal(taken.Select(t => t.Id).Reverse(), listed.Take(8).Select(b => b.Id));
         Assert.Equal(taken[^1].Id, Assert.Single(await ListAsync(new BackupFilter { Latest = true })).Id);
-        var kept = RetentionPolicy.Decide(RetentionText.Parse("last=2"), listed, clock.Now).Where(d => d.Keep).Select(d => d.Backup.Id);
+        var kept = RetentionPolicy.Decide(RetentionText.Parse("last=2"), listed, clock.GetUtcNow()).Where(d => d.Keep).Select(d => d.Backup.Id);
         Assert.Equal([taken[^1].Id, taken[^2].Id, full.Id], kept);
-    }
-
-    private sealed class SetClock : TimeProvider
-    {
-        public DateTimeOffset Now { get; set; }
-        public override DateTimeOffset GetUtcNow() => Now;
     }
 
     private async Task AssertCheckedAsync(string after)

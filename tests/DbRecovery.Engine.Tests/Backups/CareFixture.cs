@@ -23,28 +23,6 @@ public abstract class CareFixture : BackupFixture
 
     protected async Task<BackupCopyResult> CopyAsync(BackupInfo backup) => await Care.CopyAsync(backup, Other, null, CancellationToken.None);
 
-    protected string FileOf(string kind) => kind switch
-    {
-        "manifest" => Keys("backups").First(k => k.EndsWith("manifest.json", StringComparison.Ordinal)),
-        "packs" or "index" or "tests" or "scrub" => Keys(kind)[0],
-        _ => Path.Combine(Repository.Path, kind),
-    };
-
-    protected string KeyOf(string file) => Path.GetRelativePath(Repository.Path, file).Replace('\\', '/');
-
-    /// <summary>Flips a byte at a part of the file; -1 truncates it to half, -2 removes it.</summary>
-    protected static void Damage(string file, double where)
-    {
-        var length = new FileInfo(file).Length;
-        if (where == -2)
-            File.Delete(file);
-        else if (where < 0)
-            using (var stream = File.Open(file, FileMode.Open))
-                stream.SetLength(length / 2);
-        else
-            BackupRoundTripTests.Flip(file, Math.Min(length - 1, (long)(length * where)));
-    }
-
     /// <summary>Every file of the repository with its content.</summary>
     protected IReadOnlyDictionary<string, string> Snapshot() => Keys("").ToDictionary(KeyOf, k => Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(k))));
 

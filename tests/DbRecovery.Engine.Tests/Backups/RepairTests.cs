@@ -4,16 +4,9 @@ namespace DbRecovery.Engine.Tests.Backups;
 
 public sealed class RepairTests : CareFixture
 {
-    public static TheoryData<string, double> Damages()
-    {
-        var rows = new TheoryData<string, double>();
-        foreach (var kind in new[] { "packs", "index", "manifest", "tests", "repo.json", "repo.copy.json", "scrub", "RESTORE-BY-HAND.md" })
-        {
-            foreach (var at in kind == "packs" ? new[] { 0.0, 0.4, 0.999999, -1, -2 } : [0.4, -2])
-                rows.Add(kind, at);
-        }
-        return rows;
-    }
+    public static TheoryData<string, double> Damages() => DamagesOf(
+        ["packs", "index", "manifest", "tests", "repo.json", "repo.copy.json", "scrub", "RESTORE-BY-HAND.md"],
+        kind => kind == "packs" ? [0.0, 0.4, 0.999999, -1, -2] : [0.4, -2]);
 
     [Theory]
     [MemberData(nameof(Damages))]

@@ -5,20 +5,10 @@ namespace DbRecovery.Engine.Tests.Backups;
 public sealed class ScrubTests : CareFixture
 {
     /// <summary>Where a byte is flipped, as parts of the file; -1 stands for a truncation to half, -2 for removal.</summary>
-    public static TheoryData<string, double> Damages()
-    {
-        var rows = new TheoryData<string, double>();
-        foreach (var kind in new[] { "packs", "index", "manifest", "tests", "repo.json", "repo.copy.json", "scrub", "RESTORE-BY-HAND.md" })
-        {
-            foreach (var at in new[] { 0.0, 0.7, 0.999999, -1, -2 })
-            {
-                // a backup or proof that is gone leaves nothing that tells of it; the ledger and the text need not be there
-                if (at != -2 || kind is "packs" or "index" or "repo.json" or "repo.copy.json")
-                    rows.Add(kind, at);
-            }
-        }
-        return rows;
-    }
+    // a backup or proof that is gone leaves nothing that tells of it; the ledger and the text need not be there
+    public static TheoryData<string, double> Damages() => DamagesOf(
+        ["packs", "index", "manifest", "tests", "repo.json", "repo.copy.json", "scrub", "RESTORE-BY-HAND.md"],
+        kind => kind is "packs" or "index" or "repo.json" or "repo.copy.json" ? [0.0, 0.7, 0.999999, -1, -2] : [0.0, 0.7, 0.999999, -1]);
 
     [Theory]
     [MemberData(nameof(Damages))]

@@ -17,11 +17,11 @@ public sealed class HealthServiceTests : IDisposable
             Directory.Delete(_folder, true);
     }
 
-    private HealthService Service(IBackupService? backups = null, bool readOnly = false, TimeSpan? timeout = null) => new(new HealthServiceOptions
+    private HealthService Service(IBackupService? backups = null, bool readOnly = false, TimeProvider? time = null) => new(new HealthServiceOptions
     {
         Providers = _ => _provider, Backups = backups, StateFolder = Path.Combine(_folder, "state"), ReadOnly = readOnly,
         RepositoryOf = c => c.Backups is null ? null : new RepositoryDefinition { Name = "main", Path = _repository },
-        NodeTimeout = timeout ?? TimeSpan.FromSeconds(20), RepositoryTimeout = timeout ?? TimeSpan.FromSeconds(20), Grace = TimeSpan.Zero,
+        NodeTimeout = Wait.Limit, RepositoryTimeout = Wait.Limit, Grace = TimeSpan.Zero, Clock = time ?? TimeProvider.System,
     });
 
     private static Task<HealthReport> Examine(HealthService service, ClusterDefinition? cluster = null) =>
@@ -69,8 +69,17 @@ public sealed class HealthServiceTests : IDisposable
     public async Task A_silent_node_is_unknown_and_its_neighbour_is_still_judged()
     {
         var cluster = Situations.Cluster() with { Nodes = [new NodeDefinition { Name = "n1", Path = "/a" }, new NodeDefinition { Name = "n2", Path = "/b" }] };
-        _provider.Observe = request => request.Node.Name == "n1" ? new TaskCompletionSource<NodeObservation>().Task : Task.FromResult(Situations.Healthy() with { Node = "n2" });
-        var report = await Examine(Service(timeout: TimeSpan.FromMilliseconds(200)), cluster);
+        var observed = false;
+        _provider.Observe = request =>
+        {
+            observed |= request.Node.Name == "n2";
+            return request.Node.Name == "n1" ? new TaskCompletionSource<NodeObservation>().Task : Task.FromResult(Situations.Healthy() with { Node = "n2" });
+        };
+        var time = new SetTime();
+        var examination = Examine(Service(time: time), cluster);
+        await Wait.UntilAsync(() => Volatile.Read(ref observed) && time.Waiting == 1, "the neighbour");
+        time.Advance(Wait.Limit);
+        var report = await examination;
         Assert.Equal([HealthStatus.Unknown, HealthStatus.Healthy], report.Nodes.Select(n => n.Status));
         Assert.Equal(HealthStatus.Degraded, report.Status);
     }
@@ -91,7 +100,11 @@ public sealed class HealthServiceTests : IDisposable
     {
         var backups = Substitute.For<IBackupService>();
         backups.ListAsync(default!, default!, default, default).ReturnsForAnyArgs(new TaskCompletionSource<IReadOnlyList<BackupInfo>>().Task);
-        var report = await Examine(Service(backups, timeout: TimeSpan.FromMilliseconds(200)), Situations.Cluster() with { Backups = new BackupSettings { Repository = "main" } });
+        var time = new SetTime();
+        var examination = Examine(Service(backups, time: time), Situations.Cluster() with { Backups = new BackupSettings { Repository = "main" } });
+        await Wait.UntilAsync(() => time.Waiting == 1, "the repository");
+        time.Advance(Wait.Limit);
+        var report = await examination;
         Assert.Equal(HealthStatus.Degraded, report.Status);
         Assert.Equal(CheckVerdict.Fail, Assert.Single(report.Checks, c => c.Name == "repository").Verdict);
     }

@@ -16,7 +16,7 @@ public class RecoveryTests
         Assert.NotNull(report.RecoveryTime);
         Assert.Null(report.Loss);
         Assert.All(report.Verification, c => Assert.True(c.Passed));
-        world.Clock.Offset = TimeSpan.FromMinutes(11);
+        world.Clock.By = TimeSpan.FromMinutes(11);
         Assert.Equal(IncidentState.Resolved, world.Service().Get("latest").State);
     }
 
@@ -69,7 +69,7 @@ public class RecoveryTests
     {
         using var world = new World { ProvedUnwritten = false };
         var waiting = await world.RecoverAsync();
-        world.Clock.Offset = TimeSpan.FromMinutes(16);
+        world.Clock.By = TimeSpan.FromMinutes(16);
         Assert.Equal(IncidentState.Cancelled, world.Service().Get(waiting.Id).State);
         Assert.Equal(ErrorIds.ApprovalRequired, (await Assert.ThrowsAsync<DbRecoveryException>(() => world.Service().ApproveAsync(waiting.Id, null, "dba", default))).Id);
     }
@@ -146,7 +146,7 @@ public class RecoveryTests
         using var world = new World();
         await world.RecoverAsync();
         world.Damage();
-        world.Clock.Offset = TimeSpan.FromMinutes(minutes);
+        world.Clock.By = TimeSpan.FromMinutes(minutes);
         Assert.Equal(expected, (await world.RecoverAsync()).State);
         Assert.All(world.Service().Status("app").Cooldowns.Values, end => Assert.True(end <= world.Clock.GetUtcNow() + TimeSpan.FromHours(1)));
     }
@@ -159,7 +159,7 @@ public class RecoveryTests
         await world.RecoverAsync();
         for (var i = 0; i < 2; i++)
         {
-            world.Clock.Offset += TimeSpan.FromMinutes(20);
+            world.Clock.By += TimeSpan.FromMinutes(20);
             world.Damage();
             await world.Service().AcknowledgeAsync("app", "dba", default);
             Assert.Equal(i == 0 ? IncidentState.Probation : IncidentState.Suppressed, (await world.RecoverAsync()).State);
@@ -284,7 +284,7 @@ public class RecoveryTests
         };
         await Assert.ThrowsAsync<Died>(() => world.RecoverAsync());
         world.Observer.OnWritten = null;
-        world.Clock.Offset = TimeSpan.FromMinutes(minutes);
+        world.Clock.By = TimeSpan.FromMinutes(minutes);
         var report = await world.Service().ResumeAsync("latest", world.Cluster, null, null, default);
         Assert.Equal(expected, report.State);
         Assert.Equal(expected == IncidentState.Failed ? [] : ["restore", "swap"], world.Effects);

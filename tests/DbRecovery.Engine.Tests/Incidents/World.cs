@@ -6,13 +6,6 @@ using DbRecovery.Engine.Runbooks;
 
 namespace DbRecovery.Engine.Tests.Incidents;
 
-/// <summary>A clock whose wall time can be set; durations go on as they are.</summary>
-internal sealed class WallClock : TimeProvider
-{
-    public TimeSpan Offset { get; set; }
-    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + Offset;
-}
-
 /// <summary>The process dies: nothing in the engine may catch it.</summary>
 internal sealed class Died : Exception;
 
@@ -61,7 +54,7 @@ internal sealed class World : IDatabaseProvider, IFileSwap, IDataInspector, IMai
     public string State => Path.Combine(Folder, "state");
     public ClusterDefinition Cluster { get; set; }
     public Runbook Runbook { get; set; }
-    public WallClock Clock { get; } = new();
+    public MovedTime Clock { get; } = new();
     public Observer Observer { get; set; } = new();
     public bool ProvedUnwritten { get; set; } = true;
     public List<string> Effects { get; } = [];

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using DbRecovery.Engine.Runbooks;
 using DbRecovery.Engine.Tests.Inventory;
 using DbRecovery.Engine.Tests.Runbooks;
@@ -46,12 +45,7 @@ public sealed class FuzzTests
 
     [Theory]
     [MemberData(nameof(Slow), DisableDiscoveryEnumeration = true)]
-    public void Files_made_to_be_slow_are_not(string text)
-    {
-        var watch = Stopwatch.StartNew();
-        Feed(text);
-        Assert.InRange(watch.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(20));
-    }
+    public Task Files_made_to_be_slow_are_read_to_their_end(string text) => Task.Run(() => Feed(text)).WaitAsync(Wait.Limit);
 
     private static void Feed(string text)
     {

@@ -129,7 +129,7 @@ public sealed class BackupSourceTests : IDisposable
         for (var round = 0; round < 8; round++)
         {
             var seen = Volatile.Read(ref committed);
-            Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref committed) > seen + 5, TimeSpan.FromSeconds(20)), "the writer stands still");
+            await Wait.UntilAsync(() => Volatile.Read(ref committed) > seen + 5, "the writer");
             var (info, restored) = await Take(path);
             Assert.Empty(info.Problems);
             Assert.Equal("ok", Sandbox.Execute(restored, "PRAGMA integrity_check"));

@@ -7,7 +7,8 @@ namespace DbRecovery.Sqlite.Tests.Backup;
 public sealed class IncrementProofTests : IDisposable
 {
     private readonly Sandbox _box = new();
-    private readonly SqliteBackupSource _source = new(TimeProvider.System);
+    // by this clock the file's times are old enough to prove something
+    private readonly SqliteBackupSource _source = new(new MovedTime { By = TimeSpan.FromMinutes(1) });
 
     public void Dispose() => _box.Dispose();
 
@@ -38,7 +39,6 @@ public sealed class IncrementProofTests : IDisposable
         var path = _box.Create("app.db", "old", journalMode, rows: 3000);
         using var app = open ? OtherProcess.Open(path) : null;
         app?.Run("UPDATE t SET v='x' WHERE id=5");
-        Settle(path);
         var parent = (await Take(path)).Backup;
 
         var (increment, sink) = await Take(path, parent, new SqliteBackupSource(TimeProvider.System));
@@ -120,7 +120,6 @@ public sealed class IncrementProofTests : IDisposable
     {
         var path = _box.Create("app.db", "old", journalMode, rows: 3000);
         using var app = OtherProcess.Open(path);
-        Settle(path);
         var parent = (await Take(path)).Backup;
         var touched = new DateTimeOffset(File.GetLastWriteTimeUtc(path), TimeSpan.Zero);
         var other = new TakenBackup(parent.Source with { DataAsOf = touched }, parent.Files.ToDictionary());
@@ -136,7 +135,6 @@ public sealed class IncrementProofTests : IDisposable
         var path = _box.Create("app.db", "old", what == "frames" ? "wal" : "delete", rows: 3000);
         using var app = OtherProcess.Open(path);
         app.Run("UPDATE t SET v='a' WHERE id=5");
-        Settle(path);
         var parent = (await Take(path)).Backup;
         // as after a power cut: the same number by other changes
         var state = parent.Source.State.ToDictionary();
@@ -195,8 +193,4 @@ public sealed class IncrementProofTests : IDisposable
         app.Run("UPDATE t SET v='not committed'");
         Assert.Contains(await watch.MarkAsync(Sandbox.Node(path), CancellationToken.None), marks);
     }
-
-    /// <summary>Waits until the file's times are old enough to prove something.</summary>
-    private static void Settle(string path) =>
-        Assert.True(SpinWait.SpinUntil(() => DateTime.UtcNow - File.GetLastWriteTimeUtc(path) > TimeSpan.FromMilliseconds(150), TimeSpan.FromSeconds(10)));
 }

@@ -1,11 +1,9 @@
-using System.Diagnostics;
 using DbRecovery.Sqlite.Maintenance;
 
 namespace DbRecovery.Sqlite.Tests.Maintenance;
 
 public sealed class MaintenanceTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
     private readonly Sandbox _box = new();
     private readonly SqliteMaintenance _maintenance = new(TimeProvider.System);
 
@@ -19,7 +17,7 @@ public sealed class MaintenanceTests : IDisposable
         Sandbox.Execute(path, "PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql='CREATE INDEX t_v ON t(v) WHERE id<0' WHERE name='t_v'");
         Sandbox.Execute(path, "REINDEX t_v; PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql='CREATE INDEX t_v ON t(v)' WHERE name='t_v'");
         Assert.NotEqual("ok", Sandbox.Execute(path, "PRAGMA integrity_check"));
-        await _maintenance.ReindexAsync(Sandbox.Node(path), Patience, CancellationToken.None);
+        await _maintenance.ReindexAsync(Sandbox.Node(path), Wait.Limit, CancellationToken.None);
         Assert.Equal("ok", Sandbox.Execute(path, "PRAGMA integrity_check"));
     }
 
@@ -30,7 +28,7 @@ public sealed class MaintenanceTests : IDisposable
         var app = OtherProcess.Open(path);
         app.Run("INSERT INTO t VALUES (1000, 'x')");
         app.Kill();
-        Assert.Contains("moved into the database", await _maintenance.CheckpointAsync(Sandbox.Node(path), Patience, CancellationToken.None), StringComparison.Ordinal);
+        Assert.Contains("moved into the database", await _maintenance.CheckpointAsync(Sandbox.Node(path), Wait.Limit, CancellationToken.None), StringComparison.Ordinal);
         Assert.False(new FileInfo(path + "-wal") is { Exists: true, Length: > 0 });
         Assert.Equal(1L, Sandbox.Execute(path, "SELECT count(*) FROM t WHERE id=1000"));
     }
@@ -45,7 +43,7 @@ public sealed class MaintenanceTests : IDisposable
         app.Run("UPDATE t SET v='half'");
         app.Kill();
         Assert.True(new FileInfo(path + "-journal").Length > 0);
-        Assert.Contains("rolled back", await _maintenance.CheckpointAsync(Sandbox.Node(path), Patience, CancellationToken.None), StringComparison.Ordinal);
+        Assert.Contains("rolled back", await _maintenance.CheckpointAsync(Sandbox.Node(path), Wait.Limit, CancellationToken.None), StringComparison.Ordinal);
         Assert.False(File.Exists(path + "-journal"));
         Assert.Equal(0L, Sandbox.Execute(path, "SELECT count(*) FROM t WHERE v='half'"));
         Assert.Equal("ok", Sandbox.Execute(path, "PRAGMA integrity_check"));
@@ -55,7 +53,7 @@ public sealed class MaintenanceTests : IDisposable
     public async Task With_nothing_pending_it_says_so()
     {
         var path = _box.Create("app.db", "old");
-        Assert.Contains("nothing was pending", await _maintenance.CheckpointAsync(Sandbox.Node(path), Patience, CancellationToken.None), StringComparison.Ordinal);
+        Assert.Contains("nothing was pending", await _maintenance.CheckpointAsync(Sandbox.Node(path), Wait.Limit, CancellationToken.None), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -66,7 +64,11 @@ public sealed class MaintenanceTests : IDisposable
         var path = _box.Create("app.db", "old", journalMode);
         using var writer = OtherProcess.Open(path);
         writer.Run("BEGIN IMMEDIATE");
-        var refused = await Assert.ThrowsAsync<DbRecoveryException>(() => _maintenance.ReindexAsync(Sandbox.Node(path), TimeSpan.FromMilliseconds(300), CancellationToken.None));
+        var time = new SetTime();
+        var reindexing = new SqliteMaintenance(time).ReindexAsync(Sandbox.Node(path), Wait.Limit, CancellationToken.None);
+        await Wait.UntilAsync(() => time.Waiting == 2, "the pause after the first attempt, beside the deadline");
+        time.Advance(Wait.Limit);
+        var refused = await Assert.ThrowsAsync<DbRecoveryException>(() => reindexing);
         Assert.Equal(ErrorIds.DatabaseBusy, refused.Id);
     }
 
@@ -76,16 +78,18 @@ public sealed class MaintenanceTests : IDisposable
         var path = _box.Create("app.db", "old");
         using var writer = OtherProcess.Open(path);
         writer.Run("BEGIN IMMEDIATE");
-        using var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
-        var watch = Stopwatch.StartNew();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _maintenance.ReindexAsync(Sandbox.Node(path), TimeSpan.FromMinutes(5), cancel.Token));
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(10), $"took {watch.Elapsed}");
+        using var cancel = new CancellationTokenSource();
+        var time = new SetTime();
+        var reindexing = new SqliteMaintenance(time).ReindexAsync(Sandbox.Node(path), Wait.Limit, cancel.Token);
+        await Wait.UntilAsync(() => time.Waiting == 2, "the pause after the first attempt, beside the deadline");
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reindexing.WaitAsync(Wait.Limit));
     }
 
     [Fact]
     public async Task A_missing_file_is_not_made()
     {
-        var refused = await Assert.ThrowsAsync<DbRecoveryException>(() => _maintenance.CheckpointAsync(Sandbox.Node(_box.File("absent.db")), Patience, CancellationToken.None));
+        var refused = await Assert.ThrowsAsync<DbRecoveryException>(() => _maintenance.CheckpointAsync(Sandbox.Node(_box.File("absent.db")), Wait.Limit, CancellationToken.None));
         Assert.Equal(ErrorIds.DatabaseNotFound, refused.Id);
         Assert.False(File.Exists(_box.File("absent.db")));
     }

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using DbRecovery.Sqlite.Native;
 using Microsoft.Data.Sqlite;
 
 namespace DbRecovery.Sqlite.Tests.Observation;
@@ -7,14 +5,11 @@ namespace DbRecovery.Sqlite.Tests.Observation;
 /// <summary>A folder with a database that is observed and inspected.</summary>
 internal sealed class LookSandbox : IDisposable
 {
-    public LookSandbox(string name = "app.db")
-    {
-        SqliteLibrary.EnsureLoaded();
-        Folder = Directory.CreateDirectory(Path.Combine(Path.GetTempPath(), "dbrecovery-look-" + Guid.NewGuid().ToString("n"))).FullName;
-        Database = Path.Combine(Folder, name);
-    }
+    private readonly Sandbox _box = new();
 
-    public string Folder { get; }
+    public LookSandbox(string name = "app.db") => Database = _box.File(name);
+
+    public string Folder => _box.Folder;
     public string Database { get; }
 
     public SqliteConnection Open()
@@ -62,7 +57,7 @@ internal sealed class LookSandbox : IDisposable
             },
             Level = level,
             LastBackup = backup,
-            Timeout = timeout ?? TimeSpan.FromSeconds(30),
+            Timeout = timeout ?? Wait.Limit,
         }, progress, token);
     }
 
@@ -74,8 +69,7 @@ internal sealed class LookSandbox : IDisposable
     }
 
     /// <summary>Every file with the hash of its content.</summary>
-    public string Tree() => string.Join("\n", Directory.GetFiles(Folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
-        .Select(f => f + " " + Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(f)))));
+    public IReadOnlyDictionary<string, string> Tree() => _box.Snapshot();
 
-    public void Dispose() => Directory.Delete(Folder, recursive: true);
+    public void Dispose() => _box.Dispose();
 }

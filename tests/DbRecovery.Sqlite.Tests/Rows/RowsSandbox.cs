@@ -82,7 +82,7 @@ internal sealed class RowsSandbox : IDisposable
         process.StandardInput.Write(System.IO.File.ReadAllText(script));
         process.StandardInput.Close();
         var error = process.StandardError.ReadToEnd();
-        Assert.True(process.WaitForExit(30_000));
+        Assert.True(process.WaitForExit(Wait.Limit));
         return (process.ExitCode, error);
     }
 

@@ -63,7 +63,7 @@ public sealed class DecoderTests
         while (BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan((int)(last - 1) * 512)) is not 0 and var next)
             last = next;
         BinaryPrimitives.WriteUInt32BigEndian(bytes.AsSpan((int)(last - 1) * 512), cell.Overflow);
-        var image = new Image(bytes);
+        var image = new InMemory(bytes);
 
         using var database = DamagedDatabase.Read(PageStore.TryOpen(image, default)!, null, owned: true, default);
 
@@ -82,7 +82,7 @@ public sealed class DecoderTests
             var bytes = (byte[])original.Clone();
             for (var i = random.Next(1, 200); i > 0; i--)
                 bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
-            using var pages = PageStore.TryOpen(new Image(bytes), default);
+            using var pages = PageStore.TryOpen(new InMemory(bytes), default);
             if (pages is null)
                 continue;
             using var database = DamagedDatabase.Read(pages, null, owned: false, default);
@@ -92,21 +92,6 @@ public sealed class DecoderTests
                 Assert.InRange(rows.Read().LongCount(), 0, 100_000);
                 _ = rows.Report();
             }
-        }
-    }
-
-    private sealed class Image(byte[] bytes) : IDatabaseImage
-    {
-        public int Reads { get; private set; }
-
-        public long Length => bytes.Length;
-
-        public int Read(long offset, Span<byte> buffer)
-        {
-            Reads++;
-            var count = (int)Math.Clamp(Length - offset, 0, buffer.Length);
-            bytes.AsSpan((int)offset, count).CopyTo(buffer);
-            return count;
         }
     }
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using DbRecovery.Sqlite.Native;
 using DbRecovery.Sqlite.Salvage;
 using Microsoft.Data.Sqlite;
 
@@ -8,14 +7,13 @@ namespace DbRecovery.Sqlite.Tests.Salvage;
 /// <summary>A database whose every row is known, to be damaged.</summary>
 internal sealed class Specimen : IDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("dbr-salvage-").FullName;
+    private readonly Sandbox _box = new();
 
     /// <summary>Makes one.</summary>
     /// <param name="pragmas">Settings before the first table.</param>
     /// <param name="rows">Rows a table.</param>
     public Specimen(string pragmas = "PRAGMA page_size = 1024", int rows = 300)
     {
-        SqliteLibrary.EnsureLoaded();
         Run(Path, $$"""
             {{pragmas}};
             create table customers (id integer primary key, name text not null, email text unique, balance real);
@@ -50,33 +48,19 @@ internal sealed class Specimen : IDisposable
     public static IReadOnlyList<string> Tables { get; } = ["customers", "orders", "stock", "notes", "tags"];
 
     /// <summary>The file.</summary>
-    public string Path => System.IO.Path.Combine(_folder, "app.db");
+    public string Path => _box.File("app.db");
 
     /// <summary>Another file beside it.</summary>
-    public string Beside(string name) => System.IO.Path.Combine(_folder, name);
+    public string Beside(string name) => _box.File(name);
 
     /// <summary>Every row as text, with its rowid where it has one, by table.</summary>
     public IReadOnlyDictionary<string, HashSet<string>> Truth { get; private set; }
 
     /// <summary>Runs statements in a file.</summary>
-    public static void Run(string path, string sql)
-    {
-        using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
-        connection.Open();
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
-    }
+    public static void Run(string path, string sql) => Sandbox.Execute(path, sql, create: true);
 
     /// <summary>One number.</summary>
-    public static long Scalar(string path, string sql)
-    {
-        using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
-        connection.Open();
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        return Convert.ToInt64(command.ExecuteScalar(), CultureInfo.InvariantCulture);
-    }
+    public static long Scalar(string path, string sql) => Convert.ToInt64(Sandbox.Execute(path, sql), CultureInfo.InvariantCulture);
 
     /// <summary>What a sound file holds.</summary>
     public static IReadOnlyDictionary<string, HashSet<string>> Content(string path)
@@ -123,7 +107,7 @@ internal sealed class Specimen : IDisposable
     /// <summary>The page size as it was before any damage.</summary>
     public int KnownPageSize { get; set; } = 1024;
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public void Dispose() => _box.Dispose();
 
     private int PageSizeOf(string path) => File.Exists(path) ? KnownPageSize : 0;
 

@@ -28,21 +28,5 @@ internal sealed class BackupOf(long size, BackupEntry entry, byte[]? content = n
 
     public Task<PageHashList?> ReadPageHashesAsync(string path, CancellationToken cancellationToken) => Task.FromResult<PageHashList?>(null);
 
-    public Task<IBackupFileReader> OpenFileAsync(string path, CancellationToken cancellationToken) => Task.FromResult<IBackupFileReader>(new Reader(content ?? []));
-
-    private sealed class Reader(byte[] content) : IBackupFileReader
-    {
-        public long Length => content.Length;
-
-        public int Read(long offset, Span<byte> destination)
-        {
-            var count = (int)Math.Clamp(Length - offset, 0, destination.Length);
-            content.AsSpan((int)offset, count).CopyTo(destination);
-            return count;
-        }
-
-        public void Dispose()
-        {
-        }
-    }
+    public Task<IBackupFileReader> OpenFileAsync(string path, CancellationToken cancellationToken) => Task.FromResult<IBackupFileReader>(new InMemory(content ?? []));
 }

@@ -8,7 +8,6 @@ namespace DbRecovery.Sqlite.Tests;
 /// <summary>A connection to a database in a process of its own, as an application has it: statements in, answers out.</summary>
 internal sealed class OtherProcess : IDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
     private readonly Process _process;
 
     private bool _disposed;
@@ -39,7 +38,7 @@ internal sealed class OtherProcess : IDisposable
         var lines = new List<string>();
         while (process.StandardOutput.ReadLine() is { } line)
             lines.Add(line);
-        Assert.True(process.WaitForExit(Deadline));
+        Assert.True(process.WaitForExit(Wait.Limit));
         Assert.Equal(0, process.ExitCode);
         return lines;
     }
@@ -67,7 +66,7 @@ internal sealed class OtherProcess : IDisposable
     private string ReadLine()
     {
         var line = _process.StandardOutput.ReadLineAsync();
-        Assert.True(line.Wait(Deadline), "the other process does not answer");
+        Assert.True(line.Wait(Wait.Limit), "the other process does not answer");
         return line.Result ?? throw new InvalidOperationException("the other process has ended");
     }
 
@@ -79,7 +78,7 @@ internal sealed class OtherProcess : IDisposable
         if (!_process.HasExited)
         {
             _process.StandardInput.Close();
-            if (!_process.WaitForExit(Deadline))
+            if (!_process.WaitForExit(Wait.Limit))
                 _process.Kill();
         }
         _process.Dispose();
@@ -104,7 +103,7 @@ internal sealed class OtherProcess : IDisposable
     {
         if (!new SqliteProvider().TryGet<INodeObserver>(out var observer))
             return 3;
-        var request = new ObservationRequest { Node = Sandbox.Node(path), Cluster = Sandbox.Cluster(path), Level = ObservationLevel.Standard, Timeout = Deadline };
+        var request = new ObservationRequest { Node = Sandbox.Node(path), Cluster = Sandbox.Cluster(path), Level = ObservationLevel.Standard, Timeout = Wait.Limit };
         foreach (var fact in observer.ObserveAsync(request, null, CancellationToken.None).GetAwaiter().GetResult().Facts)
             Console.WriteLine($"{fact.Name}={(fact.Value is { } value ? value.ToString().ReplaceLineEndings(" ") : "?")}");
         return 0;

@@ -35,7 +35,7 @@ internal static class Requirements
         try
         {
             using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true })!;
-            return process.WaitForExit(TimeSpan.FromSeconds(10)) && process.ExitCode == 0;
+            return process.WaitForExit(Wait.Limit) && process.ExitCode == 0;
         }
         catch (System.ComponentModel.Win32Exception)
         {

@@ -6,14 +6,13 @@ namespace DbRecovery.Sqlite.Tests.Swap;
 
 public sealed class SwapTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private readonly Sandbox _box = new();
     private readonly SqliteFileSwap _swap = new(TimeProvider.System);
 
     public void Dispose() => _box.Dispose();
 
     private Task<string?> Swap(string path, string newFile, TimeSpan? timeout = null) =>
-        _swap.SwapAsync(Sandbox.Node(path), newFile, _box.File("kept"), timeout ?? Patience, null, CancellationToken.None);
+        _swap.SwapAsync(Sandbox.Node(path), newFile, _box.File("kept"), timeout ?? Wait.Limit, null, CancellationToken.None);
 
     [Theory]
     [InlineData("delete", "1032")] // SQLITE_READONLY_DBMOVED
@@ -55,7 +54,7 @@ public sealed class SwapTests : IDisposable
         Assert.Equal("done", writer.Run("INSERT INTO t VALUES (1000, 'acknowledged before')"));
         var during = new List<string>();
 
-        await _swap.SwapAsync(Sandbox.Node(path), fresh, _box.File("kept"), Patience, async token =>
+        await _swap.SwapAsync(Sandbox.Node(path), fresh, _box.File("kept"), Wait.Limit, async token =>
         {
             during.Add(writer.Run("INSERT INTO t VALUES (1001, 'too late')"));
             var report = await new Sqlite.Salvage.SqliteSalvager(TimeProvider.System).AddNewerRowsAsync(path, fresh, _box.File("rows.jsonl"), null, token);
@@ -73,7 +72,7 @@ public sealed class SwapTests : IDisposable
     {
         var path = _box.Create("app.db", "old");
         var fresh = _box.Create("new.db", "new");
-        await Assert.ThrowsAsync<DbRecoveryException>(() => _swap.SwapAsync(Sandbox.Node(path), fresh, _box.File("kept"), Patience,
+        await Assert.ThrowsAsync<DbRecoveryException>(() => _swap.SwapAsync(Sandbox.Node(path), fresh, _box.File("kept"), Wait.Limit,
             _ => throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, "no"), CancellationToken.None));
         Assert.True(File.Exists(fresh));
         Assert.StartsWith("old", (string)Sandbox.Execute(path, "SELECT v FROM t WHERE id=1")!);
@@ -141,9 +140,9 @@ public sealed class SwapTests : IDisposable
             }
             return "never stopped";
         });
-        Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref acknowledged) > 50, TimeSpan.FromSeconds(20)));
+        await Wait.UntilAsync(() => Volatile.Read(ref acknowledged) > 50, "the application");
 
-        var kept = await Swap(path, _box.Create("new.db", "new"), TimeSpan.FromSeconds(20));
+        var kept = await Swap(path, _box.Create("new.db", "new"));
 
         Assert.Equal(journalMode == "wal" ? "error 14" : "error 1032", await writing);
         app.Dispose();
@@ -159,7 +158,7 @@ public sealed class SwapTests : IDisposable
         var path = _box.Create("app.db", "old", journalMode);
         using var app = OtherProcess.Open(path);
         Assert.Equal("100", app.Run("SELECT count(*) FROM t"));
-        using (await SqliteFileLock.TakeAsync(path, Patience, TimeProvider.System, CancellationToken.None))
+        using (await SqliteFileLock.TakeAsync(path, Wait.Limit, TimeProvider.System, CancellationToken.None))
         {
             Assert.Equal("error 5", app.Run("INSERT INTO t VALUES (1000, 'x')"));
             using var late = OtherProcess.Open(path);
@@ -176,7 +175,7 @@ public sealed class SwapTests : IDisposable
         var path = _box.Create("app.db", "old", rows: 30000);
         Directory.CreateDirectory(_box.File("kept"));
         var plan = new SwapPlan(path, _box.File("new.db"), _box.File("kept"));
-        using (var held = await SqliteFileLock.TakeAsync(path, Patience, TimeProvider.System, CancellationToken.None))
+        using (var held = await SqliteFileLock.TakeAsync(path, Wait.Limit, TimeProvider.System, CancellationToken.None))
             plan.Copy(held);
         Assert.Equal(File.ReadAllBytes(path), File.ReadAllBytes(plan.KeptPath));
         Assert.Single(Directory.GetFiles(_box.File("kept")));
@@ -214,7 +213,7 @@ public sealed class SwapTests : IDisposable
         var path = _box.Create("app.db", "old", "wal");
         using var writer = OtherProcess.Open(path);
         writer.Run("BEGIN IMMEDIATE");
-        var swap = Swap(path, _box.Create("new.db", "new"), TimeSpan.FromSeconds(20));
+        var swap = Swap(path, _box.Create("new.db", "new"));
         Assert.Equal("done", writer.Run("INSERT INTO t VALUES (1000, 'x')"));
         Assert.Equal("done", writer.Run("COMMIT"));
         var kept = await swap;
@@ -327,7 +326,7 @@ public sealed class SwapTests : IDisposable
         using var app = OtherProcess.Open(path);
         app.Run("INSERT INTO t VALUES (1000, 'x')");
         var plan = new SwapPlan(path, fresh, _box.File("kept"));
-        using (var held = await SqliteFileLock.TakeAsync(path, Patience, TimeProvider.System, CancellationToken.None))
+        using (var held = await SqliteFileLock.TakeAsync(path, Wait.Limit, TimeProvider.System, CancellationToken.None))
         {
             File.Delete(fresh);
             Assert.ThrowsAny<Exception>(() => plan.Run(held));
@@ -373,9 +372,9 @@ public sealed class SwapTests : IDisposable
         Assert.Equal(ErrorIds.DatabaseBusy, refused.Id);
         Assert.Contains($"pid {idle.Id} ", refused.Message, StringComparison.Ordinal);
         Assert.Equal(before, _box.Snapshot());
-        var swap = Swap(path, fresh, TimeSpan.FromSeconds(20));
+        var swap = Swap(path, fresh);
         var answer = "";
-        Assert.True(SpinWait.SpinUntil(() => (answer = idle.Run("SELECT v FROM t WHERE id=1")) != "error 5", TimeSpan.FromSeconds(20)));
+        await Wait.UntilAsync(() => (answer = idle.Run("SELECT v FROM t WHERE id=1")) != "error 5", "a moment between two attempts");
         Assert.StartsWith("old 1", answer);
         await swap;
         // new and old pages never meet

@@ -209,7 +209,7 @@ public sealed class PruneTests : UpkeepFixture
     {
         var (old, _) = await TwoAsync();
         // this machine's clock is behind the storage's by so much
-        Upkeep = new RepositoryUpkeep(clock: new Off(TimeSpan.FromMinutes(-minutesOff)));
+        Upkeep = new RepositoryUpkeep(clock: new MovedTime { By = TimeSpan.FromMinutes(-minutesOff) });
         var all = await ListAsync();
 
         if (Math.Abs(minutesOff) > 5)
@@ -241,7 +241,7 @@ public sealed class PruneTests : UpkeepFixture
     {
         Database.Files["data.db"] = Noise(10_000, 1);
         // taken while a clock was ahead; or the clocks went back since
-        await new BackupService(_ => Database, new Off(TimeSpan.FromHours(1))).CreateAsync(RequestOf(), null, CancellationToken.None);
+        await new BackupService(_ => Database, new MovedTime { By = TimeSpan.FromHours(1) }).CreateAsync(RequestOf(), null, CancellationToken.None);
         await BackUpAsync();
         var all = await ListAsync();
 
@@ -290,10 +290,5 @@ public sealed class PruneTests : UpkeepFixture
         Assert.Equal(1, (await PruneAsync()).TakenBack);
         Assert.True(File.Exists(pack));
         Assert.True((await ProveAsync(kept)).Passed);
-    }
-
-    private sealed class Off(TimeSpan by) : TimeProvider
-    {
-        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + by;
     }
 }

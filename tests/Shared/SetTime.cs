@@ -1,4 +1,4 @@
-namespace DbRecovery.Sqlite.Tests.Support;
+namespace DbRecovery.Tests;
 
 /// <summary>A clock that moves when the test moves it; what falls due by that is called at once, on the mover's thread.</summary>
 internal sealed class SetTime : TimeProvider
@@ -6,6 +6,16 @@ internal sealed class SetTime : TimeProvider
     private readonly object _gate = new();
     private readonly List<Timer> _timers = [];
     private TimeSpan _passed;
+
+    /// <summary>How many timers are not due yet.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (_gate)
+                return _timers.Count;
+        }
+    }
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
