@@ -22,10 +22,11 @@ public static class ReportFile
     public static async Task SaveAsync(string path, string page, bool replace, CancellationToken cancellationToken)
     {
         Check(path, replace);
-        // the name is this writer's own: two at once must not write into one file
-        var temporary = Path.Combine(Path.GetDirectoryName(path)!, $".{Guid.NewGuid():N}.tmp");
         try
         {
+            // a place of this writer's own: two at once must not write into one file, and what a killed one left goes with the next
+            using var place = OwnedFolder.CreateBeside(path);
+            var temporary = Path.Combine(place.Path, Path.GetFileName(path));
             var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 65536, useAsync: true);
             await using (stream.ConfigureAwait(false))
             {
@@ -42,10 +43,6 @@ public static class ReportFile
         {
             throw Translate(e, path);
         }
-        finally
-        {
-            Discard(temporary);
-        }
     }
 
     private static DbRecoveryException Exists(string path, Exception? inner = null) =>
@@ -57,16 +54,4 @@ public static class ReportFile
         IOException { HResult: var code } when (code & 0xffff) is 28 or 39 or 112 or 122 => new DbRecoveryException(ErrorIds.OutOfSpace, ErrorKind.OutOfSpace, $"no space left while writing '{path}'", "Free space there or name another file; what was there before is untouched.", path, error),
         _ => new DbRecoveryException(ErrorIds.AccessDenied, ErrorKind.Failed, $"'{path}' cannot be written: {error.Message}", "Check that the disk is mounted, writable and healthy, or name another file.", path, error),
     };
-
-    private static void Discard(string temporary)
-    {
-        try
-        {
-            File.Delete(temporary);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // nobody reads it, and the error that led here matters more
-        }
-    }
 }

@@ -7,7 +7,7 @@ namespace DbRecovery.Integration.Tests;
 internal sealed class Moments(TimeSpan start, TimeSpan whole, int count)
 {
     private readonly Random _random = new(20261121);
-    private TimeSpan _start = start, _whole = whole;
+    private TimeSpan _start = start < whole ? start : TimeSpan.Zero, _whole = whole;
 
     public TimeSpan Next(int index) => _start + (_whole - _start) * ((index + _random.NextDouble()) / count);
 
