@@ -17,6 +17,8 @@ internal sealed record JournalFile
     internal required string Path { get; init; }
     /// <summary>Whether it would be rolled back: it is not empty, its header is there, and its super-journal (if it has one) is.</summary>
     internal required bool Live { get; init; }
+    /// <summary>The random number that the transaction gave its check sums: what tells its journal from the next one's; null where the header does not say.</summary>
+    internal uint? Nonce { get; init; }
     /// <summary>The database's size in pages before the transaction.</summary>
     internal uint PageCount { get; init; }
     /// <summary>The page size; 0 where the header does not say.</summary>
@@ -49,6 +51,7 @@ internal sealed record JournalFile
         {
             Path = path,
             Live = true,
+            Nonce = BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(12)),
             PageCount = BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(16)),
             PageSize = sound ? (int)pageSize : 0,
             Pages = sound && withPages ? ReadPages(file, (int)pageSize, sector, cancellationToken) : new Dictionary<uint, long>(),

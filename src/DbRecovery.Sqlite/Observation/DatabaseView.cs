@@ -73,13 +73,15 @@ internal sealed class DatabaseView : IDisposable
     /// <summary>The journal of an interrupted transaction that nobody is rolling back; null where there is none.</summary>
     internal static JournalFile? HotJournal(string path, FileUsers users, bool withPages, CancellationToken cancellationToken)
     {
-        // SQLite's own rule: a journal beside a file that nobody has reserved
-        if (users.Locks.Any(l => l.Strength is LockStrength.Reserved or LockStrength.Pending or LockStrength.Exclusive))
+        // SQLite's own rule: a journal beside a file that nobody has reserved. A writer may begin and end at any moment, so the same
+        // transaction's journal must be there before and after a moment in which nobody had: a living one is never without its lock.
+        if (IsReserved(users.Locks) || JournalFile.TryRead(path, withPages: false, cancellationToken) is not { Live: true } seen || IsReserved(FileUsers.ReadLocks(path)))
             return null;
-        if (users.InUse && !FileUsers.ReadLocks(path).All(l => l.Strength < LockStrength.Reserved))
-            return null;
-        return JournalFile.TryRead(path, withPages, cancellationToken) is { Live: true } journal ? journal : null;
+        return JournalFile.TryRead(path, withPages, cancellationToken) is { Live: true } journal && journal.Nonce == seen.Nonce ? journal : null;
     }
+
+    private static bool IsReserved(IReadOnlyList<HeldLock> locks) =>
+        locks.Any(l => l.Strength is LockStrength.Reserved or LockStrength.Pending or LockStrength.Exclusive);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using DbRecovery.Engine.Backups;
 
 namespace DbRecovery.Engine.Tests.Backups;
@@ -5,6 +6,8 @@ namespace DbRecovery.Engine.Tests.Backups;
 /// <summary>Passes everything on, and lets a test come between two calls.</summary>
 internal sealed class HookedStorage(IRepositoryStorage inner) : IRepositoryStorage
 {
+    /// <summary>Called before objects are listed, with the prefix.</summary>
+    public Func<string, Task>? BeforeList { get; set; }
     /// <summary>Called after an object was looked at, with its key.</summary>
     public Func<string, Task>? AfterStat { get; set; }
     /// <summary>Called after an object was read, with its key.</summary>
@@ -35,7 +38,13 @@ internal sealed class HookedStorage(IRepositoryStorage inner) : IRepositoryStora
         return found;
     }
 
-    public IAsyncEnumerable<StorageObject> ListAsync(string prefix, CancellationToken cancellationToken) => inner.ListAsync(prefix, cancellationToken);
+    public async IAsyncEnumerable<StorageObject> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await (BeforeList?.Invoke(prefix) ?? Task.CompletedTask);
+        await foreach (var found in inner.ListAsync(prefix, cancellationToken))
+            yield return found;
+    }
+
     public Task<bool> HasForeignContentAsync(IReadOnlySet<string> ownNames, CancellationToken cancellationToken) => inner.HasForeignContentAsync(ownNames, cancellationToken);
     public Task DeleteAsync(string key, CancellationToken cancellationToken) => inner.DeleteAsync(key, cancellationToken);
     public Task MoveAsync(string from, string to, CancellationToken cancellationToken) => inner.MoveAsync(from, to, cancellationToken);

@@ -1,4 +1,5 @@
 using DbRecovery.Sqlite.Files;
+using DbRecovery.Sqlite.Observation;
 
 namespace DbRecovery.Sqlite.Tests.Observation;
 
@@ -82,6 +83,33 @@ public sealed class CircumstancesTests
         var seen = await box.Observe();
         Assert.Equal(2, seen.Facts.Int(SqliteFacts.ForeignKeyViolations));
         Assert.Equal(["orders -> people: 2"], seen.Facts.List(SqliteFacts.ForeignKeyTables)!);
+    }
+
+    [LinuxFact]
+    public async Task A_journal_that_an_application_makes_and_deletes_is_never_taken_for_one_left_behind()
+    {
+        using var box = new LookSandbox();
+        box.Create(rows: 100);
+        using var app = OtherProcess.Open(box.Database);
+        using var stop = new CancellationTokenSource();
+        var writing = Task.Run(() =>
+        {
+            var commits = 0;
+            for (; !stop.IsCancellationRequested; commits++)
+                app.Run($"UPDATE people SET name = 'commit {commits}' WHERE id = 1");
+            return commits;
+        });
+        var taken = 0;
+        var users = FileUsers.Of(box.Database);
+        users = users with { Locks = [] }; // as it was between two of its transactions
+        for (var look = 0; look < 5000; look++)
+        {
+            if (DatabaseView.HotJournal(box.Database, users, withPages: true, CancellationToken.None) is not null)
+                taken++;
+        }
+        await stop.CancelAsync();
+        Assert.True(await writing > 10);
+        Assert.True(taken == 0, $"{taken} times");
     }
 
     [Theory]

@@ -3,6 +3,7 @@ namespace DbRecovery.Engine.Backups;
 /// <summary>What every manifest of a repository refers to, read just now. A manifest that cannot be read ends it: what it refers to is unknown.</summary>
 internal sealed class RepositoryMark
 {
+    private const int MostLooks = 5;
     private readonly HashSet<string> _data;
 
     private RepositoryMark(IReadOnlyList<(string Key, BackupManifest Manifest)> manifests)
@@ -45,11 +46,32 @@ internal sealed class RepositoryMark
     }
 
     /// <summary>
-    /// Makes sure that every pack and blob that a restore needs is there, taking back from the trash what a killed process left there.
-    /// Gives how many packs were taken back.
+    /// Makes sure that every pack and blob that a restore needs is there, taking back from the trash, on demand, what a killed process left
+    /// there; gives what holds now, and how many packs were taken back. Where something is missing it looks again at what is needed: another machine that wrongly
+    /// holds this one for dead may have removed or rewritten a backup since.
     /// </summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.RepositoryCorrupt"/>: a pack or a blob is missing; nothing may be deleted.</exception>
-    public async Task<int> AssertWholeAsync(BackupRepository repository, bool takeBack, CancellationToken cancellationToken)
+    public async Task<(RepositoryMark Mark, int TakenBack)> AssertWholeAsync(
+        BackupRepository repository, IReadOnlySet<string>? without, bool takeBack, CancellationToken cancellationToken)
+    {
+        var mark = this;
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return (mark, await mark.AssertWholeAsync(repository, takeBack, cancellationToken).ConfigureAwait(false));
+            }
+            catch (DbRecoveryException e) when (e.Id == ErrorIds.RepositoryCorrupt && attempt < MostLooks)
+            {
+                var now = await ReadAsync(repository, without, cancellationToken).ConfigureAwait(false);
+                if (now.IsSameAs(mark))
+                    throw;
+                mark = now;
+            }
+        }
+    }
+
+    private async Task<int> AssertWholeAsync(BackupRepository repository, bool takeBack, CancellationToken cancellationToken)
     {
         var storage = repository.Storage;
         var present = await PresentAsync(storage, cancellationToken).ConfigureAwait(false);
@@ -100,6 +122,9 @@ internal sealed class RepositoryMark
             }
         }
     }
+
+    private bool IsSameAs(RepositoryMark other) =>
+        Manifests.Count == other.Manifests.Count && Manifests.Zip(other.Manifests).All(p => p.First.Key == p.Second.Key && p.First.Manifest.Packs.SequenceEqual(p.Second.Manifest.Packs));
 
     private string NeededBy(string pack) => Manifests.First(m => m.Manifest.Packs.Contains(pack)).Manifest.Id;
 

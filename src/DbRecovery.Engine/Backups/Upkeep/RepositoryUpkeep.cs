@@ -118,7 +118,8 @@ public sealed class RepositoryUpkeep
         var clocks = await run.BeginAsync(mark.NewestBackup, cancellationToken).ConfigureAwait(false);
         if (remove is null && options.Grace > TimeSpan.Zero)
             clocks.AssertNotAhead(options.MaxSkew);
-        run.TakenBack += await mark.AssertWholeAsync(repository, takeBack: true, cancellationToken).ConfigureAwait(false);
+        (mark, var takenBack) = await mark.AssertWholeAsync(repository, going, takeBack: true, cancellationToken).ConfigureAwait(false);
+        run.TakenBack += takenBack;
         if (remove is not null)
             await remove(repository, run).ConfigureAwait(false);
         var result = Nothing with { Backups = mark.Manifests.Count };
@@ -177,7 +178,7 @@ public sealed class RepositoryUpkeep
     private async Task<PruneResult> PlanAsync(BackupRepository repository, PruneRun run, UpkeepOptions options, IReadOnlySet<string>? going, CancellationToken cancellationToken)
     {
         var mark = await RepositoryMark.ReadAsync(repository, going, cancellationToken).ConfigureAwait(false);
-        await mark.AssertWholeAsync(repository, takeBack: false, cancellationToken).ConfigureAwait(false);
+        (mark, _) = await mark.AssertWholeAsync(repository, going, takeBack: false, cancellationToken).ConfigureAwait(false);
         var unreferenced = await run.UnreferencedAsync(mark, cancellationToken).ConfigureAwait(false);
         var result = Nothing with
         {

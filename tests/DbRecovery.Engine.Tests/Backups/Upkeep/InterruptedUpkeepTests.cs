@@ -121,6 +121,30 @@ public sealed class InterruptedUpkeepTests : UpkeepFixture
     }
 
     [Fact]
+    public async Task What_another_machine_removed_in_between_is_not_missing()
+    {
+        Database.Files["0.db"] = Noise(60_000, 6);
+        var old = await TakeAsync();
+        Database.Files.Clear();
+        Database.Files["1.db"] = Noise(60_000, 7);
+        await TakeAsync();
+        var removed = false;
+        var late = new HookedStorage(new DirectoryStorage(Repository.Path))
+        {
+            BeforeList = async prefix =>
+            {
+                if (removed || prefix != "packs/")
+                    return;
+                removed = true;
+                await RemoveAsync(old, AtOnce);
+            },
+        };
+        var plan = await new RepositoryUpkeep(_ => late).PruneAsync(Repository, AtOnce with { Plan = true }, null, CancellationToken.None);
+        Assert.True(removed);
+        Assert.Equal(1, plan.Backups);
+    }
+
+    [Fact]
     public async Task Backups_and_two_removals_at_once_on_two_machines_lose_nothing()
     {
         Service = ServiceOf(packSize: 64 << 10);
