@@ -31,21 +31,28 @@ public static class DbRecoveryJson
                 property.IsRequired = false;
     }
 
-    private static JsonSerializerOptions Create(bool indented, IJsonTypeInfoResolver? own = null) => new()
+    private static JsonSerializerOptions Create(bool indented, IJsonTypeInfoResolver? own = null)
     {
-        // a required property that is not written (a definition carried along a pipeline) cannot be demanded when reading either
-        TypeInfoResolver = (RuntimeFeature.IsDynamicCodeSupported ? new DefaultJsonTypeInfoResolver() : JsonTypeInfoResolver.Combine(DomainJson.Default, own))
-            .WithAddedModifier(IgnoredIsNotRequired),
-        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
-        DictionaryKeyPolicy = null,
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        WriteIndented = indented,
-        // a row may hold an infinity
-        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
-        // paths and messages stay readable; the output is never put into HTML unescaped
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        Converters = { new FactValueConverter(), new FactSetConverter(), new EnumNames() },
-    };
+        var options = new JsonSerializerOptions
+        {
+            // a required property that is not written (a definition carried along a pipeline) cannot be demanded when reading either
+            TypeInfoResolver = (RuntimeFeature.IsDynamicCodeSupported ? new DefaultJsonTypeInfoResolver() : JsonTypeInfoResolver.Combine(DomainJson.Default, own))
+                .WithAddedModifier(IgnoredIsNotRequired),
+            PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+            DictionaryKeyPolicy = null,
+            DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+            WriteIndented = indented,
+            // a row may hold an infinity
+            NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+            // paths and messages stay readable; the output is never put into HTML unescaped
+            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+            Converters = { new FactValueConverter(), new FactSetConverter() },
+        };
+        // what was written down for an enum says by itself that it is written as its name
+        if (RuntimeFeature.IsDynamicCodeSupported)
+            options.Converters.Add(new JsonStringEnumConverter());
+        return options;
+    }
 }
 
 /// <summary>Writes a fact's value as the JSON kind that it has, and reads it back as bool, long, double, string or list of strings.</summary>
@@ -84,13 +91,4 @@ internal sealed class FactSetConverter : JsonConverter<FactSet>
 
     public override void Write(Utf8JsonWriter writer, FactSet value, JsonSerializerOptions options) =>
         JsonSerializer.Serialize(writer, value.ToArray(), options);
-}
-
-/// <summary>Writes an enum as its name. Where no code can be made at run time, what was written down for the type says so itself.</summary>
-internal sealed class EnumNames : JsonConverterFactory
-{
-    public override bool CanConvert(Type typeToConvert) => RuntimeFeature.IsDynamicCodeSupported && typeToConvert.IsEnum;
-
-    public override JsonConverter CreateConverter(Type typeToConvert, JsonSerializerOptions options) =>
-        new JsonStringEnumConverter().CreateConverter(typeToConvert, options);
 }
