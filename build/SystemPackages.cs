@@ -12,7 +12,8 @@ internal static class SystemPackages
     public static Need ZstdTool { get; } = new("zstd", () => Shell.Find("zstd") is not null, "the benchmarks' peer");
     public static Need Chromium { get; } = new("chromium", () => new[] { "chromium", "chromium-browser", "google-chrome" }.Any(n => Shell.Find(n) is not null), "the tests of the report's page");
     public static Need Restic { get; } = new("restic", () => Shell.Find("restic") is not null, "the benchmarks' peer");
-    public static Need Compiler { get; } = new("gcc libc6-dev", () => Shell.Find("clang") is not null || (Shell.Find("gcc") is not null && File.Exists("/usr/include/stdio.h")), "linking the native executable");
+    public static Need Compiler { get; } = new("gcc", () => Shell.Find("clang") is not null || Shell.Find("gcc") is not null, "linking the native executable");
+    public static Need LibcHeaders { get; } = new("libc6-dev", () => File.Exists("/usr/include/stdio.h"), "linking the native executable");
     public static Need ZlibHeaders { get; } = new("zlib1g-dev", () => File.Exists("/usr/include/zlib.h"), "linking the native executable");
     public static Need Jq { get; } = new("jq", () => Shell.Find("jq") is not null, "the test of restoring by hand");
 
@@ -30,7 +31,7 @@ internal static class SystemPackages
         Console.WriteLine($"Installing {names}");
         var quiet = new Dictionary<string, string> { ["DEBIAN_FRONTEND"] = "noninteractive" };
         Shell.Execute(apt, ["update", "-qq"], "/", TimeSpan.FromMinutes(5), quiet);
-        var install = Shell.Execute(apt, ["install", "-y", "-qq", "--no-install-recommends", .. missing.SelectMany(n => n.Package.Split(' '))], "/", TimeSpan.FromMinutes(10), quiet);
+        var install = Shell.Execute(apt, ["install", "-y", "-qq", "--no-install-recommends", .. missing.Select(n => n.Package)], "/", TimeSpan.FromMinutes(10), quiet);
         if (missing.FirstOrDefault(n => !n.Present()) is { } absent)
             throw new BuildException($"{absent.Package} could not be installed:{Environment.NewLine}{install.Output}");
     }

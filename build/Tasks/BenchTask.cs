@@ -7,7 +7,7 @@ internal static class BenchTask
 
     public static int Run(Workspace workspace, string[] arguments)
     {
-        SystemPackages.Ensure(SystemPackages.Sqlite, SystemPackages.Zstd, SystemPackages.SqliteShell, SystemPackages.ZstdTool, SystemPackages.Restic, SystemPackages.Compiler, SystemPackages.ZlibHeaders);
+        SystemPackages.Ensure(SystemPackages.Sqlite, SystemPackages.Zstd, SystemPackages.SqliteShell, SystemPackages.ZstdTool, SystemPackages.Restic);
         BuildTask.Run(workspace, []);
         BuildTask.Native(workspace);
         var workload = WorkloadProgram.Build(workspace);

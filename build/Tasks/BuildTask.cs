@@ -41,6 +41,7 @@ internal static class BuildTask
     /// </summary>
     public static void Native(Workspace workspace)
     {
+        SystemPackages.Ensure(SystemPackages.Compiler, SystemPackages.LibcHeaders, SystemPackages.ZlibHeaders);
         var linker = Shell.Find("clang") ?? Shell.Find("gcc");
         string[] link = OperatingSystem.IsWindows() || linker is null ? [] : [$"-p:CppCompilerAndLinker={linker}"];
         Deliver(Publish(workspace, "DbRecovery.Cli", ["-p:Native=true", .. link]), workspace.Native);

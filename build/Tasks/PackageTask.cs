@@ -10,7 +10,6 @@ internal static class PackageTask
 {
     public static int Run(Workspace workspace, string[] arguments)
     {
-        SystemPackages.Ensure(SystemPackages.Compiler, SystemPackages.ZlibHeaders);
         BuildTask.Run(workspace, []);
         BuildTask.Native(workspace);
         Directory.CreateDirectory(workspace.Out);

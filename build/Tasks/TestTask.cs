@@ -14,7 +14,7 @@ internal static class TestTask
 
     public static int Run(Workspace workspace, string[] arguments)
     {
-        SystemPackages.Ensure(SystemPackages.Sqlite, SystemPackages.Zstd, SystemPackages.Chromium, SystemPackages.Jq, SystemPackages.Compiler, SystemPackages.ZlibHeaders);
+        SystemPackages.Ensure(SystemPackages.Sqlite, SystemPackages.Zstd, SystemPackages.Chromium, SystemPackages.Jq);
         BuildTask.Run(workspace, []);
         BuildTask.Native(workspace);
         WorkloadProgram.Build(workspace);
