@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace DbRecovery.Sqlite.Files;
 
 /// <summary>What is at a path.</summary>
@@ -29,9 +27,6 @@ internal sealed record FileOwner(uint User, uint Group, int Mode);
 /// <param name="Owner">Whose it is; null where unknown.</param>
 internal sealed record FileStatus(string? Device, ulong Inode, long Size, long ModifiedTicks, long ChangedTicks, FileType Type, FileOwner? Owner)
 {
-    private const int CurrentFolder = -100;
-    private const uint BasicStats = 0x7ff;
-
     /// <summary>Looks at a file; null where there is none or it may not be looked at.</summary>
     internal static FileStatus? Of(string path)
     {
@@ -53,35 +48,16 @@ internal sealed record FileStatus(string? Device, ulong Inode, long Size, long M
     /// <summary>Whether both are the same file under whatever names; false where the system does not tell.</summary>
     internal bool IsSameFile(FileStatus other) => Inode > 0 && (Inode, Device) == (other.Inode, other.Device);
 
-    private static unsafe FileStatus? Statx(string path)
+    private static FileStatus? Statx(string path)
     {
         try
         {
-            // struct statx is the same on every architecture (linux/stat.h)
-            var buffer = stackalloc byte[256];
-            if (statx(CurrentFolder, path, 0, BasicStats, buffer) != 0)
-                return null;
-            var device = $"{*(uint*)(buffer + 0x88):x2}:{*(uint*)(buffer + 0x8c):x2}";
-            var mode = *(ushort*)(buffer + 0x1c);
-            return new FileStatus(device, *(ulong*)(buffer + 0x20), *(long*)(buffer + 0x28), Ticks(buffer + 0x70), Ticks(buffer + 0x60), TypeOf(mode),
-                new FileOwner(*(uint*)(buffer + 0x14), *(uint*)(buffer + 0x18), mode & 0xfff));
+            return FileStat.Of(path) is not { } stat ? null : new FileStatus($"{stat.DeviceMajor:x2}:{stat.DeviceMinor:x2}", stat.Inode, stat.Size, stat.ModifiedTicks, stat.ChangedTicks,
+                stat.IsPlainFile ? FileType.File : stat.IsFolder ? FileType.Folder : FileType.Device, new FileOwner(stat.User, stat.Group, stat.Mode & 0xfff));
         }
         catch (EntryPointNotFoundException)
         {
             return null; // an old C library: the portable way answers
         }
     }
-
-    private static FileType TypeOf(ushort mode) => (mode & 0xf000) switch
-    {
-        0x8000 => FileType.File,
-        0x4000 => FileType.Folder,
-        _ => FileType.Device,
-    };
-
-    private static unsafe long Ticks(byte* time) =>
-        DateTime.UnixEpoch.Ticks + *(long*)time * TimeSpan.TicksPerSecond + *(uint*)(time + 8) / 100;
-
-    [DllImport("libc", SetLastError = true)]
-    private static extern unsafe int statx(int folder, [MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags, uint mask, byte* buffer);
 }
