@@ -1,12 +1,14 @@
 using System.Reflection;
 using DbRecovery.Engine.Actions;
 using DbRecovery.Engine.Backups;
+using DbRecovery.Engine.Control;
 using DbRecovery.Engine.Faults;
 using DbRecovery.Engine.Health;
 using DbRecovery.Engine.Incidents;
 using DbRecovery.Engine.Inventory;
 using DbRecovery.Engine.Runbooks;
 using DbRecovery.Engine.Yaml;
+using DbRecovery.PostgreSql;
 using DbRecovery.Sqlite;
 
 namespace DbRecovery.Runtime;
@@ -14,7 +16,7 @@ namespace DbRecovery.Runtime;
 public sealed partial class RecoveryRuntime
 {
     private readonly RuntimeOptions _options;
-    private readonly IReadOnlyList<IDatabaseProvider> _providers = [new SqliteProvider()];
+    private readonly IReadOnlyList<IDatabaseProvider> _providers;
     private readonly ActionCatalogue _actions = ActionCatalogue.Standard();
     private readonly Lazy<(string? Path, InventoryModel? Model, IReadOnlyList<LintFinding> Findings)> _inventory;
     private readonly Lazy<IBackupService> _backups;
@@ -27,6 +29,11 @@ public sealed partial class RecoveryRuntime
     public RecoveryRuntime(RuntimeOptions options)
     {
         _options = options;
+        _providers =
+        [
+            new SqliteProvider(),
+            new PostgreSqlProvider(new PostgreSqlOptions { Secrets = new SecretResolver(options), Commands = new NodeCommands(options.Clock), Clock = options.Clock }),
+        ];
         // an inventory that could not be read is tried again, so that a mended file is seen
         _inventory = new(ReadInventory, LazyThreadSafetyMode.PublicationOnly);
         _backups = new(() => new BackupService(Provider, options.Clock, secrets: new SecretResolver(options)));
@@ -72,16 +79,13 @@ public sealed partial class RecoveryRuntime
     private LintContext MakeLintContext() => new()
     {
         Actions = _actions.Descriptors,
-        Facts = [.. CommonFactDefinitions(), .. _providers.SelectMany(p => p.Facts)],
+        Facts = [.. FactDefinition.Of(typeof(CommonFacts)), .. FactDefinition.Of(typeof(ReplicationFacts)), .. _providers.SelectMany(p => p.Facts)],
         Faults = FaultCatalogue.With(Model?.Clusters ?? []),
         HasCapability = (engine, type) => _providers.FirstOrDefault(p => p.Engine == engine) is { } provider && Has(provider, type),
         Engines = Engines,
         DamagesOf = GetDamages,
         PowerShell = _options.PowerShell is not null,
     };
-
-    private static IEnumerable<FactDefinition> CommonFactDefinitions() => typeof(CommonFacts)
-        .GetFields(BindingFlags.Public | BindingFlags.Static).Select(f => f.GetValue(null)).OfType<FactDefinition>();
 
     private static bool Has(IDatabaseProvider provider, Type capability)
     {

@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Reflection;
 using DbRecovery.Sqlite.Backup;
 using DbRecovery.Sqlite.Drills;
 using DbRecovery.Sqlite.Inspection;
@@ -59,8 +58,7 @@ public sealed class SqliteProvider : IDatabaseProvider
     public bool Embedded => true;
 
     /// <inheritdoc/>
-    public IReadOnlyList<FactDefinition> Facts { get; } =
-        [.. typeof(SqliteFacts).GetFields(BindingFlags.Public | BindingFlags.Static).Select(f => f.GetValue(null)).OfType<FactDefinition>()];
+    public IReadOnlyList<FactDefinition> Facts { get; } = [.. FactDefinition.Of(typeof(SqliteFacts))];
 
     /// <inheritdoc/>
     public bool TryGet<T>([NotNullWhen(true)] out T? capability) where T : class

@@ -19,6 +19,12 @@ public sealed record ClusterDefinition
     public ExpectationSettings Expects { get; init; } = new();
     /// <summary>Where and how often it is backed up; null where nothing is configured.</summary>
     public BackupSettings? Backups { get; init; }
+    /// <summary>How its instances are started, stopped and fenced; null where the inventory gives no way.</summary>
+    public ControlSettings? Control { get; init; }
+    /// <summary>The ways by which applications reach the primary.</summary>
+    public IReadOnlyList<RouteDefinition> Routes { get; init; } = [];
+    /// <summary>The cluster manager that owns the cluster; null: DbRecovery does.</summary>
+    public ClusterManager? ManagedBy { get; init; }
     /// <summary>Checks of the user's own.</summary>
     public IReadOnlyList<CustomCheck> Checks { get; init; } = [];
     /// <summary>The inventory file that it came from; null for a target given on the command line.</summary>
@@ -47,6 +53,16 @@ public sealed record NodeDefinition
     public int Priority { get; init; } = 100;
     /// <summary>The failure zone.</summary>
     public string? Zone { get; init; }
+    /// <summary>Whether it may become primary.</summary>
+    public bool Candidate { get; init; } = true;
+    /// <summary>The node that a cascading replica follows; null: whoever is primary.</summary>
+    public string? Upstream { get; init; }
+    /// <summary>The absolute path of the data folder, on the node's own machine.</summary>
+    public string? DataDir { get; init; }
+    /// <summary>The absolute path of the folder with the server's programs, on the node's own machine.</summary>
+    public string? BinDir { get; init; }
+    /// <summary>The operating system's user that the server runs as.</summary>
+    public string? RunAs { get; init; }
 
     /// <summary>The address as people write it: the path, or host:port.</summary>
     [JsonIgnore]
@@ -60,7 +76,35 @@ public sealed record AuthSettings
     public string? User { get; init; }
     /// <summary>Where the password is kept.</summary>
     public SecretReference? Password { get; init; }
+    /// <summary>How the connection is protected.</summary>
+    public TlsMode Tls { get; init; } = TlsMode.Prefer;
+    /// <summary>The absolute path of the certificates that are trusted, as PEM; null: those of the system.</summary>
+    public string? RootCertificate { get; init; }
+    /// <summary>The database to connect to; null: the engine's own, such as <c>postgres</c>.</summary>
+    public string? Database { get; init; }
+    /// <summary>How replicas log in to their upstream; null: as DbRecovery itself does.</summary>
+    public ReplicationLogin? Replication { get; init; }
 }
+
+/// <summary>How a connection is protected; the words are libpq's.</summary>
+public enum TlsMode
+{
+    /// <summary>Never TLS.</summary>
+    Disable,
+    /// <summary>TLS where the server has it.</summary>
+    Prefer,
+    /// <summary>TLS, whatever the certificate.</summary>
+    Require,
+    /// <summary>TLS with a certificate that a trusted authority signed.</summary>
+    VerifyCa,
+    /// <summary>The same, and the certificate names the host.</summary>
+    VerifyFull,
+}
+
+/// <summary>How replicas log in to their upstream.</summary>
+/// <param name="User">The user name.</param>
+/// <param name="Password">Where the password is kept; null: the replicas' own passfile has it, or none is needed.</param>
+public sealed record ReplicationLogin(string User, SecretReference? Password);
 
 /// <summary>What DbRecovery may do by itself.</summary>
 public sealed record PolicySettings
@@ -71,6 +115,18 @@ public sealed record PolicySettings
     public long MaxDataLossBytes { get; init; }
     /// <summary>The time after a recovery in which the same fault class does not start another; null: the runbook's own.</summary>
     public TimeSpan? Cooldown { get; init; }
+    /// <summary>Whether a server whose process is gone is first started again where it was, when its data is whole.</summary>
+    public bool RestartInPlace { get; init; } = true;
+    /// <summary>The time in which a node that does not answer must be called down; a refused or broken connection is known at once.</summary>
+    public TimeSpan DetectWithin { get; init; } = TimeSpan.FromSeconds(2);
+    /// <summary>The time between two rounds of the watch; what happens in between is told by the open connections.</summary>
+    public TimeSpan Poll { get; init; } = TimeSpan.FromSeconds(1);
+    /// <summary>Rounds that must agree on an outage before anything is done.</summary>
+    public int Confirmations { get; init; } = 2;
+    /// <summary>Replicas that must have a transaction before it is acknowledged; 0: replication is asynchronous.</summary>
+    public int Synchronous { get; init; }
+    /// <summary>Bytes that a candidate may be behind the furthest replica; null: any, the loss alone decides.</summary>
+    public long? MaxLagBytes { get; init; }
 }
 
 /// <summary>What the data must look like, whatever the engine says of itself.</summary>

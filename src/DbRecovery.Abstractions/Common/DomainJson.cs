@@ -33,6 +33,8 @@ namespace DbRecovery;
 [JsonSerializable(typeof(NodeObservation))]
 [JsonSerializable(typeof(ClusterDefinition))]
 [JsonSerializable(typeof(BackupProof))]
+[JsonSerializable(typeof(ClusterTopology))]
+[JsonSerializable(typeof(WatchEvent))]
 [JsonSerializable(typeof(string[]))]
 [JsonSerializable(typeof(IReadOnlyList<string>))]
 [JsonSerializable(typeof(Fact[]))]

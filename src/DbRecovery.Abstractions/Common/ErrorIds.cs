@@ -25,7 +25,25 @@ public static class ErrorIds
     public const string SecretUnavailable = nameof(SecretUnavailable);
     /// <summary>A node cannot be reached or opened.</summary>
     public const string ConnectionFailed = nameof(ConnectionFailed);
-    /// <summary>The file is not a database of the engine.</summary>
+    /// <summary>The server refused the user or password.</summary>
+    public const string LoginFailed = nameof(LoginFailed);
+    /// <summary>TLS was refused, or the server's certificate is not trusted.</summary>
+    public const string TlsFailed = nameof(TlsFailed);
+    /// <summary>The user lacks a right; the advice says which GRANT gives it.</summary>
+    public const string PrivilegeMissing = nameof(PrivilegeMissing);
+    /// <summary>The server's version is not supported.</summary>
+    public const string VersionNotSupported = nameof(VersionNotSupported);
+    /// <summary>A node is not what the operation needs: a standby given as primary, another cluster's node, a node given twice.</summary>
+    public const string WrongNode = nameof(WrongNode);
+    /// <summary>Nobody is fit to be promoted; the message says why of each.</summary>
+    public const string NoCandidate = nameof(NoCandidate);
+    /// <summary>The old primary could not be fenced, so nobody was promoted.</summary>
+    public const string FencingFailed = nameof(FencingFailed);
+    /// <summary>A cluster manager owns the cluster: the operation goes through it.</summary>
+    public const string ManagedCluster = nameof(ManagedCluster);
+    /// <summary>A route could not be set, or does not lead to the primary.</summary>
+    public const string RouteFailed = nameof(RouteFailed);
+    /// <summary>A file is not a database of the engine.</summary>
     public const string NotADatabase = nameof(NotADatabase);
     /// <summary>The database file does not exist.</summary>
     public const string DatabaseNotFound = nameof(DatabaseNotFound);

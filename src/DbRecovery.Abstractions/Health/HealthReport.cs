@@ -110,9 +110,30 @@ public sealed record HealthReport
     public required IReadOnlyList<HealthCheck> Checks { get; init; }
     /// <summary>The faults, gravest first.</summary>
     public required IReadOnlyList<Fault> Faults { get; init; }
+    /// <summary>What is known of the primary from before; null where none was ever seen.</summary>
+    public LastPrimary? LastPrimary { get; init; }
     /// <summary>The observations that all this was judged from.</summary>
     public required IReadOnlyList<NodeObservation> Observations { get; init; }
     /// <summary>The cluster as it was defined, so that the next command of a pipeline needs no inventory.</summary>
     [JsonIgnore]
     public required ClusterDefinition Definition { get; init; }
+}
+
+/// <summary>What earlier rounds, and the replicas, know of a cluster's primary: the ground of every preview of a loss.</summary>
+public sealed record LastPrimary
+{
+    /// <summary>The node that is primary, or last was.</summary>
+    public required string Node { get; init; }
+    /// <summary>Its data's origin.</summary>
+    public string? SystemId { get; init; }
+    /// <summary>The furthest end of its log that anybody knows: from its last sample, or from what it told a replica since.</summary>
+    public LogPosition? Position { get; init; }
+    /// <summary>When that was (UTC).</summary>
+    public required DateTimeOffset At { get; init; }
+    /// <summary>The fastest growth of its log in the last rounds, in bytes a second: what may have been written since. Null where it was sampled once only.</summary>
+    public double? BytesPerSecond { get; init; }
+    /// <summary>Names of the replicas that had to have a transaction before it was acknowledged, when it was last seen; empty for asynchronous.</summary>
+    public IReadOnlyList<string> Synchronous { get; init; } = [];
+    /// <summary>How many of them.</summary>
+    public int SynchronousRequired { get; init; }
 }

@@ -1,4 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Reflection;
 
 namespace DbRecovery;
 
@@ -22,7 +24,12 @@ public enum FactType
 /// <param name="Type">The value's type.</param>
 /// <param name="Unit">The unit: <c>B</c>, <c>s</c>, <c>pages</c>, or null.</param>
 /// <param name="Description">What it says.</param>
-public sealed record FactDefinition(string Name, FactType Type, string? Unit, string Description);
+public sealed record FactDefinition(string Name, FactType Type, string? Unit, string Description)
+{
+    /// <summary>The facts that a class such as <see cref="CommonFacts"/> declares.</summary>
+    public static IEnumerable<FactDefinition> Of([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicFields)] Type facts) =>
+        facts.GetFields(BindingFlags.Public | BindingFlags.Static).Select(f => f.GetValue(null)).OfType<FactDefinition>();
+}
 
 /// <summary>A value of one of the <see cref="FactType"/>s. Equality is by value.</summary>
 public readonly struct FactValue : IEquatable<FactValue>

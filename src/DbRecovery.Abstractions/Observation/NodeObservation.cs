@@ -61,6 +61,46 @@ public sealed record UpstreamObservation
     public LogPosition? Received { get; init; }
     /// <summary>The last position applied.</summary>
     public LogPosition? Applied { get; init; }
+    /// <summary>The end of the upstream's log, as it last told: what the replica knows to be missing.</summary>
+    public LogPosition? UpstreamEnd { get; init; }
+}
+
+/// <summary>What an upstream says of one replica that is connected to it.</summary>
+public sealed record DownstreamObservation
+{
+    /// <summary>The name that the replica gave itself (<c>application_name</c>).</summary>
+    public required string Name { get; init; }
+    /// <summary>The address that it came from.</summary>
+    public string? Address { get; init; }
+    /// <summary>The state of the stream: <c>startup</c>, <c>catchup</c>, <c>streaming</c>, <c>backup</c>, <c>stopping</c>.</summary>
+    public required string State { get; init; }
+    /// <summary>Its part in synchronous replication: <c>async</c>, <c>potential</c>, <c>sync</c>, <c>quorum</c>.</summary>
+    public required string SyncState { get; init; }
+    /// <summary>The last position sent to it.</summary>
+    public LogPosition? Sent { get; init; }
+    /// <summary>The last position that it has on disk.</summary>
+    public LogPosition? Flushed { get; init; }
+    /// <summary>The last position that it has applied.</summary>
+    public LogPosition? Applied { get; init; }
+    /// <summary>The time that a change takes until it is applied there; null where nothing is under way.</summary>
+    public TimeSpan? ReplayLag { get; init; }
+}
+
+/// <summary>A replication slot.</summary>
+public sealed record SlotObservation
+{
+    /// <summary>The slot's name.</summary>
+    public required string Name { get; init; }
+    /// <summary><c>physical</c> or <c>logical</c>.</summary>
+    public required string Type { get; init; }
+    /// <summary>Whether a consumer is connected.</summary>
+    public required bool Active { get; init; }
+    /// <summary><c>reserved</c>, <c>extended</c>, <c>unreserved</c> or <c>lost</c>; null where the slot reserves nothing.</summary>
+    public string? WalStatus { get; init; }
+    /// <summary>The oldest position that it holds.</summary>
+    public LogPosition? Restart { get; init; }
+    /// <summary>Bytes of log that it holds back.</summary>
+    public long? HeldBytes { get; init; }
 }
 
 /// <summary>What was seen of one node in one round. Facts only: nothing here is a judgement.</summary>
@@ -84,6 +124,10 @@ public sealed record NodeObservation
     public LogPosition? Position { get; init; }
     /// <summary>What a replica says of its upstream; null on a primary.</summary>
     public UpstreamObservation? Upstream { get; init; }
+    /// <summary>The replicas that are connected to it.</summary>
+    public IReadOnlyList<DownstreamObservation> Downstreams { get; init; } = [];
+    /// <summary>Its replication slots.</summary>
+    public IReadOnlyList<SlotObservation> Slots { get; init; } = [];
     /// <summary>The errors met.</summary>
     public IReadOnlyList<ObservedError> Errors { get; init; } = [];
     /// <summary>The facts.</summary>

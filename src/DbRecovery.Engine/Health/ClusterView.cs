@@ -13,6 +13,8 @@ public sealed record ClusterView
     public BackupKnowledge? Backups { get; init; }
     /// <summary>What earlier rounds knew of a node, by its name; a node that was never seen is absent.</summary>
     public IReadOnlyDictionary<string, NodeMemory> Memory { get; init; } = new Dictionary<string, NodeMemory>();
+    /// <summary>What is known of the primary from before; null where none was ever seen.</summary>
+    public LastPrimary? LastPrimary { get; init; }
     /// <summary>What the checks of the user's own gave.</summary>
     public IReadOnlyList<CustomCheckResult> CustomChecks { get; init; } = [];
 }
@@ -52,6 +54,13 @@ public sealed record NodeMemory
     public long? LastSize { get; init; }
     /// <summary>The last probe latencies in seconds, oldest first.</summary>
     public IReadOnlyList<double> Latencies { get; init; } = [];
+
+    /// <summary>Its part in replication then.</summary>
+    public NodeRole LastRole { get; init; }
+    /// <summary>Rounds in a row, up to this one, in which it gave no answer.</summary>
+    public int Failures { get; init; }
+    /// <summary>The moments at which its server started, as seen in the last 10 minutes (UTC).</summary>
+    public IReadOnlyList<DateTimeOffset> Starts { get; init; } = [];
 
     /// <summary>Probes below which there is no baseline.</summary>
     public const int LeastSamples = 10;

