@@ -31,7 +31,7 @@ public sealed record HealthServiceOptions
 /// Degraded with a lesser one or a failed check, Unknown where nothing could be observed, and else Healthy: a notice is told,
 /// and does not change the state.
 /// </summary>
-public sealed class HealthService(HealthServiceOptions options) : IHealthService
+public sealed class HealthService(HealthServiceOptions options) : IHealthService, IClusterJudge
 {
     private readonly ProbeHistory? _history = options.StateFolder is null ? null : new ProbeHistory(options.StateFolder);
 
@@ -52,18 +52,27 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         {
             Cluster = cluster, Node = node, Level = level, LastBackup = content, Timeout = options.NodeTimeout,
         }, progress, cancellationToken))).ConfigureAwait(false);
-        var backups = await knowing.ConfigureAwait(false);
+        return Judge(new ClusterRound
+        {
+            Cluster = cluster, Nodes = nodes, Level = level, Backups = await knowing.ConfigureAwait(false), StartedAt = startedAt,
+            CustomChecks = await RunChecksAsync(cluster, nodes, cancellationToken).ConfigureAwait(false), Duration = options.Clock.GetElapsedTime(timestamp),
+        });
+    }
+
+    /// <inheritdoc/>
+    public HealthReport Judge(ClusterRound round)
+    {
+        var cluster = round.Cluster;
         var memory = Recall(cluster);
-        foreach (var node in nodes)
-            AddFacts(cluster, node, backups, memory.GetValueOrDefault(node.Node));
+        foreach (var node in round.Nodes)
+            AddFacts(cluster, node, round.Backups, memory.GetValueOrDefault(node.Node));
         var view = new ClusterView
         {
-            Cluster = cluster, At = options.Clock.GetUtcNow(), Nodes = nodes, Backups = backups, Memory = memory,
-            CustomChecks = await RunChecksAsync(cluster, provider, nodes, cancellationToken).ConfigureAwait(false),
+            Cluster = cluster, At = options.Clock.GetUtcNow(), Nodes = round.Nodes, Backups = round.Backups, Memory = memory, CustomChecks = round.CustomChecks,
         };
         var faults = FaultClassifier.Classify(view);
         Remember(view, faults);
-        return Report(view, faults, level, startedAt, options.Clock.GetElapsedTime(timestamp));
+        return Report(view, faults, round.Level, round.StartedAt, round.Duration);
     }
 
     private async Task<NodeObservation> ObserveAsync(INodeObserver observer, ObservationRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
@@ -92,7 +101,8 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         };
     }
 
-    private async Task<BackupKnowledge?> KnowBackupsAsync(ClusterDefinition cluster, CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    public async Task<BackupKnowledge?> KnowBackupsAsync(ClusterDefinition cluster, CancellationToken cancellationToken)
     {
         if (cluster.Backups is null || options.Backups is null)
             return null;
@@ -177,10 +187,12 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         }
     }
 
-    private static async Task<IReadOnlyList<CustomCheckResult>> RunChecksAsync(ClusterDefinition cluster, IDatabaseProvider provider, IReadOnlyList<NodeObservation> nodes, CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<CustomCheckResult>> RunChecksAsync(ClusterDefinition cluster, IReadOnlyList<NodeObservation> nodes, CancellationToken cancellationToken)
     {
         if (cluster.Checks.Count == 0)
             return [];
+        var provider = options.Providers(cluster.Engine);
         var results = new List<CustomCheckResult>();
         // a replica's answer may be behind: the query is asked where writes go
         foreach (var node in nodes.Where(n => n.Role != NodeRole.Replica))
