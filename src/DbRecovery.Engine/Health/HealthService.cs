@@ -12,6 +12,10 @@ public sealed record HealthServiceOptions
     public IBackupService? Backups { get; init; }
     /// <summary>The repository of a cluster; null where none is configured.</summary>
     public Func<ClusterDefinition, RepositoryDefinition?> RepositoryOf { get; init; } = _ => null;
+    /// <summary>Looks where routes lead; null: nobody does.</summary>
+    public IRouteObserver? Routes { get; init; }
+    /// <summary>The time in which a cluster's routes must answer.</summary>
+    public TimeSpan RouteTimeout { get; init; } = TimeSpan.FromSeconds(2);
     /// <summary>The folder in which earlier probes are remembered; null: nothing is remembered.</summary>
     public string? StateFolder { get; init; }
     /// <summary>Whether an examination may write nothing at all: what is remembered is read and not added to.</summary>
@@ -45,6 +49,7 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         var timestamp = options.Clock.GetTimestamp();
         var provider = options.Providers(cluster.Engine);
         var observer = provider.Require<INodeObserver>("health");
+        var routes = LookAtRoutesAsync(cluster, level, cancellationToken);
         // a quick look compares nothing, so the repository and the nodes are looked at side by side
         var knowing = Task.Run(() => KnowBackupsAsync(cluster, cancellationToken), cancellationToken);
         var content = level == ObservationLevel.Quick ? null : await OpenNewestAsync(await knowing.ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
@@ -55,7 +60,7 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         return Judge(new ClusterRound
         {
             Cluster = cluster, Nodes = nodes, Level = level, Backups = await knowing.ConfigureAwait(false), StartedAt = startedAt,
-            CustomChecks = await RunChecksAsync(cluster, nodes, cancellationToken).ConfigureAwait(false), Duration = options.Clock.GetElapsedTime(timestamp),
+            Routes = await routes.ConfigureAwait(false), CustomChecks = await RunChecksAsync(cluster, nodes, cancellationToken).ConfigureAwait(false), Duration = options.Clock.GetElapsedTime(timestamp),
         });
     }
 
@@ -69,11 +74,17 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         var view = new ClusterView
         {
             Cluster = cluster, At = options.Clock.GetUtcNow(), Nodes = round.Nodes, Backups = round.Backups, Memory = memory, CustomChecks = round.CustomChecks,
+            Routes = [.. round.Routes.Select(r => RouteTargets.Resolve(r, round.Nodes))],
         };
         var faults = FaultClassifier.Classify(view);
         Remember(view, faults);
         return Report(view, faults, round.Level, round.StartedAt, round.Duration);
     }
+
+    private Task<IReadOnlyList<RouteObservation>> LookAtRoutesAsync(ClusterDefinition cluster, ObservationLevel level, CancellationToken cancellationToken) =>
+        options.Routes is null || cluster.Routes.Count == 0
+            ? Task.FromResult<IReadOnlyList<RouteObservation>>([])
+            : options.Routes.LookAsync(cluster, level, options.RouteTimeout, cancellationToken);
 
     private async Task<NodeObservation> ObserveAsync(INodeObserver observer, ObservationRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
@@ -260,7 +271,7 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         {
             Cluster = view.Cluster.Name, Engine = view.Cluster.Engine, ObservedAt = startedAt, Duration = duration, Level = level, Nodes = nodes,
             Checks = [.. nodes.SelectMany(n => n.Checks), .. clusterChecks], Status = StatusOf(faults, clusterChecks, level, nodes),
-            Faults = faults, Observations = view.Nodes, Definition = view.Cluster,
+            Faults = faults, Routes = view.Routes, Observations = view.Nodes, Definition = view.Cluster,
         };
     }
 

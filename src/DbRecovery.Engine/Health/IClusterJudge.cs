@@ -14,6 +14,8 @@ public sealed record ClusterRound
     public required ObservationLevel Level { get; init; }
     /// <summary>What is known of the cluster's backups; null where no repository is configured.</summary>
     public BackupKnowledge? Backups { get; init; }
+    /// <summary>Where each route leads, as it was seen; empty where nobody looked.</summary>
+    public IReadOnlyList<RouteObservation> Routes { get; init; } = [];
     /// <summary>What the checks of the user's own gave.</summary>
     public IReadOnlyList<CustomCheckResult> CustomChecks { get; init; } = [];
     /// <summary>When the round began (UTC).</summary>
