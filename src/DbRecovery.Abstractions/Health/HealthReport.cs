@@ -112,6 +112,8 @@ public sealed record HealthReport
     public required IReadOnlyList<Fault> Faults { get; init; }
     /// <summary>What is known of the primary from before; null where none was ever seen.</summary>
     public LastPrimary? LastPrimary { get; init; }
+    /// <summary>Where each route leads; empty where there is none, or nobody looked.</summary>
+    public IReadOnlyList<RouteObservation> Routes { get; init; } = [];
     /// <summary>The observations that all this was judged from.</summary>
     public required IReadOnlyList<NodeObservation> Observations { get; init; }
     /// <summary>The cluster as it was defined, so that the next command of a pipeline needs no inventory.</summary>

@@ -15,6 +15,8 @@ public sealed record ClusterView
     public IReadOnlyDictionary<string, NodeMemory> Memory { get; init; } = new Dictionary<string, NodeMemory>();
     /// <summary>What is known of the primary from before; null where none was ever seen.</summary>
     public LastPrimary? LastPrimary { get; init; }
+    /// <summary>Where each route leads; empty where nobody looked.</summary>
+    public IReadOnlyList<RouteObservation> Routes { get; init; } = [];
     /// <summary>What the checks of the user's own gave.</summary>
     public IReadOnlyList<CustomCheckResult> CustomChecks { get; init; } = [];
 }

@@ -12,6 +12,10 @@ public sealed record HealthServiceOptions
     public IBackupService? Backups { get; init; }
     /// <summary>The repository of a cluster; null where none is configured.</summary>
     public Func<ClusterDefinition, RepositoryDefinition?> RepositoryOf { get; init; } = _ => null;
+    /// <summary>Looks where routes lead; null: nobody does.</summary>
+    public IRouteObserver? Routes { get; init; }
+    /// <summary>The time in which a cluster's routes must answer.</summary>
+    public TimeSpan RouteTimeout { get; init; } = TimeSpan.FromSeconds(2);
     /// <summary>The folder in which earlier probes are remembered; null: nothing is remembered.</summary>
     public string? StateFolder { get; init; }
     /// <summary>Whether an examination may write nothing at all: what is remembered is read and not added to.</summary>
@@ -31,7 +35,7 @@ public sealed record HealthServiceOptions
 /// Degraded with a lesser one or a failed check, Unknown where nothing could be observed, and else Healthy: a notice is told,
 /// and does not change the state.
 /// </summary>
-public sealed class HealthService(HealthServiceOptions options) : IHealthService
+public sealed class HealthService(HealthServiceOptions options) : IHealthService, IClusterJudge
 {
     private readonly ProbeHistory? _history = options.StateFolder is null ? null : new ProbeHistory(options.StateFolder);
 
@@ -45,6 +49,7 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         var timestamp = options.Clock.GetTimestamp();
         var provider = options.Providers(cluster.Engine);
         var observer = provider.Require<INodeObserver>("health");
+        var routes = LookAtRoutesAsync(cluster, level, cancellationToken);
         // a quick look compares nothing, so the repository and the nodes are looked at side by side
         var knowing = Task.Run(() => KnowBackupsAsync(cluster, cancellationToken), cancellationToken);
         var content = level == ObservationLevel.Quick ? null : await OpenNewestAsync(await knowing.ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
@@ -52,19 +57,34 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         {
             Cluster = cluster, Node = node, Level = level, LastBackup = content, Timeout = options.NodeTimeout,
         }, progress, cancellationToken))).ConfigureAwait(false);
-        var backups = await knowing.ConfigureAwait(false);
+        return Judge(new ClusterRound
+        {
+            Cluster = cluster, Nodes = nodes, Level = level, Backups = await knowing.ConfigureAwait(false), StartedAt = startedAt,
+            Routes = await routes.ConfigureAwait(false), CustomChecks = await RunChecksAsync(cluster, nodes, cancellationToken).ConfigureAwait(false), Duration = options.Clock.GetElapsedTime(timestamp),
+        });
+    }
+
+    /// <inheritdoc/>
+    public HealthReport Judge(ClusterRound round)
+    {
+        var cluster = round.Cluster;
         var memory = Recall(cluster);
-        foreach (var node in nodes)
-            AddFacts(cluster, node, backups, memory.GetValueOrDefault(node.Node));
+        foreach (var node in round.Nodes)
+            AddFacts(cluster, node, round.Backups, memory.GetValueOrDefault(node.Node));
         var view = new ClusterView
         {
-            Cluster = cluster, At = options.Clock.GetUtcNow(), Nodes = nodes, Backups = backups, Memory = memory,
-            CustomChecks = await RunChecksAsync(cluster, provider, nodes, cancellationToken).ConfigureAwait(false),
+            Cluster = cluster, At = options.Clock.GetUtcNow(), Nodes = round.Nodes, Backups = round.Backups, Memory = memory, CustomChecks = round.CustomChecks,
+            Routes = [.. round.Routes.Select(r => RouteTargets.Resolve(r, round.Nodes))],
         };
         var faults = FaultClassifier.Classify(view);
         Remember(view, faults);
-        return Report(view, faults, level, startedAt, options.Clock.GetElapsedTime(timestamp));
+        return Report(view, faults, round.Level, round.StartedAt, round.Duration);
     }
+
+    private Task<IReadOnlyList<RouteObservation>> LookAtRoutesAsync(ClusterDefinition cluster, ObservationLevel level, CancellationToken cancellationToken) =>
+        options.Routes is null || cluster.Routes.Count == 0
+            ? Task.FromResult<IReadOnlyList<RouteObservation>>([])
+            : options.Routes.LookAsync(cluster, level, options.RouteTimeout, cancellationToken);
 
     private async Task<NodeObservation> ObserveAsync(INodeObserver observer, ObservationRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
@@ -92,7 +112,8 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         };
     }
 
-    private async Task<BackupKnowledge?> KnowBackupsAsync(ClusterDefinition cluster, CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    public async Task<BackupKnowledge?> KnowBackupsAsync(ClusterDefinition cluster, CancellationToken cancellationToken)
     {
         if (cluster.Backups is null || options.Backups is null)
             return null;
@@ -177,10 +198,12 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         }
     }
 
-    private static async Task<IReadOnlyList<CustomCheckResult>> RunChecksAsync(ClusterDefinition cluster, IDatabaseProvider provider, IReadOnlyList<NodeObservation> nodes, CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<CustomCheckResult>> RunChecksAsync(ClusterDefinition cluster, IReadOnlyList<NodeObservation> nodes, CancellationToken cancellationToken)
     {
         if (cluster.Checks.Count == 0)
             return [];
+        var provider = options.Providers(cluster.Engine);
         var results = new List<CustomCheckResult>();
         // a replica's answer may be behind: the query is asked where writes go
         foreach (var node in nodes.Where(n => n.Role != NodeRole.Replica))
@@ -248,7 +271,7 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         {
             Cluster = view.Cluster.Name, Engine = view.Cluster.Engine, ObservedAt = startedAt, Duration = duration, Level = level, Nodes = nodes,
             Checks = [.. nodes.SelectMany(n => n.Checks), .. clusterChecks], Status = StatusOf(faults, clusterChecks, level, nodes),
-            Faults = faults, Observations = view.Nodes, Definition = view.Cluster,
+            Faults = faults, Routes = view.Routes, Observations = view.Nodes, Definition = view.Cluster,
         };
     }
 
