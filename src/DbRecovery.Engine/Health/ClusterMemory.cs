@@ -40,7 +40,7 @@ internal sealed record ClusterMemory
     private static ClusterMemory Sampled(NodeObservation leader, ClusterMemory memory)
     {
         var samples = memory.Samples;
-        if (leader.Position is { Ordinal: { } ordinal } && !(samples.LastOrDefault()?.At >= leader.ObservedAt))
+        if (leader.Position is { Ordinal: { } ordinal } && samples.LastOrDefault()?.At != leader.ObservedAt)
         {
             // the log of another timeline, or of a restored server, is another log
             if (memory.Primary?.Position?.History != leader.Position.History || samples.LastOrDefault()?.Ordinal > ordinal)

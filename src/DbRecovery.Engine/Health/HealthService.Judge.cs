@@ -139,7 +139,7 @@ public sealed partial class HealthService
             var before = recalled.GetValueOrDefault(node.Node);
             var memory = view.Memory.GetValueOrDefault(node.Node) ?? new NodeMemory();
             // what was seen in trouble is not what the node is like; a slow round alone is learnt, for the median bears it and follows a lasting change
-            if (node.Reachability == Reachability.Reachable && node.Facts.Int(SqliteFacts.OpenError) is null or 0
+            if (node.Reachability == Reachability.Reachable && !(options.KeepInMemory && before?.LastSeenAt == node.ObservedAt) && node.Facts.Int(SqliteFacts.OpenError) is null or 0
                 && !faults.Any(f => f.Node == node.Node && f.Id != "perf.latency" && f.Severity <= FaultSeverity.Degraded))
                 memory = memory.Learnt(node);
             if (memory != before && (memory.CountedAt ?? memory.LastSeenAt) is not null)

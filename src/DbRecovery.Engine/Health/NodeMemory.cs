@@ -69,7 +69,7 @@ public sealed record NodeMemory
     /// <param name="upstreamLives">Whether that node answers: only then is a silence an ordinary one.</param>
     internal NodeMemory With(NodeObservation node, string? upstream, bool upstreamLives)
     {
-        if (CountedAt >= node.ObservedAt)
+        if (CountedAt == node.ObservedAt)
             return this;
         var next = Counted(node) with { CountedAt = node.ObservedAt };
         if (node.Reachability != Reachability.Reachable)
@@ -90,7 +90,7 @@ public sealed record NodeMemory
     }
 
     /// <summary>What is learnt of a node in an ordinary round: the size of its data, and how long its replies take.</summary>
-    internal NodeMemory Learnt(NodeObservation node) => LastSeenAt >= node.ObservedAt ? this : this with
+    internal NodeMemory Learnt(NodeObservation node) => this with
     {
         LastSeenAt = node.ObservedAt, LastSize = node.Facts.Int(CommonFacts.DataSize) ?? node.Facts.Int(SqliteFacts.FileSize) ?? LastSize,
         Latencies = node.Facts.Number(CommonFacts.ProbeLatency) is { } latency ? Latencies.Append(latency).TakeLast(MostSamples).ToArray() : Latencies,
