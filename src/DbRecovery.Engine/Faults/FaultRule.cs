@@ -18,7 +18,7 @@ internal abstract class FaultRule
 
     /// <summary>Makes a fault of this class.</summary>
     protected Fault Make(ClusterView view, string? node, FaultConfidence confidence, string summary, IReadOnlyList<Evidence> evidence,
-        IReadOnlyList<string>? ruledOut = null, IReadOnlyDictionary<string, FactValue>? details = null, FaultSeverity? severity = null) => new()
+        IReadOnlyList<string>? ruledOut = null, IReadOnlyDictionary<string, FactValue>? details = null, FaultSeverity? severity = null, int? confirmations = null) => new()
         {
             Id = Class.Id,
             Severity = severity ?? Class.Severity,
@@ -31,6 +31,7 @@ internal abstract class FaultRule
             Evidence = evidence,
             RuledOut = ruledOut ?? [],
             Details = details ?? new Dictionary<string, FactValue>(),
+            Confirmations = confirmations,
             Definition = view.Cluster,
         };
 }
