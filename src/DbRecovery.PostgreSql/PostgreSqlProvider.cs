@@ -22,7 +22,7 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
     public PostgreSqlProvider(PostgreSqlOptions options)
     {
         _ = options;
-        _capabilities = [];
+        _capabilities = [new Targets.ServerTarget()];
     }
 
     /// <inheritdoc/>
