@@ -24,7 +24,10 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
     public PostgreSqlProvider(PostgreSqlOptions options)
     {
         _connections = new PostgreSqlConnections(options.Secrets, options.Clock);
-        _capabilities = [];
+        _capabilities =
+        [
+            new Targets.ServerTarget(),
+        ];
     }
 
     /// <inheritdoc/>
