@@ -25,8 +25,11 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
     public PostgreSqlProvider(PostgreSqlOptions options)
     {
         _connections = new PostgreSqlConnections(options.Secrets, options.Clock);
-        var observer = new PostgreSqlObserver(_connections);
-        _capabilities = [observer];
+        _capabilities =
+        [
+            new PostgreSqlObserver(_connections),
+            new Targets.ServerTarget(),
+        ];
     }
 
     /// <inheritdoc/>
