@@ -76,6 +76,9 @@ public sealed record Fault
     public IReadOnlyList<string> RuledOut { get; init; } = [];
     /// <summary>What a runbook can ask about the fault, as <c>fault.NAME</c>: for <c>sqlite.corrupt</c> the <c>damage</c>.</summary>
     public IReadOnlyDictionary<string, FactValue> Details { get; init; } = new Dictionary<string, FactValue>();
+    /// <summary>Rounds that must agree before a watch acts, where the evidence says; 0 and 1: this one is enough. Null: as many as the cluster's policy says.</summary>
+    [JsonIgnore]
+    public int? Confirmations { get; init; }
     /// <summary>The cluster as it was defined.</summary>
     [JsonIgnore]
     public ClusterDefinition? Definition { get; init; }
