@@ -28,6 +28,7 @@ internal static class EngineJson
 [JsonSerializable(typeof(RouteReply))]
 [JsonSerializable(typeof(WatchReply))]
 [JsonSerializable(typeof(RefusalReply))]
+[JsonSerializable(typeof(ClusterMemory))]
 [JsonSerializable(typeof(ScrubLedger))]
 [JsonSerializable(typeof(KeySlot))]
 [JsonSerializable(typeof(RepositoryHeader))]

@@ -18,7 +18,7 @@ internal sealed record FaultChanges
 /// about or whose evidence it rests on: judging one look twice is no second opinion. Counts and looks only, no clock: what a clock does
 /// cannot confirm anything.
 /// </summary>
-/// <param name="rounds">Rounds that must agree where the fault says nothing else.</param>
+/// <param name="rounds">Rounds that must agree by the policy; a fault may ask for others.</param>
 internal sealed class Confirmation(int rounds)
 {
     private readonly Dictionary<(string Id, string? Node), Entry> _entries = [];
@@ -98,7 +98,9 @@ internal sealed class Confirmation(int rounds)
         return entry.Confirmed;
     }
 
-    private int Needed(Fault fault, IReadOnlySet<string> timedOut) => Math.Max(fault.Node is { } node && timedOut.Contains(node) ? rounds : 1, fault.Confirmations ?? rounds);
+    // what is not grave has the time to be looked at again, and a node that gives no answer might give one yet
+    private int Needed(Fault fault, IReadOnlySet<string> timedOut) =>
+        Math.Max(fault.Severity > FaultSeverity.Outage || (fault.Node is { } node && timedOut.Contains(node)) ? rounds : 1, fault.Confirmations);
 
     private bool Miss(Entry entry, IReadOnlyDictionary<string, long> looks)
     {
