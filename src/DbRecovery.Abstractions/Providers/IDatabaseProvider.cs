@@ -40,6 +40,15 @@ public static class DatabaseProviderExtensions
                 $"{provider.Engine} lacks the capability {typeof(T).Name[1..]}: '{neededBy}' needs it", target: provider.Engine);
 }
 
+/// <summary>Reads a target that is given without an inventory.</summary>
+public interface ITargetReader
+{
+    /// <summary>A cluster of the nodes that a connection text names.</summary>
+    /// <param name="text">The text, in the form of the engine's own tools.</param>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.ParameterInvalid"/>: it cannot be understood, or has a password in it; <see cref="ErrorIds.WrongNode"/>: a node is there twice. No message repeats a value.</exception>
+    ClusterDefinition Read(string text);
+}
+
 /// <summary>What an observer is asked.</summary>
 public sealed record ObservationRequest
 {
