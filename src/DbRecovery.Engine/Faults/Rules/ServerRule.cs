@@ -17,6 +17,8 @@ internal abstract class ServerRule : FaultRule
     public sealed override IEnumerable<Fault> Judge(ClusterView view) =>
         Class.Engines.Contains(view.Cluster.Engine) ? Judge(view, view.Replication) : [];
 
+    protected sealed override int Confirmations(ClusterView view) => view.Cluster.Policy.Confirmations;
+
     /// <summary>The faults of this class in the view.</summary>
     protected abstract IEnumerable<Fault> Judge(ClusterView view, ReplicationView cluster);
 
