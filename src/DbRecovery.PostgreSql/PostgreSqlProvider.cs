@@ -35,6 +35,9 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
     public bool Embedded => false;
 
     /// <inheritdoc/>
+    public int? DefaultPort => 5432;
+
+    /// <inheritdoc/>
     public IReadOnlyList<FactDefinition> Facts { get; } = [.. FactDefinition.Of(typeof(PostgreSqlFacts))];
 
     /// <inheritdoc/>

@@ -35,6 +35,7 @@ namespace DbRecovery;
 [JsonSerializable(typeof(BackupProof))]
 [JsonSerializable(typeof(ClusterTopology))]
 [JsonSerializable(typeof(WatchEvent))]
+[JsonSerializable(typeof(SetupItem))]
 [JsonSerializable(typeof(string[]))]
 [JsonSerializable(typeof(IReadOnlyList<string>))]
 [JsonSerializable(typeof(Fact[]))]
