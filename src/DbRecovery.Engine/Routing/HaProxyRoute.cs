@@ -67,7 +67,7 @@ internal sealed class HaProxyRoute(ClusterDefinition cluster, RouteDefinition ro
                 if (!await LeadsToAsync(primary, left(), cancellationToken).ConfigureAwait(false))
                 {
                     // a name is looked up before anything is closed: HAProxy takes addresses only
-                    var address = (await HostPort.LookUpAsync(primary.Host ?? primary.Name, cancellationToken).WaitAsync(left(), clock, cancellationToken).ConfigureAwait(false)).FirstOrDefault()
+                    var address = (await Hosts.LookUpAsync(primary.Host ?? primary.Name, cancellationToken).WaitAsync(left(), clock, cancellationToken).ConfigureAwait(false)).FirstOrDefault()
                         ?? throw Failed($"the host name '{primary.Host}' is not known here, and HAProxy takes addresses only", "Give the node an address, or mend this machine's name service.");
                     await CloseAsync(server, left, mayBeMissing: false, cancellationToken).ConfigureAwait(false);
                     await _socket.TellAsync(SetAddress(address), left(), cancellationToken, "IP changed", "no need to change", "port changed").ConfigureAwait(false);
@@ -116,14 +116,14 @@ internal sealed class HaProxyRoute(ClusterDefinition cluster, RouteDefinition ro
     {
         var server = (await _socket.ServersAsync(Backend, timeout, cancellationToken).ConfigureAwait(false)).FirstOrDefault(s => s.Name == Definition.Server)
             ?? throw Failed($"there is no server '{Definition.Server}' in its backend", "Check the server's name in the inventory.");
-        return await new HostPort(server.Address, server.Port).IsAsync(node, cancellationToken).WaitAsync(timeout, clock, cancellationToken).ConfigureAwait(false);
+        return await new Endpoint(server.Address, server.Port).IsAsync(node, cancellationToken).WaitAsync(timeout, clock, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task<string> TargetAsync(HaProxyServer server, CancellationToken cancellationToken)
     {
         if (Definition.Server is null && Cluster.Nodes.Any(n => n.Name == server.Name))
             return server.Name;
-        var address = new HostPort(server.Address, server.Port);
+        var address = new Endpoint(server.Address, server.Port);
         foreach (var node in Definition.Server is null ? [] : Cluster.Nodes)
         {
             if (await address.IsAsync(node, cancellationToken).ConfigureAwait(false))

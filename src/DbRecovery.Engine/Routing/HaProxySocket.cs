@@ -93,7 +93,7 @@ internal sealed class HaProxySocket(string address, TimeProvider clock)
     private async Task<Socket> ConnectAsync(CancellationToken cancellationToken)
     {
         var local = address.StartsWith('/');
-        var end = local ? default : HostPort.Parse(address, "the address of HAProxy");
+        var end = local ? default : Hosts.Parse(address, "the address of HAProxy");
         var socket = local ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) : new Socket(SocketType.Stream, ProtocolType.Tcp);
         try
         {

@@ -72,7 +72,7 @@ internal sealed class PgBouncerRoute(ClusterDefinition cluster, RouteDefinition 
         async (timeout, cancellationToken) =>
         {
             var left = Left(timeout);
-            var target = new HostPort(primary.Host ?? primary.Name, primary.Port ?? 0);
+            var target = new Endpoint(primary.Host ?? primary.Name, primary.Port ?? 0);
             ChangeFile(target);
             // this also marks every session with another server to be closed when its client lets it go
             await RunAsync("RELOAD", left(), cancellationToken).ConfigureAwait(false);
@@ -148,7 +148,7 @@ internal sealed class PgBouncerRoute(ClusterDefinition cluster, RouteDefinition 
     private async Task<int> OldSessionsAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
         (await RunAsync("SHOW SERVERS", timeout, cancellationToken).ConfigureAwait(false)).Count(r => r.GetValueOrDefault("database") == Database && On(r, "close_needed"));
 
-    private void ChangeFile(HostPort target)
+    private void ChangeFile(Endpoint target)
     {
         try
         {
@@ -188,8 +188,8 @@ internal sealed class PgBouncerRoute(ClusterDefinition cluster, RouteDefinition 
     private Task<IReadOnlyList<IReadOnlyDictionary<string, string?>>> RunAsync(string command, TimeSpan timeout, CancellationToken cancellationToken) =>
         console.ExecuteAsync(Definition, command, timeout, cancellationToken);
 
-    private static HostPort? Address(IReadOnlyDictionary<string, string?> row) =>
-        row.GetValueOrDefault("host") is { Length: > 0 } host && int.TryParse(row.GetValueOrDefault("port"), out var port) ? new HostPort(host, port) : null;
+    private static Endpoint? Address(IReadOnlyDictionary<string, string?> row) =>
+        row.GetValueOrDefault("host") is { Length: > 0 } host && int.TryParse(row.GetValueOrDefault("port"), out var port) ? new Endpoint(host, port) : null;
 
     private static bool On(IReadOnlyDictionary<string, string?> row, string column) => row.GetValueOrDefault(column) is not (null or "" or "0");
 

@@ -15,7 +15,7 @@ internal static class PoolerFile
     /// <param name="database">The database's name in the file.</param>
     /// <param name="target">Where it shall lead.</param>
     /// <exception cref="FormatException">The database is not there, or twice, or its line cannot be understood.</exception>
-    public static string Rewrite(string text, string database, HostPort target)
+    public static string Rewrite(string text, string database, Endpoint target)
     {
         var values = Lines(text).Where(l => l.Database == Bytes(database)).ToArray();
         if (values.Length != 1)
@@ -46,7 +46,7 @@ internal static class PoolerFile
     /// <summary>Leads a database of the file to another address. False: it leads there already.</summary>
     /// <exception cref="IOException">It cannot be read or written; it is as it was.</exception>
     /// <exception cref="FormatException"><see cref="Rewrite"/>.</exception>
-    public static bool Change(string path, string database, HostPort target)
+    public static bool Change(string path, string database, Endpoint target)
     {
         // behind a link is the file that PgBouncer reads; the link itself stays
         var file = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
