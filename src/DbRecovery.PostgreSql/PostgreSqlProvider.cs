@@ -27,6 +27,7 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
         _capabilities =
         [
             new Targets.ServerTarget(),
+            new Control.InstanceControl(options.Commands, _connections),
         ];
     }
 
