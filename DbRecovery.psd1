@@ -22,6 +22,7 @@
         'Get-DbIncident'
         'Get-DbRepositoryKey'
         'Get-DbRunbook'
+        'Get-DbTopology'
         'Initialize-DbCluster'
         'Invoke-DbDrill'
         'Invoke-DbFailover'

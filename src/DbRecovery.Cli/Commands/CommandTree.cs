@@ -26,6 +26,7 @@ internal static class CommandTree
         var bind = new Binder(environment, common);
         HealthCommands.Add(root, bind);
         RecoverCommand.Add(root, bind);
+        TopologyCommand.Add(root, bind);
         ReplicationCommands.Add(root, bind);
         RunbookCommands.Add(root, bind);
         IncidentCommands.Add(root, bind);
