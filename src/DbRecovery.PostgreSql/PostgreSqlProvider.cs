@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using DbRecovery.PostgreSql.Connections;
+using DbRecovery.PostgreSql.Observation;
 
 namespace DbRecovery.PostgreSql;
 
@@ -26,6 +27,7 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
         _connections = new PostgreSqlConnections(options.Secrets, options.Clock);
         _capabilities =
         [
+            new PostgreSqlObserver(_connections),
             new Targets.ServerTarget(),
         ];
     }
