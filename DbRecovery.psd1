@@ -38,6 +38,7 @@
         'Test-DbRepository'
         'Test-DbRunbook'
         'Update-DbRepositoryKey'
+        'Watch-DbHealth'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()
