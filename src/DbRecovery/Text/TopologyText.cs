@@ -15,23 +15,23 @@ internal static class TopologyText
     public static string Of(ClusterTopology topology, int width = TextLayout.DefaultWidth)
     {
         var lines = new List<string> { $"{topology.Cluster} ({topology.Engine}{(topology.ManagedBy is { } manager ? $", managed by {manager}" : "")})" };
-        foreach (var root in topology.Nodes.Where(n => n.Upstream is null || topology.Nodes.All(u => u.Node != n.Upstream)))
-            Add(lines, topology, root, "", null, width, topology.Nodes.Count);
-        // a ring has no root: what was not reached is shown all the same
-        foreach (var node in topology.Nodes.Where(n => !lines.Exists(l => IsLineOf(l, n))))
-            lines.AddRange(Describe(node, "", "", width));
+        var shown = new HashSet<string>(StringComparer.Ordinal);
+        var roots = topology.Nodes.Where(n => n.Upstream is null || topology.Nodes.All(u => u.Node != n.Upstream));
+        // a ring has no root: its nodes are shown all the same
+        foreach (var node in roots.Concat(topology.Nodes).ToList())
+            Add(lines, shown, topology, node, "", null, width);
         return string.Join('\n', lines);
     }
 
-    private static void Add(List<string> lines, ClusterTopology topology, TopologyNode node, string indent, bool? last, int width, int depthLeft)
+    private static void Add(List<string> lines, HashSet<string> shown, ClusterTopology topology, TopologyNode node, string indent, bool? last, int width)
     {
-        if (depthLeft < 0)
+        if (!shown.Add(node.Node))
             return;
-        lines.AddRange(Describe(node, indent + (last is null ? "" : last.Value ? "└─ " : "├─ "), indent + (last is null ? "" : last.Value ? "   " : "│  "), width));
-        var followers = topology.Nodes.Where(n => n.Upstream == node.Node && n.Node != node.Node).ToList();
-        var inner = indent.Length >= DeepestIndent ? indent : indent + (last is null ? "" : last.Value ? "   " : "│  ");
+        var further = last is null ? "" : last.Value ? "   " : "│  ";
+        lines.AddRange(Describe(node, indent + (last is null ? "" : last.Value ? "└─ " : "├─ "), indent + further, width));
+        var followers = topology.Nodes.Where(n => n.Upstream == node.Node && !shown.Contains(n.Node)).ToList();
         for (var i = 0; i < followers.Count; i++)
-            Add(lines, topology, followers[i], inner, i == followers.Count - 1, width, depthLeft - 1);
+            Add(lines, shown, topology, followers[i], indent.Length >= DeepestIndent ? indent : indent + further, i == followers.Count - 1, width);
     }
 
     private static IEnumerable<string> Describe(TopologyNode node, string first, string further, int width)
@@ -60,6 +60,4 @@ internal static class TopologyText
         if (node.Slot is { } slot)
             yield return node.SlotStatus is { } status ? $"slot {slot} ({status})" : $"slot {slot}";
     }
-
-    private static bool IsLineOf(string line, TopologyNode node) => line.TrimStart(' ', '│', '├', '└', '─').StartsWith(node.Node + "  ", StringComparison.Ordinal);
 }
