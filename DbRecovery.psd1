@@ -44,6 +44,7 @@
         'Test-DbRepository'
         'Test-DbRunbook'
         'Update-DbRepositoryKey'
+        'Watch-DbHealth'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()
