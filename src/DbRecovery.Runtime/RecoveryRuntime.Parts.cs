@@ -5,6 +5,7 @@ using DbRecovery.Engine.Faults;
 using DbRecovery.Engine.Health;
 using DbRecovery.Engine.Incidents;
 using DbRecovery.Engine.Inventory;
+using DbRecovery.Engine.Routing;
 using DbRecovery.Engine.Runbooks;
 using DbRecovery.Engine.Yaml;
 
@@ -37,6 +38,7 @@ public sealed partial class RecoveryRuntime
         _health = new(() => new HealthService(new HealthServiceOptions
         {
             Providers = Provider, Backups = _backups.Value, RepositoryOf = RepositoryOf, StateFolder = StateFolder, Clock = options.Clock,
+            Routes = new ClusterRoutes(Provider, options.Clock),
         }), LazyThreadSafetyMode.PublicationOnly);
         _runbookFolders = new(RunbookFolders, LazyThreadSafetyMode.PublicationOnly);
         _lintContext = new(MakeLintContext, LazyThreadSafetyMode.PublicationOnly);
@@ -71,6 +73,8 @@ public sealed partial class RecoveryRuntime
         ?? throw new DbRecoveryException(ErrorIds.EngineNotSupported, ErrorKind.NotSupported, $"there is no engine '{engine}'",
             NearNames.Suggest(engine, [.. Engines]), engine);
 
+    private string[] SecretVariables() => [PassphraseVariable, .. Model?.SecretVariables ?? []];
+
     private RepositoryDefinition? RepositoryOf(ClusterDefinition cluster) => cluster.Backups is { } backups ? GetRepository(backups.Repository) : null;
 
     private IReadOnlyList<string> RunbookFolders() =>
@@ -101,12 +105,13 @@ public sealed partial class RecoveryRuntime
         Provider = Provider,
         Backups = _backups.Value,
         Repository = RepositoryOf,
+        Routes = new ClusterRoutes(Provider, _options.Clock, [PassphraseVariable, .. Model?.SecretVariables ?? []]),
         Health = readOnly ? _health.Value.AsReadOnly() : _health.Value,
         Runbooks = _library.Value,
         ReadRunbook = ReadRunbook,
         Actions = _actions,
         Secrets = _secrets,
-        SecretVariables = [PassphraseVariable, .. Model?.SecretVariables ?? []],
+        SecretVariables = SecretVariables(),
         Notifications = Model?.Notifications ?? new Dictionary<string, NotificationChannel>(),
         PowerShell = _options.PowerShell,
         Clock = _options.Clock,
