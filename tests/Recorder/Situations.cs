@@ -110,7 +110,7 @@ internal static class Situations
             await lab.P.StopAsync();
             File.WriteAllText(Path.Combine(lab.P.DataDir, "standby.signal"), "");
             await lab.P.StartAsync();
-        }, v => v.Nodes.All(n => n is { Reachability: Reachability.Reachable, Role: NodeRole.Replica })),
+        }, v => v.Nodes.All(n => n is { Reachability: Reachability.Reachable, Role: NodeRole.Replica }) && Streams(v, "lab-2")),
         new("primary-read-only", Two, async lab =>
         {
             await lab.StopWritingAsync();
@@ -158,7 +158,7 @@ internal static class Situations
         }, v => v.Nodes.All(n => n.Reachability == Reachability.Refusing)),
         new("archive-failing", new() { Standbys = 1, Settings = new Dictionary<string, string> { ["archive_mode"] = "on", ["archive_command"] = "false" } },
             lab => lab.SqlAsync(lab.P, "select pg_switch_wal()"), v => Of(v, "lab-1").Facts.Bool(PostgreSqlFacts.ArchiveFailing) == true),
-        new("checksum-failure", Two, DamageAsync, v => Of(v, "lab-1").Facts.Int(PostgreSqlFacts.ChecksumFailures) > 0),
+        new("checksum-failure", Two, DamageAsync, v => AllStream(v) && Of(v, "lab-1").Facts.Int(PostgreSqlFacts.ChecksumFailures) > 0),
         new("settings-differ", new() { Standbys = 1, Checksums = false }, async lab =>
         {
             lab.S1.Configure([new("synchronous_commit", "off")]);
