@@ -30,6 +30,7 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
             new PostgreSqlObserver(_connections),
             new Targets.ServerTarget(),
             new Control.InstanceControl(options.Commands, _connections),
+            new Replication.ReplicationControl(_connections, options.Secrets, options.Commands),
             new Protocol.PoolerConsole(options.Secrets, options.Clock),
             new Protocol.ServerProbe(options.Secrets, options.Clock),
         ];
