@@ -42,4 +42,12 @@ internal static class EngineJson
 [JsonSerializable(typeof(RestoreState))]
 [JsonSerializable(typeof(MaintenanceState))]
 [JsonSerializable(typeof(SwapFileState))]
+[JsonSerializable(typeof(FenceState))]
+[JsonSerializable(typeof(FailoverState))]
+[JsonSerializable(typeof(SwitchoverState))]
+[JsonSerializable(typeof(FollowState))]
+[JsonSerializable(typeof(SetSyncState))]
+[JsonSerializable(typeof(StartState))]
+[JsonSerializable(typeof(InstanceActState))]
+[JsonSerializable(typeof(KillSessionsState))]
 internal sealed partial class EngineTypes : JsonSerializerContext;
