@@ -37,6 +37,7 @@ public sealed class ActionCatalogue
         new RestartAction(),
         new KillSessionsAction(),
         new FreeSpaceAction(),
+        new RerouteAction(),
         new WaitAction(),
         new NotifyAction(http),
         new RunCommandAction(),
