@@ -29,6 +29,7 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
         [
             new PostgreSqlObserver(_connections),
             new Targets.ServerTarget(),
+            new Control.InstanceControl(options.Commands, _connections),
             new Protocol.PoolerConsole(options.Secrets, options.Clock),
             new Protocol.ServerProbe(options.Secrets, options.Clock),
         ];
