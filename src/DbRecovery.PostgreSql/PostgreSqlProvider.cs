@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using DbRecovery.PostgreSql.Connections;
 
 namespace DbRecovery.PostgreSql;
 
@@ -16,12 +17,13 @@ public sealed record PostgreSqlOptions
 /// <summary>PostgreSQL 13 to 18, through Npgsql. It keeps a connection to each node that it observes until it is disposed of.</summary>
 public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
 {
+    private readonly PostgreSqlConnections _connections;
     private readonly object[] _capabilities;
 
     /// <summary>Makes the provider; it connects to nothing until it is asked to look.</summary>
     public PostgreSqlProvider(PostgreSqlOptions options)
     {
-        _ = options;
+        _connections = new PostgreSqlConnections(options.Secrets, options.Clock);
         _capabilities = [];
     }
 
@@ -35,6 +37,9 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
     public bool Embedded => false;
 
     /// <inheritdoc/>
+    public int? DefaultPort => 5432;
+
+    /// <inheritdoc/>
     public IReadOnlyList<FactDefinition> Facts { get; } = [.. FactDefinition.Of(typeof(PostgreSqlFacts))];
 
     /// <inheritdoc/>
@@ -45,5 +50,5 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public ValueTask DisposeAsync() => _connections.DisposeAsync();
 }

@@ -63,7 +63,7 @@ public sealed partial class RecoveryRuntime
     {
         if (Locations.Inventory(_options) is not { } path)
             return (null, null, []);
-        var (model, findings) = InventoryReader.Read(path, File.ReadAllText(path), _providers.ToDictionary(p => p.Engine, p => p.Embedded, StringComparer.Ordinal));
+        var (model, findings) = InventoryReader.Read(path, File.ReadAllText(path), _providers.ToDictionary(p => p.Engine, p => new EngineTraits(p.Embedded, p.DefaultPort), StringComparer.Ordinal));
         return (path, model, findings);
     }
 

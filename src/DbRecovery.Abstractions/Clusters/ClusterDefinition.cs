@@ -64,9 +64,9 @@ public sealed record NodeDefinition
     /// <summary>The operating system's user that the server runs as.</summary>
     public string? RunAs { get; init; }
 
-    /// <summary>The address as people write it: the path, or host:port.</summary>
+    /// <summary>The address as people write it: the path, or host:port, with [] around an IPv6 address.</summary>
     [JsonIgnore]
-    public string Address => Path ?? (Port is null ? Host ?? Name : $"{Host}:{Port}");
+    public string Address => Path ?? (Port is { } port ? new Endpoint(Host ?? Name, port).ToString() : Host ?? Name);
 }
 
 /// <summary>How to log in to a cluster's nodes.</summary>

@@ -17,6 +17,9 @@ public interface IDatabaseProvider
     /// <summary>Whether a node is a file (<c>path</c>) rather than an address (<c>host</c> and <c>port</c>).</summary>
     bool Embedded { get; }
 
+    /// <summary>The port of a server that names none; null: there is no usual one.</summary>
+    int? DefaultPort => null;
+
     /// <summary>The facts that it gives beside the common ones.</summary>
     IReadOnlyList<FactDefinition> Facts { get; }
 

@@ -11,7 +11,7 @@ internal sealed class MapReader
     private readonly YamlMapping _map;
     private readonly FindingList _findings;
     private readonly string _what;
-    private readonly List<string> _known = [];
+    private readonly HashSet<string> _known = new(StringComparer.Ordinal);
 
     private MapReader(YamlMapping map, FindingList findings, string what) => (_map, _findings, _what) = (map, findings, what);
 
@@ -121,7 +121,7 @@ internal sealed class MapReader
     /// <summary>Every entry, for a mapping whose keys are names.</summary>
     public IEnumerable<KeyValuePair<YamlScalar, YamlNode>> Entries()
     {
-        _known.AddRange(_map.Items.Select(i => i.Key.Text));
+        _known.UnionWith(_map.Items.Select(i => i.Key.Text));
         return _map.Items;
     }
 

@@ -26,7 +26,7 @@ public sealed class InventoryReaderTests
         Assert.Equal(Path.Combine(folder, "backups"), inventory.Repositories["main"].Path);
         Assert.Equal(new SecretReference(SecretSource.Secret, "HookToken"), inventory.Notifications["people"].Headers["Authorization"]);
         Assert.Equal(["page", "--now"], inventory.Notifications["pager"].Command);
-        Assert.Equal(["APP_PASSWORD", "BACKUP_KEY"], inventory.SecretVariables);
+        Assert.Equal(["APP_PASSWORD", "BACKUP_KEY", "REP_PASSWORD"], inventory.SecretVariables);
         Assert.Equal([Path.Combine(folder, "mine")], inventory.RunbookFolders);
         Assert.Equal(Path.Combine(folder, "state"), inventory.StateFolder);
     }
@@ -96,6 +96,65 @@ public sealed class InventoryReaderTests
     [InlineData("{ secret: HookToken }", "«hunter2", "literal-secret")]
     [InlineData("{ command: [page, --now] }", "«{ command: [page], webhook: \"https://example.org\" }", "wrong-value")]
     [InlineData("{ command: [page, --now] }", "«{ }", "wrong-value")]
+    [InlineData("port: 5432 }", "port: 5432, «weight: 1 }", "unknown-key")]
+    [InlineData("host: 10.0.0.1,", "host: «\"-oProxyCommand=x\",", "wrong-value")]
+    [InlineData("host: 10.0.0.1,", "host: «\"\",", "wrong-value")]
+    [InlineData("host: 10.0.0.1,", "host: «\"a b\",", "wrong-value")]
+    [InlineData("host: orders-2.example.org", "«host: 10.0.0.1", "duplicate-address")]
+    [InlineData("upstream: orders-2", "«upstream: orders-4", "unknown-node")]
+    [InlineData("upstream: orders-2", "«upstream: orders-3", "wrong-value")]
+    [InlineData("candidate: false", "candidate: «maybe", "wrong-value")]
+    [InlineData("dataDir: /srv/orders", "dataDir: «srv/orders", "wrong-value")]
+    [InlineData("binDir: /usr/lib/postgresql/15/bin", "binDir: «~/bin", "wrong-value")]
+    [InlineData("runAs: postgres", "runAs: «\"--reuid=root\"", "wrong-value")]
+    [InlineData("priority: 100, zone: a", "priority: 100, zone: a, «dataDir: /srv", "server-key")]
+    [InlineData("auth: { user: me, password: { env", "auth: { «tls: require, user: me, password: { env", "server-key")]
+    [InlineData("autoRecover: true,", "autoRecover: true, «synchronous: 1,", "server-key")]
+    [InlineData("    expects:", "    «control: { kind: command, start: [a], stop: [b], kill: [c], status: [d] }\n    expects:", "server-key")]
+    [InlineData("    expects:", "    «managedBy: patroni http://h:8008\n    expects:", "server-key")]
+    [InlineData("    expects:", "    «routes: []\n    expects:", "server-key")]
+    [InlineData("tls: verify-full", "tls: «full", "wrong-value")]
+    [InlineData("tls: verify-full, rootCertificate", "tls: require, «rootCertificate", "wrong-value")]
+    [InlineData("replication: { user: rep,", "replication: «{", "missing-key")]
+    [InlineData("{ env: REP_PASSWORD }", "«hunter2", "literal-secret")]
+    [InlineData("{ kind: systemd, unit: \"postgresql@15-{node}\", via", "«{ kind: systemd, via", "missing-key")]
+    [InlineData("kind: systemd", "kind: «docker", "wrong-value")]
+    [InlineData("[{ name: billing-1, host: billing }]\n    control: { kind: command, start: [up], stop: [down], kill: [end], status: [is-up] }", "[{ name: billing-1, host: billing, binDir: /bin }]\n    control: { «kind: pg_ctl }", "missing-key")]
+    [InlineData("unit: \"postgresql@15-{node}\"", "«unit: \"postgresql@15-{nodes}\"", "wrong-value")]
+    [InlineData("unit: \"postgresql@15-{node}\"", "«unit: \"postgresql@{dataDir}\"", "missing-key")]
+    [InlineData("via: \"ssh dba@{host}\"", "via: «\"ssh 'dba'@{host}\"", "wrong-value")]
+    [InlineData("via: \"ssh dba@{host}\"", "via: «\" \"", "wrong-value")]
+    [InlineData("via: \"ssh dba@{host}\"", "via: «{ ssh: dba }", "wrong-type")]
+    [InlineData("kill: [kill-it, \"{node}\"]", "kill: «[]", "wrong-value")]
+    [InlineData("kill: [kill-it,", "«start: [up], kill: [kill-it,", "wrong-value")]
+    [InlineData("{ kind: command, start: [up], stop", "«{ kind: command, stop", "missing-key")]
+    [InlineData("{ kind: command, start: [up], stop: [down], kill: [end], status: [is-up]", "«{ kind: command, start: [up], stop: [down], kill: [end]", "missing-key")]
+    [InlineData("{ kind: command,", "{ kind: command, «unit: a,", "wrong-value")]
+    [InlineData("poll: 200ms", "«poll: 50ms", "wrong-value")]
+    [InlineData("poll: 200ms", "«poll: 0s", "wrong-value")]
+    [InlineData("detectWithin: 3s", "«detectWithin: 150ms", "wrong-value")]
+    [InlineData("detectWithin: 3s", "«detectWithin: 2h", "wrong-value")]
+    [InlineData("confirmations: 3", "confirmations: «0", "wrong-value")]
+    [InlineData("confirmations: 3", "confirmations: «11", "wrong-value")]
+    [InlineData("synchronous: 1", "«synchronous: 3", "wrong-value")]
+    [InlineData("maxLag: 16MiB", "maxLag: «some", "wrong-value")]
+    [InlineData("restartInPlace: false", "restartInPlace: «no", "wrong-value")]
+    [InlineData("{ haproxy: /run/haproxy/admin.sock, backend", "«{ haproxy: /run/haproxy/admin.sock, pgbouncer: \"h:1\", backend", "wrong-value")]
+    [InlineData("{ haproxy: /run/haproxy/admin.sock, backend", "«{ backend", "wrong-value")]
+    [InlineData("haproxy: /run/haproxy/admin.sock", "haproxy: «localhost", "wrong-value")]
+    [InlineData("backend: orders", "backend: «\"a b\"", "wrong-value")]
+    [InlineData("backend: orders", "backend: orders, «database: orders", "unknown-key")]
+    [InlineData("{ haproxy: /run/haproxy/admin.sock, backend: orders,", "«{ haproxy: /run/haproxy/admin.sock,", "missing-key")]
+    [InlineData("pgbouncer: \"10.0.0.9:6432\"", "pgbouncer: «\"10.0.0.9\"", "wrong-value")]
+    [InlineData("{ pgbouncer: \"10.0.0.9:6432\", database: orders,", "«{ pgbouncer: \"10.0.0.9:6432\",", "missing-key")]
+    [InlineData("{ file: bouncer.txt }", "«hunter2", "literal-secret")]
+    [InlineData("entry: \"[fd00::9]:6432\"", "entry: «\"fd00::9:6432\"", "wrong-value")]
+    [InlineData("entry: \"[fd00::9]:6432\"", "entry: «\"h:0\"", "wrong-value")]
+    [InlineData("[move-address, \"{host}\"]", "«[]", "wrong-value")]
+    [InlineData("managedBy: patroni http", "managedBy: «stolon http", "wrong-value")]
+    [InlineData("managedBy: patroni http://10.0.0.1:8008, https://10.0.0.2:8008", "managedBy: «patroni", "wrong-value")]
+    [InlineData("managedBy: patroni http:", "managedBy: «patroni ftp:", "wrong-value")]
+    [InlineData("managedBy: patroni http://", "managedBy: «patroni http://me:hunter2@", "literal-secret")]
     public void One_edit_one_finding(string old, string with, string rule)
     {
         var (text, line, column) = Texts.Marked(Texts.Edit(InventoryTexts.Complete, old, with));
@@ -103,6 +162,47 @@ public sealed class InventoryReaderTests
         Assert.Equal([(rule, line, column)], Texts.Places(findings));
         Assert.Null(inventory);
         Assert.DoesNotContain("hunter2", string.Concat(findings), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_keys_of_servers_are_read()
+    {
+        var (inventory, findings) = InventoryTexts.Read(InventoryTexts.Complete);
+        Assert.Empty(findings);
+        var folder = Path.GetDirectoryName(InventoryTexts.File)!;
+        var orders = inventory!.Clusters[1];
+        Assert.Equal(
+            [
+                new NodeDefinition { Name = "orders-1", Host = "10.0.0.1", Port = 5432 },
+                new NodeDefinition { Name = "orders-2", Host = "orders-2.example.org", Port = 5432, DataDir = "/srv/orders", BinDir = "/usr/lib/postgresql/15/bin", RunAs = "postgres" },
+                new NodeDefinition { Name = "orders-3", Host = "fd00::3", Port = 5433, Candidate = false, Upstream = "orders-2" },
+            ], orders.Nodes);
+        Assert.Equal("[fd00::3]:5433", orders.Nodes[2].Address);
+        Assert.Equal(new AuthSettings
+        {
+            User = "me", Password = new(SecretSource.File, Path.Combine(folder, "secret.txt")), Tls = TlsMode.VerifyFull, RootCertificate = Path.Combine(folder, "root.pem"),
+            Database = "app", Replication = new("rep", new(SecretSource.Env, "REP_PASSWORD")),
+        }, orders.Auth);
+        Assert.Equal((ControlKind.Systemd, "postgresql@15-{node}"), (orders.Control!.Kind, orders.Control.Unit));
+        Assert.Equal(["ssh", "dba@{host}"], orders.Control.Via);
+        Assert.Equal(["kill-it", "{node}"], orders.Control.Kill);
+        Assert.Equal(["fence", "{host}", "--now"], orders.Control.PowerOff);
+        Assert.Equal(new PolicySettings
+        {
+            RestartInPlace = false, DetectWithin = TimeSpan.FromSeconds(3), Poll = TimeSpan.FromMilliseconds(200), Confirmations = 3, Synchronous = 1, MaxLagBytes = 16 << 20,
+        }, orders.Policy);
+        Assert.Equal(new RouteDefinition { Kind = RouteKind.HaProxy, Address = "/run/haproxy/admin.sock", Backend = "orders", Server = "primary", Entry = "[fd00::9]:6432" }, orders.Routes[0]);
+        Assert.Equal(new RouteDefinition
+        {
+            Kind = RouteKind.PgBouncer, Address = "10.0.0.9:6432", Database = "orders", File = Path.Combine(folder, "databases.ini"), User = "admin",
+            Password = new(SecretSource.File, Path.Combine(folder, "bouncer.txt")), Entry = "10.0.0.9:6432",
+        }, orders.Routes[1]);
+        Assert.Equal((RouteKind.Command, "orders.example.org:5432"), (orders.Routes[2].Kind, orders.Routes[2].Entry));
+        Assert.Equal(["move-address", "{host}"], orders.Routes[2].Command);
+        var billing = inventory.Clusters[2];
+        Assert.Equal((ControlKind.Command, "up"), (billing.Control!.Kind, Assert.Single(billing.Control.Start)));
+        Assert.Equal("patroni", billing.ManagedBy!.Kind);
+        Assert.Equal([new Uri("http://10.0.0.1:8008"), new Uri("https://10.0.0.2:8008")], billing.ManagedBy.Addresses);
     }
 
     [Theory]

@@ -22,10 +22,23 @@ internal static class InventoryTexts
             engine: server
             nodes:
               - { name: orders-1, host: 10.0.0.1, port: 5432 }
-            auth: { user: me, password: { file: secret.txt } }
+              - { name: orders-2, host: orders-2.example.org, dataDir: /srv/orders, binDir: /usr/lib/postgresql/15/bin, runAs: postgres }
+              - { name: orders-3, host: "fd00::3", port: 5433, candidate: false, upstream: orders-2 }
+            auth: { user: me, password: { file: secret.txt }, tls: verify-full, rootCertificate: root.pem, database: app, replication: { user: rep, password: { env: REP_PASSWORD } } }
+            control: { kind: systemd, unit: "postgresql@15-{node}", via: "ssh dba@{host}", kill: [kill-it, "{node}"], powerOff: [fence, "{host}", --now] }
+            policy: { restartInPlace: false, detectWithin: 3s, poll: 200ms, confirmations: 3, synchronous: 1, maxLag: 16MiB }
+            routes:
+              - { haproxy: /run/haproxy/admin.sock, backend: orders, server: primary, entry: "[fd00::9]:6432" }
+              - { pgbouncer: "10.0.0.9:6432", database: orders, file: databases.ini, user: admin, password: { file: bouncer.txt }, entry: "10.0.0.9:6432" }
+              - { command: [move-address, "{host}"], entry: "orders.example.org:5432" }
             backups:
               repository: offsite
               keep: { hours: 12 }
+          billing:
+            engine: server
+            nodes: [{ name: billing-1, host: billing }]
+            control: { kind: command, start: [up], stop: [down], kill: [end], status: [is-up] }
+            managedBy: patroni http://10.0.0.1:8008, https://10.0.0.2:8008
         repositories:
           main: { path: backups }
           offsite: { path: offsite, encryption: { passphrase: { env: BACKUP_KEY } } }
@@ -37,7 +50,7 @@ internal static class InventoryTexts
         state: state
         """;
 
-    public static IReadOnlyDictionary<string, bool> Engines { get; } = new Dictionary<string, bool> { ["sqlite"] = true, ["server"] = false };
+    public static IReadOnlyDictionary<string, EngineTraits> Engines { get; } = new Dictionary<string, EngineTraits> { ["sqlite"] = new(true), ["server"] = new(false, 5432) };
 
     public static string File { get; } = Path.Combine(Path.GetTempPath(), "inventory-of-tests", "dbrecovery.yml");
 

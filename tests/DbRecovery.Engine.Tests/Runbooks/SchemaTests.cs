@@ -66,6 +66,12 @@ public sealed class SchemaTests
     [InlineData("state: state", "status: state")]
     [InlineData("fault: custom.paid", "fault: paid")]
     [InlineData(", is: ready", "")]
+    [InlineData("tls: verify-full", "tls: on")]
+    [InlineData("kind: systemd, unit: \"postgresql@15-{node}\"", "kind: systemd")]
+    [InlineData("kind: command, start: [up]", "kind: command")]
+    [InlineData("{ haproxy:", "{ pgbouncer: a, haproxy:")]
+    [InlineData("dataDir: /srv/orders", "dataDir: srv/orders")]
+    [InlineData("managedBy: patroni", "managedBy: stolon")]
     public void Broken_inventories_are_not(string old, string with) =>
         Assert.False(new SchemaValidator(Read("inventory")).Valid(SchemaValidator.FromYaml(Texts.Edit(InventoryTexts.Complete, old, with))));
 
@@ -88,8 +94,10 @@ public sealed class SchemaTests
     [InlineData("{ name: state,", "{ qqqqqqqqqqqq: 1, name: state,", "check")]
     [InlineData("{ path: backups }", "{ path: backups, qqqqqqqqqqqq: 1 }", "repository")]
     [InlineData("{ keyFile:", "{ qqqqqqqqqqqq: 1, keyFile:", "repository.encryption")]
-    [InlineData("{ command:", "{ qqqqqqqqqqqq: 1, command:", "notification")]
-    [InlineData("policy: {", "policy: { qqqqqqqqqqqq: 1,", "cluster.policy")]
+    [InlineData("{ command: [page", "{ qqqqqqqqqqqq: 1, command: [page", "notification")]
+    [InlineData("policy: { auto", "policy: { qqqqqqqqqqqq: 1, auto", "cluster.policy")]
+    [InlineData("{ kind: systemd", "{ qqqqqqqqqqqq: 1, kind: systemd", "control")]
+    [InlineData("{ user: rep", "{ qqqqqqqqqqqq: 1, user: rep", "cluster.auth.replication")]
     [InlineData("expects: {", "expects: { qqqqqqqqqqqq: 1,", "cluster.expects")]
     [InlineData("backups: {", "backups: { qqqqqqqqqqqq: 1,", "cluster.backups")]
     [InlineData("auth: { user: me, password: { env", "auth: { qqqqqqqqqqqq: 1, user: me, password: { env", "cluster.auth")]

@@ -1,0 +1,53 @@
+namespace DbRecovery.PostgresLab;
+
+/// <summary>Folders of a lab. Each has the name of the process that owns it, so that what a killed test process left is swept by the next one.</summary>
+internal static class LabFolder
+{
+    private const string Prefix = "/tmp/dbrecovery-pg-";
+    private static readonly Lazy<bool> Swept = new(Sweep);
+
+    /// <summary>Makes a folder that the servers' user can write into.</summary>
+    public static string Make()
+    {
+        _ = Swept.Value;
+        var folder = Prefix + Guid.NewGuid().ToString("N")[..8];
+        Directory.CreateDirectory(folder);
+        File.WriteAllText(Path.Combine(folder, "owner"), $"{Environment.ProcessId} {Machine.StartOf(Environment.ProcessId)}");
+        Machine.Own(folder);
+        return folder;
+    }
+
+    /// <summary>Ends what runs in a folder and removes it.</summary>
+    public static void Remove(string folder)
+    {
+        foreach (var pidFile in Directory.EnumerateFiles(folder, "postmaster.pid", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 3 }).ToArray())
+            EndServer(Path.GetDirectoryName(pidFile)!);
+        Directory.Delete(folder, recursive: true);
+    }
+
+    /// <summary>Kills every process of the server of a data folder, whoever started it.</summary>
+    public static void EndServer(string data)
+    {
+        foreach (var process in Machine.WorkingIn(data))
+            Machine.Signal(process, Machine.SigKill);
+        SpinWait.SpinUntil(() => Machine.WorkingIn(data).Count == 0, Machine.Limit);
+    }
+
+    private static bool Sweep()
+    {
+        foreach (var folder in Directory.EnumerateDirectories("/tmp", Path.GetFileName(Prefix) + "*"))
+        {
+            try
+            {
+                // one without the file is being made
+                if (File.ReadAllText(Path.Combine(folder, "owner")).Split(' ') is [var id, var start] && Machine.StartOf(int.Parse(id)) != start)
+                    Remove(folder);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
+            {
+                // another process sweeps the same, or the folder is somebody else's
+            }
+        }
+        return true;
+    }
+}
