@@ -2,23 +2,13 @@ using System.Globalization;
 
 namespace DbRecovery.PostgreSql.Replicas;
 
-/// <summary>A position in the write-ahead log: a number of bytes, written as two hexadecimal halves.</summary>
+/// <summary>Positions in the write-ahead log, as the programs write them.</summary>
 internal static class LogText
 {
-    internal static long Parse(string text)
-    {
-        var parts = text.Trim().Split('/');
-        return parts.Length == 2
-            && uint.TryParse(parts[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var high)
-            && uint.TryParse(parts[1], NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var low)
-            ? (long)(((ulong)high << 32) | low)
-            : throw new FormatException($"'{text}' is no position in the log");
-    }
-
-    internal static string Format(long position) => string.Create(CultureInfo.InvariantCulture, $"{(uint)(position >> 32):X}/{(uint)position:X}");
+    internal static long Parse(string text) => SqlText.ParseLsn(text.Trim()) ?? throw new FormatException($"'{text}' is no position in the log");
 
     internal static LogPosition Position(long position, int timeline) =>
-        new("lsn", Format(position), timeline.ToString(CultureInfo.InvariantCulture), position);
+        new("lsn", SqlText.Lsn(position), timeline.ToString(CultureInfo.InvariantCulture), position);
 }
 
 /// <summary>What <c>pg_controldata</c> says of a data folder; the program is run in the C locale.</summary>

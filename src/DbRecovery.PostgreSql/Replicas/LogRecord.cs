@@ -36,6 +36,10 @@ internal sealed partial record LogRecord(string Manager, int Length, uint Transa
     /// <summary>Whether it makes a transaction's changes count.</summary>
     public bool Commits => Manager == "Transaction" && Operation is "COMMIT" or "COMMIT_PREPARED" or "PREPARE";
 
+    /// <summary>The transaction that a commit or prepare is about: that of a prepared one stands in the description.</summary>
+    public uint Committed => Operation is "COMMIT_PREPARED" or "ABORT_PREPARED"
+        && uint.TryParse(Detail.AsSpan(0, Math.Max(0, Detail.IndexOf(':', StringComparison.Ordinal))), NumberStyles.None, CultureInfo.InvariantCulture, out var prepared) ? prepared : Transaction;
+
     /// <summary>The relation's file: tablespace, database and file node.</summary>
     public FileNode? Relation => FileNode().Match(Detail) is { Success: true } m
         ? new FileNode(uint.Parse(m.Groups[1].Value, CultureInfo.InvariantCulture), uint.Parse(m.Groups[2].Value, CultureInfo.InvariantCulture), uint.Parse(m.Groups[3].Value, CultureInfo.InvariantCulture))
