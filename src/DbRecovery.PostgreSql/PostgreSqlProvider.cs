@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using DbRecovery.PostgreSql.Connections;
+using DbRecovery.PostgreSql.Observation;
 
 namespace DbRecovery.PostgreSql;
 
@@ -24,7 +25,11 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
     public PostgreSqlProvider(PostgreSqlOptions options)
     {
         _connections = new PostgreSqlConnections(options.Secrets, options.Clock);
-        _capabilities = [];
+        _capabilities =
+        [
+            new PostgreSqlObserver(_connections),
+            new Targets.ServerTarget(),
+        ];
     }
 
     /// <inheritdoc/>
