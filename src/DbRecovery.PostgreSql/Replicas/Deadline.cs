@@ -9,5 +9,5 @@ internal readonly record struct Deadline(TimeProvider Clock, long Start, TimeSpa
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.TimedOut"/>: nothing.</exception>
     public TimeSpan Left => Time - Clock.GetElapsedTime(Start) is { Ticks: > 0 } left
         ? left
-        : throw new DbRecoveryException(ErrorIds.TimedOut, ErrorKind.Timeout, $"it did not end within {Quantities.Text(Time)}");
+        : throw new DbRecoveryException(ErrorIds.TimedOut, ErrorKind.Timeout, $"it did not end within {Time.TotalSeconds:0.#} s");
 }

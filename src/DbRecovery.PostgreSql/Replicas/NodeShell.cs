@@ -57,7 +57,7 @@ internal sealed class NodeShell(INodeCommands commands)
             ProgramMissing => throw new DbRecoveryException(ErrorIds.CapabilityMissing, ErrorKind.MissingDependency,
                 $"the program '{outcome.Error.Trim()}' is not on the machine of '{at.Node.Name}'", "Install the server's client programs there, or correct 'binDir' of the node in the inventory.", at.Node.Name),
             Locked => throw new DbRecoveryException(ErrorIds.DatabaseBusy, ErrorKind.Busy,
-                $"another operation works beside the data folder of '{at.Node.Name}' and did not end within {Quantities.Text(timeout)}", "Wait for it, and try again.", at.Node.Name),
+                $"another operation works beside the data folder of '{at.Node.Name}' and did not end within {timeout.TotalSeconds:0.#} s", "Wait for it, and try again.", at.Node.Name),
             66 or 69 or 127 when !outcome.Error.Contains("pg_", StringComparison.Ordinal) => throw new DbRecoveryException(ErrorIds.CapabilityMissing, ErrorKind.MissingDependency,
                 $"nothing can be run beside '{at.DataDir}' of '{at.Node.Name}': {LastWords(outcome)}", $"'{at.Parent}' must be readable by '{at.Node.RunAs ?? "the login there"}', and flock (util-linux) installed.", at.Node.Name),
             _ => outcome,

@@ -158,7 +158,7 @@ internal sealed partial class ReplicaBuilder
             if (disk.First().Free < needed)
             {
                 throw new DbRecoveryException(ErrorIds.OutOfSpace, ErrorKind.OutOfSpace,
-                    $"a copy for '{at.Node.Name}' needs {Quantities.Text(needed)} beside the old data, and {Quantities.Text(disk.First().Free)} are free", "Free space on its machine; the old data folder is not deleted by itself.", at.Node.Name);
+                    $"a copy for '{at.Node.Name}' needs {needed >> 20} MiB beside the old data, and {disk.First().Free >> 20} MiB are free", "Free space on its machine; the old data folder is not deleted by itself.", at.Node.Name);
             }
         }
     }

@@ -20,18 +20,22 @@ internal sealed class ServerQuery(PostgreSqlConnections connections)
     /// <param name="cancellationToken">Cancels.</param>
     internal async Task<T> RunAsync<T>(ServerLogin login, string during, Func<NpgsqlConnection, CancellationToken, Task<T>> work, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        await using var session = new LinkSession(connections, await connections.OpenAsync(login, timeout, cancellationToken).ConfigureAwait(false), kept: false);
+        var session = new LinkSession(connections, login, await connections.OpenAsync(login, timeout, cancellationToken).ConfigureAwait(false), kept: false);
         try
         {
             return await session.RunAsync(work, timeout, cancellationToken).ConfigureAwait(false);
         }
         catch (TimeoutException e)
         {
-            throw new DbRecoveryException(ErrorIds.TimedOut, ErrorKind.Timeout, $"{during} on {login.Address} did not end within {Quantities.Text(timeout)}; whether it took effect is not known", target: login.Address, inner: e);
+            throw new DbRecoveryException(ErrorIds.TimedOut, ErrorKind.Timeout, $"{during} on {login.Address} did not end within {timeout.TotalSeconds:0.#} s; whether it took effect is not known", target: login.Address, inner: e);
         }
         catch (NpgsqlException e)
         {
             throw PostgreSqlErrors.ToError(e, login, during);
+        }
+        finally
+        {
+            await session.DisposeAsync().ConfigureAwait(false);
         }
     }
 
@@ -42,10 +46,19 @@ internal sealed class ServerQuery(PostgreSqlConnections connections)
     /// <inheritdoc cref="RowsAsync(ServerLogin, string, string, CancellationToken, object[])"/>
     internal static async Task<List<object?[]>> RowsAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken, params object[] parameters)
     {
-        await using var command = new NpgsqlCommand(sql, connection);
-        foreach (var value in parameters)
-            command.Parameters.Add(new NpgsqlParameter { Value = value });
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var command = new NpgsqlCommand(sql, connection);
+        await using (command.ConfigureAwait(false))
+        {
+            foreach (var value in parameters)
+                command.Parameters.Add(new NpgsqlParameter { Value = value });
+            var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await using (reader.ConfigureAwait(false))
+                return await RowsAsync(reader, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task<List<object?[]>> RowsAsync(NpgsqlDataReader reader, CancellationToken cancellationToken)
+    {
         var rows = new List<object?[]>();
         while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
         {
