@@ -47,4 +47,5 @@ internal static class EngineJson
 [JsonSerializable(typeof(RestoreState))]
 [JsonSerializable(typeof(MaintenanceState))]
 [JsonSerializable(typeof(SwapFileState))]
+[JsonSerializable(typeof(RerouteState))]
 internal sealed partial class EngineTypes : JsonSerializerContext;

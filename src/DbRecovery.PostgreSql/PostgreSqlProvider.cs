@@ -29,6 +29,8 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
         [
             new PostgreSqlObserver(_connections),
             new Targets.ServerTarget(),
+            new Protocol.PoolerConsole(options.Secrets, options.Clock),
+            new Protocol.ServerProbe(options.Secrets, options.Clock),
         ];
     }
 
