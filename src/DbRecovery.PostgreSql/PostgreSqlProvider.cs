@@ -29,6 +29,7 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
         [
             new PostgreSqlObserver(_connections),
             new Targets.ServerTarget(),
+            new Setup.ClusterSetup(_connections, options.Secrets),
             new Protocol.PoolerConsole(options.Secrets, options.Clock),
             new Protocol.ServerProbe(options.Secrets, options.Clock),
         ];
