@@ -56,4 +56,6 @@ internal static class EngineJson
 [JsonSerializable(typeof(InstanceActState))]
 [JsonSerializable(typeof(KillSessionsState))]
 [JsonSerializable(typeof(RerouteState))]
+[JsonSerializable(typeof(ReplicaReturnState))]
+[JsonSerializable(typeof(ResumeReplicationState))]
 internal sealed partial class EngineTypes : JsonSerializerContext;
