@@ -48,4 +48,6 @@ internal static class EngineJson
 [JsonSerializable(typeof(MaintenanceState))]
 [JsonSerializable(typeof(SwapFileState))]
 [JsonSerializable(typeof(RerouteState))]
+[JsonSerializable(typeof(ReplicaReturnState))]
+[JsonSerializable(typeof(ResumeReplicationState))]
 internal sealed partial class EngineTypes : JsonSerializerContext;

@@ -32,6 +32,7 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
             new PostgreSqlSession(_connections),
             new PostgreSqlMaintenance(_connections),
             new Targets.ServerTarget(),
+            new Setup.ClusterSetup(_connections, options.Secrets),
             new Control.InstanceControl(options.Commands, _connections),
             new Protocol.PoolerConsole(options.Secrets, options.Clock),
             new Protocol.ServerProbe(options.Secrets, options.Clock),
