@@ -34,6 +34,7 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
             new Targets.ServerTarget(),
             new Setup.ClusterSetup(_connections, options.Secrets),
             new Control.InstanceControl(options.Commands, _connections),
+            new Replication.ReplicationControl(_connections, options.Secrets, options.Commands),
             new Protocol.PoolerConsole(options.Secrets, options.Clock),
             new Protocol.ServerProbe(options.Secrets, options.Clock),
         ];
