@@ -22,12 +22,18 @@
         'Get-DbIncident'
         'Get-DbRepositoryKey'
         'Get-DbRunbook'
+        'Get-DbTopology'
+        'Initialize-DbCluster'
         'Invoke-DbDrill'
+        'Invoke-DbFailover'
         'Invoke-DbRunbook'
+        'Invoke-DbSwitchover'
         'New-DbBackup'
+        'New-DbReplica'
         'Optimize-DbRepository'
         'Remove-DbBackup'
         'Remove-DbRepositoryKey'
+        'Repair-DbReplica'
         'Repair-DbRepository'
         'Restore-DbBackup'
         'Resume-DbIncident'
@@ -38,6 +44,7 @@
         'Test-DbRepository'
         'Test-DbRunbook'
         'Update-DbRepositoryKey'
+        'Watch-DbHealth'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()

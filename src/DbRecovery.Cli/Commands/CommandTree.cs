@@ -25,7 +25,10 @@ internal static class CommandTree
             help.Action = new HelpAction(environment.Out);
         var bind = new Binder(environment, common);
         HealthCommands.Add(root, bind);
+        WatchCommand.Add(root, bind);
         RecoverCommand.Add(root, bind);
+        TopologyCommand.Add(root, bind);
+        ReplicationCommands.Add(root, bind);
         RunbookCommands.Add(root, bind);
         IncidentCommands.Add(root, bind);
         BackupCommands.Add(root, bind);
@@ -33,6 +36,7 @@ internal static class CommandTree
         SalvageCommand.Add(root, bind);
         DrillCommands.Add(root, bind);
         ReportCommand.Add(root, bind);
+        InitCommand.Add(root, bind);
         var inventory = new Verb("inventory", "Checks the inventory.", "dbrecovery inventory lint");
         var lint = new Verb("lint", "Checks the inventory file: each finding with file, line, column and what would be right.", "dbrecovery inventory lint --inventory ./dbrecovery.yml");
         bind.To(lint, (session, _, _) =>
