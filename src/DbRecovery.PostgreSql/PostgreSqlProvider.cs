@@ -35,6 +35,7 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
             new Control.InstanceControl(options.Commands, _connections),
             new Protocol.PoolerConsole(options.Secrets, options.Clock),
             new Protocol.ServerProbe(options.Secrets, options.Clock),
+            new Managed.PatroniClient(options.Clock),
         ];
     }
 
@@ -61,5 +62,10 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => _connections.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        foreach (var capability in _capabilities.OfType<IDisposable>())
+            capability.Dispose();
+        return _connections.DisposeAsync();
+    }
 }

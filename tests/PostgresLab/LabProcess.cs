@@ -7,6 +7,7 @@ public sealed class LabProcess : IAsyncDisposable
 {
     private readonly Process _process;
     private readonly string _log;
+    private bool _disposed;
 
     private LabProcess(Process process, string log) => (_process, _log) = (process, log);
 
@@ -46,6 +47,9 @@ public sealed class LabProcess : IAsyncDisposable
     /// <summary>Kills it and reaps it.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_disposed)
+            return;
+        _disposed = true;
         if (!_process.HasExited)
             Signal(Machine.SigKill);
         await _process.WaitForExitAsync();
