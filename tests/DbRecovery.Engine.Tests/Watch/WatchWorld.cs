@@ -47,7 +47,7 @@ internal sealed class WatchWorld : IClusterJudge, IHealthService, IAsyncDisposab
         // each cluster's loop and its longer looks sleep by a timer each
         _asleep = Clusters.Count * 2 + (options?.For is null ? 0 : 1);
         var watch = new HealthWatch(new WatchServices { Providers = _ => Servers, Judge = this, Health = this, Incidents = Incidents, Runbooks = Runbooks, Clock = Time });
-        var events = watch.WatchAsync((options ?? new WatchOptions { Clusters = Clusters }) with { Clusters = Clusters, StandardEvery = TimeSpan.FromDays(300) }, _stop.Token);
+        var events = watch.WatchAsync((options ?? new WatchOptions { Clusters = Clusters }) with { Clusters = Clusters, StandardEvery = TimeSpan.FromDays(20) }, _stop.Token);
         _watching = Task.Run(async () =>
         {
             await foreach (var told in events)
@@ -63,12 +63,15 @@ internal sealed class WatchWorld : IClusterJudge, IHealthService, IAsyncDisposab
     public async Task UntilAsync(Func<bool> condition, string what, TimeSpan? step = null)
     {
         var clock = System.Diagnostics.Stopwatch.StartNew();
+        var turns = 0;
         while (!condition())
         {
             Assert.True(clock.Elapsed < Wait.Limit, $"waited in vain for {what}; told: {string.Join(" | ", Events.Select(e => $"{e.Kind} {e.Summary}"))}");
             Assert.False(_watching.IsFaulted, _watching.Exception?.ToString());
             if (Time.Waiting >= _asleep)
                 Time.Advance(step ?? Step);
+            else if (++turns % 16 == 0)
+                await Task.Delay(1);
             await Task.Yield();
         }
     }
