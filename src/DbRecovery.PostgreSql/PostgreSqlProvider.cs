@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using DbRecovery.PostgreSql.Connections;
 using DbRecovery.PostgreSql.Observation;
+using DbRecovery.PostgreSql.Sql;
 
 namespace DbRecovery.PostgreSql;
 
@@ -27,7 +28,9 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
         _connections = new PostgreSqlConnections(options.Secrets, options.Clock);
         _capabilities =
         [
-            new PostgreSqlObserver(_connections),
+            new PostgreSqlObserver(_connections, options.Commands),
+            new PostgreSqlSession(_connections),
+            new PostgreSqlMaintenance(_connections),
             new Targets.ServerTarget(),
             new Control.InstanceControl(options.Commands, _connections),
             new Protocol.PoolerConsole(options.Secrets, options.Clock),
