@@ -58,6 +58,6 @@ internal static class TopologyText
         if (node.Position is { } position)
             yield return node.Timeline is { } timeline ? $"at {position} on timeline {timeline}" : $"at {position}";
         if (node.Slot is { } slot)
-            yield return node.SlotStatus is { } status ? $"slot {slot} ({status})" : $"slot {slot}";
+            yield return node.SlotStatus is { } status and not "reserved" ? $"slot {slot} ({status})" : $"slot {slot}";
     }
 }
