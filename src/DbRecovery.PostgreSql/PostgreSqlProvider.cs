@@ -32,7 +32,9 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
             new PostgreSqlSession(_connections),
             new PostgreSqlMaintenance(_connections),
             new Targets.ServerTarget(),
+            new Setup.ClusterSetup(_connections, options.Secrets),
             new Control.InstanceControl(options.Commands, _connections),
+            new Replication.ReplicationControl(_connections, options.Secrets, options.Commands),
             new Protocol.PoolerConsole(options.Secrets, options.Clock),
             new Protocol.ServerProbe(options.Secrets, options.Clock),
         ];
