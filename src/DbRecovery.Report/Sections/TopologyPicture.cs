@@ -11,6 +11,7 @@ internal static class TopologyPicture
     private const int Row = BoxHeight + 16;
     /// <summary>How far a follower stands in, in percent of the width: a page of any width shows all of it.</summary>
     private const double Indent = 7;
+    private const double Margin = 0.25;
     private const int Deepest = 8;
     private const int LongestName = 28;
 
@@ -35,7 +36,8 @@ internal static class TopologyPicture
         to.Open("svg", ("role", "img"), ("aria-labelledby", title), ("aria-describedby", description), ("width", "100%"), ("height", Text(nodes.Count * Row)));
         to.Leaf("title", $"Topology of {HtmlText.Bounded(topology.Cluster)}: {(topology.Primary is { } primary ? $"{HtmlText.Bounded(primary)} is primary" : "no node is known to be the one primary")}", ("id", title));
         to.Leaf("desc", string.Join("; ", nodes.Select(n => $"{Short(n.Node)}: {RoleOf(n)}{(n.Upstream is { } up ? $", follows {Short(up)}" : "")}{(Stream(n) is { Length: > 0 } stream ? $", {stream}" : "")}")) + ".", ("id", description));
-        for (var i = 0; i < nodes.Count; i++)
+        // a stream that flows is drawn over the part that it shares with one that does not
+        foreach (var i in Enumerable.Range(0, nodes.Count).OrderBy(i => nodes[i].State is "streaming" ? nodes[i].SyncState is "sync" or "quorum" ? 1 : 2 : 0))
             if (nodes[i].Upstream is { } up && nodes.FindIndex(n => n.Node == up) is >= 0 and var from && from != i)
                 DrawArrow(to, nodes[i], depths[up], from, depths[nodes[i].Node], i);
         for (var i = 0; i < nodes.Count; i++)
@@ -58,9 +60,9 @@ internal static class TopologyPicture
 
     private static void DrawBox(HtmlWriter to, TopologyNode node, int depth, int top)
     {
-        var x = depth * Indent;
-        to.Leaf("rect", null, ("class", $"node {Markup.Name(ToneOf(node))}"), ("x", Percent(x)), ("width", Percent(99.5 - x)), ("y", Text(top)), ("height", Text(BoxHeight - 4)), ("rx", "6"));
-        to.Open("svg", ("x", Percent(x)), ("y", Text(top)), ("width", Percent(99.5 - x)), ("height", Text(BoxHeight - 4)));
+        var x = depth * Indent + Margin;
+        to.Leaf("rect", null, ("class", $"node {Markup.Name(ToneOf(node))}"), ("x", Percent(x)), ("width", Percent(100 - Margin - x)), ("y", Text(top)), ("height", Text(BoxHeight - 4)), ("rx", "6"));
+        to.Open("svg", ("x", Percent(x)), ("y", Text(top)), ("width", Percent(100 - Margin - x)), ("height", Text(BoxHeight - 4)));
         to.Leaf("text", Short(node.Node), ("class", "name"), ("x", "12"), ("y", "20"));
         to.Leaf("text", RoleOf(node), ("class", "role"), ("x", "100%"), ("dx", "-12"), ("y", "20"), ("text-anchor", "end"));
         to.Leaf("text", node.Position is { } position ? $"{Short(node.Address)} at {position}{(node.Timeline is { } timeline ? $", timeline {timeline}" : "")}" : Short(node.Address), ("class", "axis"), ("x", "12"), ("y", "37"));
