@@ -18,6 +18,7 @@ internal sealed class Bench : ISecretResolver, IAsyncDisposable
     public PgCluster Lab { get; }
     public ClusterDefinition Cluster { get; set; }
     public PostgreSqlProvider Provider { get; }
+    public IReplicationControl Replication => Provider.Require<IReplicationControl>("a test");
     public IInstanceControl Control => Provider.Require<IInstanceControl>("a test");
 
     public static async Task<Bench> StartAsync(PgClusterOptions? options = null) => new(await PgCluster.StartAsync(options));
