@@ -1,0 +1,74 @@
+using DbRecovery.Engine.Health;
+using DbRecovery.Engine.Tests.Faults;
+
+namespace DbRecovery.Engine.Tests.Health;
+
+/// <summary>What a cluster's rounds leave behind: who was primary, how far its log went, what an ordinary silence is.</summary>
+public sealed class ClusterMemoryTests
+{
+    private static ClusterMemory Seen(string recording) => new ClusterMemory().With(Recorded.View(recording) with { LastPrimary = null });
+
+    [Fact]
+    public void The_primary_and_its_quorum_are_remembered()
+    {
+        var memory = Seen("healthy-synchronous");
+        Assert.Equal(("lab-1", 1), (memory.Primary!.Node, memory.Primary.SynchronousRequired));
+        Assert.Equal(["lab-2", "lab-3"], memory.Primary.Synchronous);
+        Assert.Equal("lab-1", memory.With(Recorded.View("primary-killed")).Primary!.Node);
+    }
+
+    [Theory]
+    [InlineData(null, 0, "lab-1")] // promoted behind our back
+    [InlineData("lab-2", 1, "lab-2")] // by a takeover
+    [InlineData("lab-1", 1, "lab-1")] // its data still tells of the takeover before
+    public void Another_primary_is_taken_for_it_only_after_a_takeover(string? epochPrimary, long epoch, string expected)
+    {
+        var view = Recorded.View("promoted-out-of-band");
+        if (epochPrimary is not null)
+            view = view.Facts("lab-2", f => { f.Set(ReplicationFacts.Epoch, epoch); f.Set(ReplicationFacts.EpochPrimary, epochPrimary); });
+        Assert.Equal(expected, Seen("healthy").With(view).Primary!.Node);
+    }
+
+    [Fact]
+    public void Another_primary_is_taken_for_it_where_the_old_one_follows_or_a_manager_decides()
+    {
+        Assert.Equal("lab-2", Seen("healthy").With(Recorded.View("switched-over-by-hand")).Primary!.Node);
+        var view = Recorded.View("promoted-out-of-band");
+        Assert.Equal("lab-2", Seen("healthy").With(view with { Cluster = view.Cluster with { ManagedBy = new ClusterManager("patroni", []) } }).Primary!.Node);
+    }
+
+    [Fact]
+    public void A_silence_counts_when_it_has_ended()
+    {
+        var node = Recorded.View("healthy").Nodes.First(n => n.Role == NodeRole.Replica);
+        NodeMemory Rounds(Func<int, double> age, int rounds) => Enumerable.Range(0, rounds).Aggregate(new NodeMemory(), (memory, i) =>
+        {
+            var facts = new FactSet(node.Facts);
+            facts.Set(PostgreSqlFacts.ReceiptAge, age(i));
+            return memory.With(node with { ObservedAt = node.ObservedAt + TimeSpan.FromSeconds(i), Facts = facts }, "lab-1", upstreamLives: true);
+        });
+        Assert.Null(Rounds(i => i, 40).LongestSilence);
+        Assert.Equal(0.2, Rounds(_ => 0.2, 10).LongestSilence);
+        Assert.Equal(9, Rounds(i => i % 10, 50).LongestSilence);
+    }
+
+    [Theory]
+    [InlineData("", "")]
+    [InlineData("a, \"B c\"", "a|B c")]
+    [InlineData("ANY 2 (n1, n2,n3)", "n1|n2|n3")]
+    [InlineData("first 1 (\"it\"\"s\", *)", "it\"s|*")]
+    [InlineData("2 (X, y)", "x|y")]
+    public void Synchronous_names_are_read(string setting, string names) =>
+        Assert.Equal(names.Split('|', StringSplitOptions.RemoveEmptyEntries), SynchronousNames.Parse(setting));
+
+    [Theory]
+    [InlineData("localhost", "127.0.0.1", true)]
+    [InlineData("::1", "localhost", true)]
+    [InlineData("/tmp", "127.0.0.1", true)]
+    [InlineData("[2001:db8::1]", "2001:0db8:0::1", true)]
+    [InlineData("::ffff:10.0.0.1", "10.0.0.1", true)]
+    [InlineData("DB.example.", "db.example", true)]
+    [InlineData("10.0.0.1", "10.0.0.2", false)]
+    [InlineData("", "", false)]
+    public void Hosts_are_compared_as_they_are_meant(string left, string right, bool same) => Assert.Equal(same, NodeAddress.SameHost(left, right));
+}
