@@ -5,8 +5,8 @@ namespace DbRecovery.PostgreSql.Replication;
 
 /// <summary>
 /// The password file of a replica's receiver, in its data folder. A password in <c>primary_conninfo</c> itself would be in the server's log:
-/// the server writes the whole text there whenever a reload changes it. A rewind or a new copy replaces the folder and leaves no trace of the
-/// file, and both write the connection text anew. PostgreSQL manual, section 34.16, The Password File.
+/// the server writes the whole text there whenever a reload changes it (not when it starts). A rewind and a new copy leave the file, as all in
+/// the folder that is not PostgreSQL's own. PostgreSQL manual, section 34.16, The Password File.
 /// </summary>
 internal sealed class PasswordFile(INodeCommands commands, ClusterDefinition cluster, NodeDefinition node)
 {
