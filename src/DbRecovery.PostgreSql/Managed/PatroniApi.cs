@@ -124,6 +124,14 @@ internal sealed class PatroniApi : IDisposable
         }, members);
     }
 
+    /// <summary>The role of a member's own status.</summary>
+    /// <exception cref="JsonException">It is none.</exception>
+    public static string? RoleOf(string json)
+    {
+        using var document = JsonDocument.Parse(json);
+        return document.RootElement.ValueKind == JsonValueKind.Object ? Text(document.RootElement, "role") : null;
+    }
+
     private static string? Text(JsonElement item, string name) => item.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
     // a lag that Patroni does not know is the text "unknown"

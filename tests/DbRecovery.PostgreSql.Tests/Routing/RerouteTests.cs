@@ -53,11 +53,12 @@ public sealed class RerouteTests
     public async Task AnEntryThatLeadsElsewhereThanItsSettingsSayIsSeen()
     {
         await using var lab = await PgCluster.StartAsync(new PgClusterOptions { Standbys = 1 });
+        await lab.UntilStreamingAsync(lab.Nodes[1], lab.Primary);
         await using var provider = Provider();
         // a command cannot be asked, and its entry answers as the standby does
         var cluster = lab.Cluster() with { Routes = [new RouteDefinition { Kind = RouteKind.Command, Command = ["true"], Entry = $"127.0.0.1:{lab.Nodes[1].Port}" }] };
         var route = Assert.Single((await HealthAsync(cluster, provider)).Routes);
-        Assert.Equal((cluster.Nodes[1].Name, null), (route.LeadsTo, route.UnknownBecause));
+        Assert.Equal((cluster.Nodes[1].Name, null, null), (route.LeadsTo, route.UnknownBecause, route.EntryError));
         // a proof that comes to another server is none
         var (action, context) = (new RerouteAction(), Context(cluster, provider));
         var plan = await action.PlanAsync(context, new RerouteOptions { Primary = cluster.Nodes[0].Name }, default);
