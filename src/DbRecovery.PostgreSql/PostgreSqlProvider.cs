@@ -26,6 +26,8 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
     public PostgreSqlProvider(PostgreSqlOptions options)
     {
         _connections = new PostgreSqlConnections(options.Secrets, options.Clock);
+        var instances = new Control.InstanceControl(options.Commands, _connections);
+        var replication = new Replication.ReplicationControl(_connections, options.Secrets, options.Commands);
         _capabilities =
         [
             new PostgreSqlObserver(_connections, options.Commands),
@@ -33,8 +35,9 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
             new PostgreSqlMaintenance(_connections),
             new Targets.ServerTarget(),
             new Setup.ClusterSetup(_connections, options.Secrets),
-            new Control.InstanceControl(options.Commands, _connections),
-            new Replication.ReplicationControl(_connections, options.Secrets, options.Commands),
+            instances,
+            replication,
+            new Replicas.ReplicaBuilder(_connections, options.Commands, options.Secrets, instances, replication),
             new Protocol.PoolerConsole(options.Secrets, options.Clock),
             new Protocol.ServerProbe(options.Secrets, options.Clock),
             new Managed.PatroniClient(options.Clock),
