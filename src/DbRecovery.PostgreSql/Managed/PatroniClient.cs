@@ -57,7 +57,7 @@ internal sealed class PatroniClient(TimeProvider clock) : IClusterManagerClient,
             if (member.Api is not { } api)
                 return null;
             var answer = await _api.SendAsync(HttpMethod.Get, new Uri(api, "/primary"), null, LookTimeout, cancellationToken).ConfigureAwait(false);
-            return answer.Status == HttpStatusCode.OK && PatroniApi.RoleOf(answer.Text) is "master" or "primary";
+            return answer.Status == HttpStatusCode.OK && PatroniApi.TakesWrites(answer.Text);
         }
         catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException or JsonException)
         {
