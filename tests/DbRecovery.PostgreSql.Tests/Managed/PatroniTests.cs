@@ -66,7 +66,7 @@ public sealed class PatroniTests
     {
         await using var lab = await PatroniLab.StartAsync();
         var cluster = lab.Cluster();
-        await using var provider = new PostgreSqlProvider(new PostgreSqlOptions { Secrets = Substitute.For<ISecretResolver>(), Commands = Substitute.For<INodeCommands>() });
+        await using var provider = new PostgreSqlProvider(new PostgreSqlOptions { Secrets = Substitute.For<ISecretResolver>(), Commands = new Routing.RouteBench.NoCommands() });
         var health = new HealthService(new HealthServiceOptions { Providers = _ => provider });
         var seen = await health.ExamineAsync(cluster, ObservationLevel.Quick, null, default);
         var (primary, replica) = (seen.Nodes.Single(n => n.Role == NodeRole.Primary).Node, seen.Nodes.Single(n => n.Role == NodeRole.Replica).Node);
