@@ -1,5 +1,7 @@
 using DbRecovery.Engine.Faults;
 using DbRecovery.Engine.Health;
+using DbRecovery.Engine.Runbooks;
+using DbRecovery.Engine.Tests.Runbooks;
 
 namespace DbRecovery.Engine.Tests.Faults;
 
@@ -17,6 +19,8 @@ public sealed class RecordingTableTests
         "connections-exhausted", "connections-nearly-exhausted", "wrong-password", "archive-failing", "checksum-failure", "settings-differ", "lock-pileup", "open-transaction",
         "primary-host-gone-quiet",
     };
+
+    private static readonly RunbookLibrary s_shipped = new([Path.Combine(Texts.Root, "runbooks")], Texts.Context);
 
     // only these are answered by a takeover, and node.hung only where the others confirm it
     private static bool AsksForTakeover(Fault fault) => fault.Id == "pg.primary.dead" || (fault.Id == "node.hung" && fault.Details["confirmed"].AsBool());
@@ -143,9 +147,13 @@ public sealed class RecordingTableTests
     {
         var view = Recorded.View(name);
         var takeover = FaultClassifier.Classify(view).Where(AsksForTakeover).ToList();
-        if (s_livingPrimary.Contains(name))
-            Assert.Empty(takeover);
-        // nor where the watcher's own connection to it is gone as well, as long as a replica receives from it
+        if (!s_livingPrimary.Contains(name))
+            return;
+        Assert.Empty(takeover);
+        // no runbook that ships answers it by a takeover; a primary that lives and crashes again and again is the one that has to be taken over from
+        if (name != "primary-crash-loop")
+            Assert.All(FaultClassifier.Classify(view), f => Assert.DoesNotContain(s_shipped.Match(f), r => r.Steps.Any(s => s.Action is "failover" or "promote")));
+        // nor is one asked for where the watcher's own connection to it is gone as well, as long as a replica receives from it
         if (view.Replication.Leader is not { } leader)
             return;
         foreach (var (how, code) in new[] { (Reachability.TimedOut, "timeout"), (Reachability.TimedOut, "hung"), (Reachability.Absent, "refused"), (Reachability.Absent, "broken"), (Reachability.TimedOut, "unknown-host") })
