@@ -40,6 +40,7 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
             new Replicas.ReplicaBuilder(_connections, options.Commands, options.Secrets, instances, replication),
             new Protocol.PoolerConsole(options.Secrets, options.Clock),
             new Protocol.ServerProbe(options.Secrets, options.Clock),
+            new Managed.PatroniClient(options.Clock),
         ];
     }
 
@@ -66,5 +67,10 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => _connections.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        foreach (var capability in _capabilities.OfType<IDisposable>())
+            capability.Dispose();
+        return _connections.DisposeAsync();
+    }
 }

@@ -5,18 +5,22 @@ namespace DbRecovery.PostgreSql.Connections;
 
 /// <summary>
 /// Clears away sessions that did not answer in time. The driver cancels a statement by a second connection that it opens and waits for
-/// on the thread that asked, so a hung server would hold that thread: it is done here, on one thread of its own, and nobody waits for it.
+/// on the thread that asked, so a hung server would hold that thread: it is done on threads of its own, a bounded number, and nobody waits.
 /// </summary>
 internal sealed class Abandoned(TimeProvider clock) : IAsyncDisposable
 {
-    private static readonly TimeSpan ClosingTime = TimeSpan.FromSeconds(5);
+    private const int MostThreads = 32;
+    private const int StackSize = 256 * 1024;
+    private static readonly TimeSpan ClosingTime = TimeSpan.FromSeconds(1);
 
-    private readonly BlockingCollection<Action> _work = [];
+    private readonly BlockingCollection<CancellationTokenSource> _work = [];
+    private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly object _gate = new();
-    private Thread? _thread;
+    private int _threads;
+    private int _pending;
 
     /// <summary>Takes a session that is still being opened.</summary>
-    internal void Opening(NpgsqlConnection connection, Task opening, CancellationTokenSource stop)
+    internal static void Opening(NpgsqlConnection connection, Task opening, CancellationTokenSource stop)
     {
         // nothing runs on the server yet: this cancels without a second connection
         stop.Cancel();
@@ -31,45 +35,51 @@ internal sealed class Abandoned(TimeProvider clock) : IAsyncDisposable
         {
             if (_work.IsAddingCompleted)
                 return;
-            if (_thread is null)
-            {
-                _thread = new Thread(Run) { IsBackground = true, Name = "dbrecovery-abandoned" };
-                _thread.Start();
-            }
-            _work.Add(() =>
-            {
-                try
-                {
-                    stop.Cancel();
-                }
-                catch (ObjectDisposedException)
-                {
-                    // it ended by itself
-                }
-            });
+            _work.Add(stop);
+            if (++_pending <= _threads || _threads == MostThreads)
+                return;
+            _threads++;
+            new Thread(Run, StackSize) { IsBackground = true, Name = "dbrecovery-abandoned" }.Start();
         }
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        Thread? thread;
         lock (_gate)
         {
-            thread = _thread;
             _work.CompleteAdding();
+            if (_pending == 0)
+                return;
         }
-        // a background thread: what still hangs after that ends with the process
-        if (thread is not null)
+        try
         {
-            await Task.Run(() => thread.Join(ClosingTime)).WaitAsync(ClosingTime * 2, clock).ConfigureAwait(false);
+            await _closed.Task.WaitAsync(ClosingTime, clock).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            // they are background threads: what still hangs ends with the process
         }
     }
 
     private void Run()
     {
-        foreach (var action in _work.GetConsumingEnumerable())
-            action();
+        foreach (var stop in _work.GetConsumingEnumerable())
+        {
+            try
+            {
+                stop.Cancel();
+            }
+            catch (ObjectDisposedException)
+            {
+                // it ended by itself
+            }
+            lock (_gate)
+            {
+                if (--_pending == 0 && _work.IsAddingCompleted)
+                    _closed.TrySetResult();
+            }
+        }
     }
 
     private static async Task EndAsync(NpgsqlConnection connection, Task task, CancellationTokenSource stop)
@@ -79,7 +89,7 @@ internal sealed class Abandoned(TimeProvider clock) : IAsyncDisposable
         {
             await connection.DisposeAsync().ConfigureAwait(false);
         }
-        catch (Exception e) when (e is NpgsqlException or InvalidOperationException or System.IO.IOException or ObjectDisposedException)
+        catch (Exception e) when (e is NpgsqlException or InvalidOperationException or IOException or ObjectDisposedException)
         {
             // it is gone, which is what was wanted
         }

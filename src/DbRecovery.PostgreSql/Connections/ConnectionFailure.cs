@@ -28,6 +28,10 @@ internal sealed record ConnectionFailure(string Code, Reachability Reachability,
     /// <summary>The failure as part of an observation.</summary>
     internal ObservedError Observed(string during) => new(Code, Message, during);
 
+    /// <summary>The port takes connections, or a session is open, and no answer came.</summary>
+    internal static ConnectionFailure Silent(TimeSpan timeout) =>
+        new(Hung, Reachability.TimedOut, FormattableString.Invariant($"the port takes connections, and the server did not answer within {timeout.TotalSeconds:0.###} s"));
+
     /// <summary>What an exception of the driver says.</summary>
     internal static ConnectionFailure Of(Exception exception)
     {

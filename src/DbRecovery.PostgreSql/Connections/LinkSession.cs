@@ -35,7 +35,7 @@ internal sealed class LinkSession(PostgreSqlConnections connections, ServerLogin
         catch when (!task.IsCompleted)
         {
             _left = true;
-            connections.Abandoned.Running(connection, task, stop);
+            connections.Left.Running(connection, task, stop);
             throw;
         }
         stop.Dispose();

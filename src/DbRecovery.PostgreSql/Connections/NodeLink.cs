@@ -8,6 +8,9 @@ namespace DbRecovery.PostgreSql.Connections;
 /// </summary>
 internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin login) : IAsyncDisposable
 {
+    // the port has just taken a connection
+    private static readonly TimeSpan AskTime = TimeSpan.FromMilliseconds(100);
+
     private readonly object _gate = new();
     private LinkSession? _kept;
     private TaskCompletionSource<ObservedError>? _broken;
@@ -15,6 +18,7 @@ internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin lo
     private CancellationTokenSource? _listenStop;
     private Task _listening = Task.CompletedTask;
     private int _waiting;
+    private HungPort? _hung;
     private bool _taken;
     private bool _disposed;
 
@@ -56,7 +60,7 @@ internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin lo
         {
             if (kept is not null)
                 await kept.DisposeAsync().ConfigureAwait(false);
-            var (connection, failure) = await connections.TryOpenAsync(login, timeout, cancellationToken).ConfigureAwait(false);
+            var (connection, failure) = await OpenAsync(own, timeout, cancellationToken).ConfigureAwait(false);
             if (connection is not null)
                 return (new LinkSession(connections, login, connection, kept: !own), null);
             if (!own)
@@ -134,6 +138,24 @@ internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin lo
         }
         if (kept is not null)
             await kept.DisposeAsync().ConfigureAwait(false);
+        _hung?.Dispose();
+    }
+
+    private async Task<(NpgsqlConnection? Connection, ConnectionFailure? Failure)> OpenAsync(bool own, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        var started = connections.Clock.GetTimestamp();
+        if (!own && _hung is { } hung)
+        {
+            if (!await hung.AnsweredAsync(timeout, connections.Clock, cancellationToken).ConfigureAwait(false))
+                return (null, ConnectionFailure.Silent(timeout));
+            hung.Dispose();
+            _hung = null;
+        }
+        var (connection, failure) = await connections.TryOpenAsync(login, timeout - connections.Clock.GetElapsedTime(started), cancellationToken).ConfigureAwait(false);
+        // only whoever has the link's turn comes here
+        if (!own && failure?.Code == ConnectionFailure.Hung)
+            _hung = await HungPort.AskAsync(login, AskTime, connections.Clock, cancellationToken).ConfigureAwait(false);
+        return (connection, failure);
     }
 
     // false where the link was disposed of meanwhile, and nothing is kept

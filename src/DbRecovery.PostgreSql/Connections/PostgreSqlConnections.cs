@@ -18,14 +18,13 @@ internal sealed class PostgreSqlConnections(ISecretResolver secrets, TimeProvide
 
     private readonly ConcurrentDictionary<ServerLogin, NpgsqlDataSource> _sources = new();
     private readonly ConcurrentDictionary<(string Cluster, string Node, ServerLogin Login), NodeLink> _links = new();
-    private readonly Abandoned _abandoned = new(clock);
     private volatile bool _disposed;
 
     /// <summary>The clock.</summary>
     internal TimeProvider Clock => clock;
 
-    /// <summary>Where sessions go that do not answer.</summary>
-    internal Abandoned Abandoned => _abandoned;
+    /// <summary>Where sessions go whose statement does not end.</summary>
+    internal Abandoned Left { get; } = new(clock);
 
     /// <summary>The kept session to a node, which need not be open.</summary>
     internal NodeLink Link(ClusterDefinition cluster, NodeDefinition node)
@@ -93,13 +92,13 @@ internal sealed class PostgreSqlConnections(ISecretResolver secrets, TimeProvide
         {
             if (await Silence.AwaitAsync(opening, login, timeout, clock, cancellationToken).ConfigureAwait(false) is { } silent)
             {
-                _abandoned.Opening(connection, opening, stop);
+                Abandoned.Opening(connection, opening, stop);
                 return (null, silent);
             }
         }
         catch (OperationCanceledException) when (!opening.IsCompleted)
         {
-            _abandoned.Opening(connection, opening, stop);
+            Abandoned.Opening(connection, opening, stop);
             throw;
         }
         try
@@ -123,7 +122,7 @@ internal sealed class PostgreSqlConnections(ISecretResolver secrets, TimeProvide
         foreach (var link in _links.Values)
             await link.DisposeAsync().ConfigureAwait(false);
         _links.Clear();
-        await _abandoned.DisposeAsync().ConfigureAwait(false);
+        await Left.DisposeAsync().ConfigureAwait(false);
         foreach (var source in _sources.Values)
             await source.DisposeAsync().ConfigureAwait(false);
         _sources.Clear();
@@ -149,8 +148,8 @@ internal sealed class PostgreSqlConnections(ISecretResolver secrets, TimeProvide
             GssEncryptionMode = GssEncryptionMode.Disable,
             Pooling = false,
             Enlist = false,
-            // only so that what was left behind ends by itself: the deadlines are ours
-            Timeout = 60,
+            // the deadlines are ours: this only bounds what was left behind
+            Timeout = 30,
             CommandTimeout = 0,
             CancellationTimeout = 1000,
             ReadBufferSize = 4096,

@@ -17,8 +17,8 @@ internal static class Silence
             return null;
         return await look.ConfigureAwait(false) switch
         {
-            null => new(ConnectionFailure.Hung, Reachability.TimedOut, $"the port takes connections, and the server did not answer within {timeout.TotalSeconds:0.###} s"),
-            { Code: ConnectionFailure.TimedOut } => new(ConnectionFailure.TimedOut, Reachability.TimedOut, $"no connection within {timeout.TotalSeconds:0.###} s"),
+            null => ConnectionFailure.Silent(timeout),
+            { Code: ConnectionFailure.TimedOut } => new(ConnectionFailure.TimedOut, Reachability.TimedOut, FormattableString.Invariant($"no connection within {timeout.TotalSeconds:0.###} s")),
             var other => other,
         };
     }

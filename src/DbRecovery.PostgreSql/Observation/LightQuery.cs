@@ -50,8 +50,9 @@ internal sealed class LightQuery
     private int _uses;
 
     /// <summary>Makes the query for a session.</summary>
-    internal LightQuery(NpgsqlConnection connection, ServerProfile profile)
+    internal LightQuery(NpgsqlConnection connection, ServerProfile profile, long since)
     {
+        Since = since;
         Profile = profile;
         (var sql, _columns) = Texts.GetOrAdd((profile.Major, profile.Stats, profile.Settings, profile.WalFolder), _ => Build(profile));
         _batch = new NpgsqlBatch(connection) { BatchCommands = { new(sql), new(Downstreams), new(Slots) } };
@@ -59,6 +60,9 @@ internal sealed class LightQuery
 
     /// <summary>The server that the session leads to.</summary>
     internal ServerProfile Profile { get; }
+
+    /// <summary>When it was made, by the clock's timestamps.</summary>
+    internal long Since { get; }
 
     /// <summary>Asks.</summary>
     internal async Task<LightReading> ReadAsync(CancellationToken cancellationToken)

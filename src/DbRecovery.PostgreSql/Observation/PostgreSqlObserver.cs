@@ -9,6 +9,8 @@ internal sealed class PostgreSqlObserver(PostgreSqlConnections connections, INod
     // a longer look may take minutes; whether the server answers is known sooner
     private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(15);
 
+    private static readonly TimeSpan RightsHold = TimeSpan.FromSeconds(30);
+
     private readonly TimeProvider _clock = connections.Clock;
 
     /// <inheritdoc/>
@@ -72,10 +74,11 @@ internal sealed class PostgreSqlObserver(PostgreSqlConnections connections, INod
 
     private async Task<LightReading> AskAsync(Look look, LinkSession session, CancellationToken cancellationToken)
     {
-        if (session.Memory is not LightQuery query)
+        // what was refused may have been granted since
+        if (session.Memory is not LightQuery query || !query.Profile.Monitor && _clock.GetElapsedTime(query.Since) > RightsHold)
         {
             var profile = await session.RunAsync((connection, token) => ServerProfile.ReadAsync(connection, look.Link.Login, token), look.Remaining(AnswerTime), cancellationToken).ConfigureAwait(false);
-            session.Memory = query = new LightQuery(session.Connection, profile);
+            session.Memory = query = new LightQuery(session.Connection, profile, _clock.GetTimestamp());
         }
         var started = _clock.GetTimestamp();
         LightReading reading;

@@ -138,7 +138,7 @@ internal sealed partial class ReplicaBuilder
         if (origin == "none" && from.ConfigurationWithin)
         {
             settings.Add(new("port", (at.Node.Port ?? ServerLogin.DefaultPort).ToString(CultureInfo.InvariantCulture)));
-            if (at.Node.Host is { } host && !ListensFor(from.ListenAddresses, host))
+            if (ServerLogin.Of(at.Cluster, at.Node).Host is var host && !ListensFor(from.ListenAddresses, host))
                 settings.Add(new("listen_addresses", host));
         }
         await _shell.RunAsync(at, "giving the copy its configuration", Adopt,

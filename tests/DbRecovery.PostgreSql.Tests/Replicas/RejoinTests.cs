@@ -87,7 +87,7 @@ public sealed class RejoinTests
     {
         await using var bench = await Scene.DivergedAsync(clean: true);
         var (old, configuration) = (bench.Lab.Nodes[0], Scene.Configuration(bench));
-        await Scene.ReplaceAsync(old, "pg_rewind", "case \"$*\" in *--dry-run*) exec \"$REAL\" \"$@\";; esac; rm -f \"$2\"/base/*/pg_filenode.map; rm \"$2/postgresql.conf\"; kill -9 $$");
+        await Scene.ReplaceAsync(old, "pg_rewind", "case \"$*\" in *--dry-run*) exec \"$REAL\" \"$@\";; esac; rm -f \"$2\"/base/*/pg_filenode.map; echo \"port = 1\" >> \"$2/postgresql.conf\"; kill -9 $$");
 
         await bench.Replicas().Rewind(bench.Cluster, bench.Old(), bench.New()).FailsAsync(ErrorIds.StepFailed);
         await bench.Control.Start(bench.Cluster, bench.Old()).FailsAsync(ErrorIds.StepFailed);
@@ -106,8 +106,9 @@ public sealed class RejoinTests
     {
         await using var bench = await Scene.DivergedAsync(clean: true);
         var (old, configuration) = (bench.Lab.Nodes[0], Scene.Configuration(bench));
-        old.BreakBinary();
-        await bench.Replicas().Rewind(bench.Cluster, bench.Old(), bench.New()).FailsAsync(ErrorIds.CapabilityMissing);
+        // what comes after the rewind itself breaks off
+        await Scene.ReplaceAsync(old, "postgres", "case \"$*\" in *primary_conninfo*) exit 1;; esac; exec \"$REAL\" \"$@\"");
+        await bench.Replicas().Rewind(bench.Cluster, bench.Old(), bench.New()).FailsAsync(ErrorIds.StepFailed);
         old.MendBinary();
         // it is not rewound a second time
         await Scene.ReplaceAsync(old, "pg_rewind", "exit 1");
@@ -117,7 +118,7 @@ public sealed class RejoinTests
     }
 
     [Fact]
-    public async Task A_copy_that_was_complete_takes_its_place_at_the_next_attempt()
+    public async Task What_a_broken_off_copy_left_is_in_nobodys_way()
     {
         await using var bench = await Scene.DivergedAsync();
         var (old, configuration) = (bench.Lab.Nodes[0], Scene.Configuration(bench));
@@ -125,8 +126,7 @@ public sealed class RejoinTests
         await Scene.ReplaceAsync(old, "pg_basebackup", "mkdir \"$2\"; echo half > \"$2/PG_VERSION\"; exit 1");
         await bench.Replicas().Rebuild(bench.Cluster, bench.Old(), bench.New(), bench.New()).FailsAsync(ErrorIds.StepFailed);
         Assert.Equal(configuration, Scene.Configuration(bench));
-        File.Delete(Path.Combine(old.BinDir, "pg_basebackup"));
-        File.CreateSymbolicLink(Path.Combine(old.BinDir, "pg_basebackup"), Path.Combine(PgClusterOptions.DefaultBinDir, "pg_basebackup"));
+        Scene.Mend(old, "pg_basebackup");
         await bench.Replicas().Rebuild(bench.Cluster, bench.Old(), bench.New(), bench.New()).RunAsync();
         await Scene.FollowsAsync(bench, configuration);
     }

@@ -78,4 +78,11 @@ internal static class Scene
         File.WriteAllText(path, $"#!/bin/sh\nREAL={real}\n{script}\n");
         await Machine.RunAsync(["chmod", "755", path]);
     }
+
+    /// <summary>Undoes <see cref="ReplaceAsync"/>.</summary>
+    public static void Mend(PgNode node, string program)
+    {
+        File.Delete(Path.Combine(node.BinDir, program));
+        File.CreateSymbolicLink(Path.Combine(node.BinDir, program), Path.Combine(PgClusterOptions.DefaultBinDir, program));
+    }
 }
