@@ -4,6 +4,12 @@ using System.Text.Json;
 using DbRecovery.Benchmarks;
 
 // Each figure beside its peer, in the same run, on the same file. Ratios are what to compare between machines.
+if (args is ["watch", var watching, var nodesText, var secondsText])
+{
+    await WatchFigures.RunAsync(watching, int.Parse(nodesText, CultureInfo.InvariantCulture), int.Parse(secondsText, CultureInfo.InvariantCulture));
+    return 0;
+}
+
 if (args is not [var cli, var workload, var manifest, var emptyModule, var folder, var megabytesText])
 {
     Console.Error.WriteLine("Run it by: dotnet run --project build -- bench [quick]");

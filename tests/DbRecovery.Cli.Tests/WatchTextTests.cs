@@ -36,6 +36,6 @@ public sealed class WatchTextTests
         var told = new WatchEvent { At = new DateTimeOffset(2026, 1, 2, 3, 4, 5, 678, TimeSpan.Zero), Kind = WatchEventKind.StateChanged, Cluster = "orders", Node = "o1", Summary = string.Join(' ', Enumerable.Repeat("words", 40)) };
         var lines = WatchText.Line(told, 100).Split('\n');
         Assert.All(lines, l => Assert.True(l.Length <= 100, l));
-        Assert.StartsWith("03:04:05.678  state     orders/o1  words", lines[0], StringComparison.Ordinal);
+        Assert.StartsWith("03:04:05.678  state     orders/o1: words", lines[0], StringComparison.Ordinal);
     }
 }

@@ -169,7 +169,7 @@ Describe 'A primary that is gone' -Skip:([bool]$lacking) {
         ($plan.Steps.Acts.Detail -join "`n") | Should -Match 'pg_promote'
     }
     It 'is replaced, and comes back as a replica by the pipeline' {
-        $incident = Invoke-DbFailover lab -AllowDataLoss 1MB -Confirm:$false
+        $incident = Invoke-DbFailover lab -AllowDataLoss Any -Confirm:$false
         $incident.State | Should -BeIn 'Resolved', 'Probation' -Because $incident.Summary
         $primary = (Get-DbTopology lab).Primary
         $primary | Should -BeIn 'lab-2', 'lab-3'

@@ -79,6 +79,11 @@ public sealed record PlannedStep
     public DataLoss? Loss { get; init; }
     /// <summary>The step's deadline.</summary>
     public required TimeSpan Timeout { get; init; }
+    /// <summary>
+    /// Whether an earlier step decides that it runs at all: what it would lose, and what a person must agree to, is asked when its turn comes, and
+    /// not before anything else is tried.
+    /// </summary>
+    public bool AsksLater { get; init; }
     /// <summary>Why the step will not run as things stand (its condition does not hold); null if it will.</summary>
     public string? SkippedBecause { get; init; }
 }

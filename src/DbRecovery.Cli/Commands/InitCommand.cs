@@ -61,8 +61,10 @@ internal static class InitCommand
     // into a pipe goes a script, unless JSON is asked for
     private static void Write(Session session, IReadOnlyList<SetupItem> items)
     {
+        // what is there as it should be is a number on a terminal
+        var shown = session.Output.IsTable ? [.. items.Where(i => i.State != SetupState.Ok)] : items;
         if (session.Output.IsTable || session.Output.IsJsonAsked)
-            session.Output.WriteAll(items, "nothing was looked at");
+            session.Output.WriteAll(shown, $"all of {Counted.Of(items.Count, "item")} is there");
         if (!session.Output.IsJsonAsked)
             session.Output.WriteText(SetupText.Sql(items));
     }

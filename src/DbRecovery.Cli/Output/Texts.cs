@@ -17,7 +17,7 @@ internal static class Texts
         Line("Cluster", $"{incident.Cluster} ({incident.Engine}){(incident.Node is null ? "" : ", node " + incident.Node)}");
         Line("Summary", TextLayout.Without(incident.Summary, said));
         Many("Next", Next(incident));
-        Line("Fault", $"{incident.Fault.Id} ({incident.Fault.Severity}, {incident.Fault.Confidence}): {incident.Fault.Summary}");
+        Line(PlanText.IsAsked(incident.Fault) ? "Asked" : "Fault", PlanText.IsAsked(incident.Fault) ? incident.Fault.Summary : $"{incident.Fault.Id} ({incident.Fault.Severity}, {incident.Fault.Confidence}): {incident.Fault.Summary}");
         foreach (var (heading, ground) in PlanText.Grounds(incident.Fault))
             Line("", ground, heading + ": ");
         Line("Runbook", $"{incident.Runbook} {incident.RunbookVersion}");

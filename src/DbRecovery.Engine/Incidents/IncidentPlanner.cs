@@ -41,7 +41,7 @@ internal sealed class IncidentPlanner(IncidentServices services)
             steps.Add(await PlanStepAsync(request, step, outputs, blocked, approvals, cancellationToken).ConfigureAwait(false));
         var destructive = steps.Exists(s => s.Destructive && s.SkippedBecause is null);
         // what is only made beside the database takes nothing away
-        var loss = destructive ? LossCalculator.Sum(steps.Select(s => s.Loss)) : null;
+        var loss = destructive ? LossCalculator.Sum(steps.Where(s => !s.AsksLater).Select(s => s.Loss)) : null;
         return new RecoveryPlan
         {
             Fault = request.Fault,
@@ -135,6 +135,7 @@ internal sealed class IncidentPlanner(IncidentServices services)
         // unknown may become true once earlier steps have run: what such a step would do is shown and its loss counts
         if (when?.Result == false)
             return planned with { SkippedBecause = when.Explanation, Destructive = false };
+        var later = when is { Result: null } && DependsOnStart(request.Runbook, step.When!);
         try
         {
             planned = planned with { Timeout = TimeoutOf(step, action, values) };
@@ -143,9 +144,9 @@ internal sealed class IncidentPlanner(IncidentServices services)
             var options = services.Evaluator.BindOptions(action, step.With, values);
             var plan = await action.PlanAsync(Context(request, planned.Timeout, null), options, cancellationToken).ConfigureAwait(false);
             outputs[step.Id] = plan.PlannedOutputs;
-            if (plan.ApprovalBecause is { } because)
+            if (plan.ApprovalBecause is { } because && !later)
                 approvals.Add(because);
-            return planned with { Acts = plan.Acts, Loss = plan.Loss, Destructive = plan.Acts.Any(a => a.Destructive) };
+            return planned with { Acts = plan.Acts, Loss = plan.Loss, Destructive = plan.Acts.Any(a => a.Destructive), AsksLater = later };
         }
         catch (DbRecoveryException e)
         {
@@ -155,6 +156,36 @@ internal sealed class IncidentPlanner(IncidentServices services)
             return planned with { Acts = [new PlannedAct(ActKind.Read, step.Id, $"cannot be done as things stand: {e.Message}")] };
         }
     }
+
+    // whether a server starts again decides all that follows; a person is not asked for what that may spare
+    private static bool DependsOnStart(Runbook runbook, Condition when) => when switch
+    {
+        FactCondition fact => runbook.Steps.Any(s => s.Action == "start" && fact.Fact.StartsWith($"steps.{s.Id}.", StringComparison.Ordinal)),
+        AllCondition all => all.Items.Any(i => DependsOnStart(runbook, i)),
+        AnyCondition any => any.Items.Any(i => DependsOnStart(runbook, i)),
+        NotCondition not => DependsOnStart(runbook, not.Item),
+        _ => false,
+    };
+
+    /// <summary>The plan of an incident under way, with a step as it would be carried out now, for a person to agree to.</summary>
+    public static RecoveryPlan WithStep(RecoveryPlan plan, string step, ActionPlan now, IReadOnlyList<string> reasons, string evidenceHash)
+    {
+        var steps = plan.Steps.Select(s => s.Id != step ? s : s with { Acts = now.Acts, Loss = now.Loss, Destructive = now.Acts.Any(a => a.Destructive), AsksLater = false }).ToList();
+        var text = new StringBuilder(plan.Hash).Append(evidenceHash).Append(step);
+        foreach (var act in now.Acts)
+            text.Append('\n').Append(act.Kind).Append(' ').Append(act.Target).Append(' ').Append(act.Detail);
+        text.Append(CultureInfo.InvariantCulture, $"\n{now.Loss?.Bytes} {now.Loss?.Since:O}");
+        return plan with
+        {
+            Steps = steps, Loss = now.Loss ?? plan.Loss, ApprovalReasons = [.. plan.ApprovalReasons.Union(reasons)],
+            Hash = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString()))).ToLowerInvariant(),
+        };
+    }
+
+    /// <summary>Why a loss needs an agreement.</summary>
+    public static string LossReason(DataLoss loss, long allowed) => loss.Bytes is { } bytes
+        ? $"{Counted.Of(bytes, "byte")} of committed data would be lost, and {allowed} are allowed. {loss.Statement}"
+        : $"how much would be lost is not known, so no limit covers it. {loss.Statement}";
 
     private static string? NeedsUnknownOutput(RunbookStep step, Dictionary<string, IReadOnlyDictionary<string, FactValue>> outputs) =>
         step.With.Values.SelectMany(Lookups)
@@ -178,9 +209,7 @@ internal sealed class IncidentPlanner(IncidentServices services)
         var accepted = IsAccepted(loss, allowed);
         if (!accepted)
         {
-            reasons.Add(loss!.Bytes is { } bytes
-                ? $"{Counted.Of(bytes, "byte")} of committed data would be lost, and {allowed} are allowed. {loss.Statement}"
-                : $"how much would be lost is not known, so no limit covers it. {loss.Statement}");
+            reasons.Add(LossReason(loss!, allowed));
         }
         if (request.Runbook.Approval is not { } approval)
             return reasons;

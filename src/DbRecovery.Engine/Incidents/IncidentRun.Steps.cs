@@ -154,13 +154,22 @@ internal sealed partial class IncidentRun
             var values = Values();
             var timeout = _planner.TimeoutOf(step, action, values);
             var plan = await action.PlanAsync(_planner.Context(Request(acting: true), timeout, _progress), _services.Evaluator.BindOptions(action, step.With, values), cancellationToken).ConfigureAwait(false);
+            var allowed = Math.Max(_history.Opened.AllowDataLossBytes ?? 0, Inputs().MaxDataLossBytes);
+            var foreseen = _history.Plan?.Steps.FirstOrDefault(s => s.Id == id);
+            if (foreseen is { AsksLater: true })
+            {
+                string[] reasons = [.. plan.ApprovalBecause is { } risk ? [risk] : Array.Empty<string>(), .. IncidentPlanner.IsAccepted(plan.Loss, allowed) ? [] : new[] { IncidentPlanner.LossReason(plan.Loss!, allowed) }];
+                if (reasons.Length == 0)
+                    return plan;
+                AskMidway(id, plan, reasons);
+                return null;
+            }
             if (plan.ApprovalBecause is { } because && _history.Plan?.ApprovalReasons.Contains(because) != true)
             {
                 RecordFailure(id, action, $"Not done: a person must agree, and nobody was asked. {because}", ErrorIds.ApprovalRequired, onFailure);
                 return null;
             }
-            var allowed = Math.Max(_history.Opened.AllowDataLossBytes ?? 0, Inputs().MaxDataLossBytes);
-            var planned = _history.Plan?.Steps.FirstOrDefault(s => s.Id == id)?.Loss;
+            var planned = foreseen?.Loss;
             var asPlanned = plan.Loss is null || (planned is not null && planned.Since == plan.Loss.Since && (planned.Bytes is null || plan.Loss.Bytes <= planned.Bytes));
             if (asPlanned || IncidentPlanner.IsAccepted(plan.Loss, allowed))
                 return plan;
@@ -172,6 +181,14 @@ internal sealed partial class IncidentRun
             RecordFailure(id, action, $"Cannot be done as things stand: {e.Message}", e.Id, onFailure);
             return null;
         }
+    }
+
+    /// <summary>What was tried first did not help, and the step that comes now needs a person's agreement: the incident waits for it where it stands.</summary>
+    private void AskMidway(string id, ActionPlan now, IReadOnlyList<string> reasons)
+    {
+        var plan = IncidentPlanner.WithStep(_history.Plan!, id, now, reasons, _history.EvidenceHash!);
+        Record(JournalKind.Planned, $"The step '{id}' is planned with what is known now.", new JournalData { Plan = plan });
+        AskApproval(plan, IncidentTrigger.ApprovalNeeded, $"A person must agree to the step '{id}'");
     }
 
     private async Task AttemptsAsync(RunbookStep step, string id, RecoveryAction action, ActionPlan plan, int attempt, FailurePolicy onFailure, CancellationToken cancellationToken)

@@ -167,11 +167,18 @@ internal sealed partial class IncidentRun : IDisposable
     {
         if (_history.StateAt(Clock.GetUtcNow()) != IncidentState.AwaitingApproval)
         {
-            Record(JournalKind.Ended, "The time for an approval is over; nothing was done.", trigger: IncidentTrigger.TimedOut);
+            Record(JournalKind.Ended, _history.Executed ? "The time for an approval is over; nothing more was done." : "The time for an approval is over; nothing was done.", trigger: IncidentTrigger.TimedOut);
             return false;
         }
         if (!_history.IsApproved)
             return false;
+        if (_history.Executed)
+        {
+            // asked midway: what the step then plans is held against what was agreed to, and nothing before it is planned anew
+            TakeFacts(await LookAsync(cancellationToken).ConfigureAwait(false));
+            Start();
+            return true;
+        }
         var agreed = _history.Plan!.Hash;
         if (!await ConfirmAsync(cancellationToken).ConfigureAwait(false))
             return false;

@@ -156,6 +156,7 @@ public static class IncidentStateTable
             new(IncidentState.AwaitingApproval, IncidentTrigger.Start, IncidentState.Executing, "approved, plan and evidence unchanged, guards hold"),
             new(IncidentState.AwaitingApproval, IncidentTrigger.FaultGone, IncidentState.Cancelled),
             new(IncidentState.AwaitingApproval, IncidentTrigger.TimedOut, IncidentState.Cancelled),
+            new(IncidentState.Executing, IncidentTrigger.ApprovalNeeded, IncidentState.AwaitingApproval, "between two steps"),
             new(IncidentState.Executing, IncidentTrigger.StepsDone, IncidentState.Verifying),
             new(IncidentState.Executing, IncidentTrigger.UndoNeeded, IncidentState.Compensating),
             new(IncidentState.Executing, IncidentTrigger.OutcomeUnknown, IncidentState.AmbiguousHalt),

@@ -86,8 +86,8 @@ internal static class ServerScripts
           mkdir -p "$D/log" && touch "$O" || exit 92
           N=$(wc -c < "$O")
           cd "$D" || exit 92
-          setsid "$2" -D "$D" >> "$O" 2>&1 < /dev/null &
-          M=$!
+          # a child of nobody here: who gives up waiting ends this script with all its children
+          M=$(setsid "$2" -D "$D" >> "$O" 2>&1 < /dev/null & echo $!)
         fi
         while ! { ready 2>/dev/null; }; do
           [ "/proc/$M/cwd" -ef "$D" ] || ended

@@ -124,6 +124,15 @@ internal sealed class PatroniApi : IDisposable
         }, members);
     }
 
+    /// <summary>Whether a member's own status says that its server runs and is not in recovery.</summary>
+    /// <exception cref="JsonException">It is none.</exception>
+    public static bool TakesWrites(string status)
+    {
+        using var document = JsonDocument.Parse(status);
+        // a server that could not be asked has another state, and a role that is only what it is meant to be
+        return document.RootElement.ValueKind == JsonValueKind.Object && Text(document.RootElement, "state") == "running" && Text(document.RootElement, "role") is "master" or "primary";
+    }
+
     private static string? Text(JsonElement item, string name) => item.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
     // a lag that Patroni does not know is the text "unknown"

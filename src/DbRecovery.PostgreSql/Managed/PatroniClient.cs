@@ -33,9 +33,40 @@ internal sealed class PatroniClient(TimeProvider clock) : IClusterManagerClient,
         var manager = Manager(cluster);
         var body = Json(leader, candidate);
         var path = $"/{what}";
-        return new NodeOperation([new(ActKind.Command, manager.Addresses[0].ToString(), $"POST {path} {body}")],
-            (timeout, _, cancellationToken) => RunAsync(cluster, state, path, body, timeout, cancellationToken));
+        return new NodeOperation([new(ActKind.Command, manager.Addresses[0].ToString(), $"POST {path} {body}")], async (timeout, _, cancellationToken) =>
+            (leader is null ? await LedAlreadyAsync(cluster, candidate, cancellationToken).ConfigureAwait(false) : null)
+            ?? await RunAsync(cluster, state, path, body, timeout, cancellationToken).ConfigureAwait(false));
     }
+
+    /// <summary>A takeover is not asked for where somebody leads: Patroni may have elected one by itself since, and would take the lead from it again.</summary>
+    private async Task<OperationOutcome?> LedAlreadyAsync(ClusterDefinition cluster, string? candidate, CancellationToken cancellationToken)
+    {
+        var (now, members) = await ReadAsync(cluster, LookTimeout, cancellationToken).ConfigureAwait(false);
+        if (members.FirstOrDefault(m => m.Member.Name == now.Leader) is not { } leader || await IsPrimaryAsync(leader, cancellationToken).ConfigureAwait(false) != true)
+            return null;
+        return leader.Member.Name == candidate
+            ? Led(leader.Member)
+            : throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Refused, $"Patroni has a leader that leads, '{leader.Member.Name}': a failover would take that away from it", "Ask for a switchover, if it shall be another one.", cluster.Name);
+    }
+
+    /// <summary>Whether a member's server takes writes, by what the member itself sees of it; null where it cannot be asked. The status alone says only who has the lock.</summary>
+    private async Task<bool?> IsPrimaryAsync(PatroniMember member, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (member.Api is not { } api)
+                return null;
+            var answer = await _api.SendAsync(HttpMethod.Get, new Uri(api, "/primary"), null, LookTimeout, cancellationToken).ConfigureAwait(false);
+            return answer.Status == HttpStatusCode.OK && PatroniApi.TakesWrites(answer.Text);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static OperationOutcome Led(ManagedMember member) => new($"'{member.Node ?? member.Name}' is the primary, by Patroni's choice.",
+        new Dictionary<string, FactValue> { ["newPrimary"] = member.Node ?? member.Name });
 
     /// <summary>Asks, and looks meanwhile: Patroni's own answer comes seconds after the new leader leads.</summary>
     private async Task<OperationOutcome> RunAsync(ClusterDefinition cluster, ManagedCluster before, string path, string body, TimeSpan timeout, CancellationToken cancellationToken)
@@ -49,7 +80,7 @@ internal sealed class PatroniClient(TimeProvider clock) : IClusterManagerClient,
             while (true)
             {
                 if (await NewLeaderAsync(cluster, before, Left(), cancellationToken).ConfigureAwait(false) is { } leader)
-                    return new OperationOutcome($"Patroni made '{leader}' the primary.", new Dictionary<string, FactValue> { ["newPrimary"] = leader });
+                    return Led(leader);
                 if (asking.IsCompleted && await asking.ConfigureAwait(false) is { } refusal)
                     throw refusal;
                 if (Left() <= TimeSpan.Zero)
@@ -67,8 +98,8 @@ internal sealed class PatroniClient(TimeProvider clock) : IClusterManagerClient,
         }
     }
 
-    /// <summary>The node that leads in the place of the former leader and is promoted; null for none yet.</summary>
-    private async Task<string?> NewLeaderAsync(ClusterDefinition cluster, ManagedCluster before, TimeSpan left, CancellationToken cancellationToken)
+    /// <summary>The member that leads in the place of the former leader and is promoted; null for none yet.</summary>
+    private async Task<ManagedMember?> NewLeaderAsync(ClusterDefinition cluster, ManagedCluster before, TimeSpan left, CancellationToken cancellationToken)
     {
         try
         {
@@ -76,12 +107,10 @@ internal sealed class PatroniClient(TimeProvider clock) : IClusterManagerClient,
             if (now.Leader is null || now.Leader == before.Leader)
                 return null;
             var leader = members.First(m => m.Member.Name == now.Leader);
-            // who has the lock is promoted a moment later: a new timeline, or its own word, says that it is
-            var promoted = leader.Member.Timeline > before.Members.Max(m => m.Timeline)
-                || (leader.Api is { } api && (await _api.SendAsync(HttpMethod.Get, new Uri(api, "/primary"), null, LookTimeout, cancellationToken).ConfigureAwait(false)).Status == HttpStatusCode.OK);
-            return promoted ? leader.Member.Node ?? leader.Member.Name : null;
+            // who has the lock is promoted a moment later: its own word says that it is, or else a new timeline
+            return await IsPrimaryAsync(leader, cancellationToken).ConfigureAwait(false) ?? leader.Member.Timeline > before.Members.Max(m => m.Timeline) ? leader.Member : null;
         }
-        catch (Exception e) when (e is DbRecoveryException or HttpRequestException or IOException or TimeoutException)
+        catch (DbRecoveryException)
         {
             return null; // whoever answers next will say
         }

@@ -25,7 +25,7 @@ internal sealed partial class ReplicaBuilder
     {
         var replicator = at.Cluster.Auth?.Replication;
         var password = (await PasswordAsync(replicator is null ? at.Cluster.Auth?.Password : replicator.Password, cancellationToken).ConfigureAwait(false))?.TrimEnd('\n');
-        var text = UpstreamText.Of(at.Cluster, at.Node, primary, StandbySettings.Get(old, "primary_conninfo"), password);
+        var text = UpstreamText.Write(UpstreamText.Of(at.Cluster, at.Node, primary, StandbySettings.Get(old, "primary_conninfo"), password));
         return [new("primary_conninfo", text), new("primary_slot_name", SlotName.Of(at.Node))];
     }
 

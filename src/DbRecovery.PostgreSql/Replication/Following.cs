@@ -5,7 +5,7 @@ using Npgsql;
 namespace DbRecovery.PostgreSql.Replication;
 
 /// <summary>Leads replicas to their upstream, and gets them going again.</summary>
-internal sealed class Following(ReplicationSessions sessions, ISecretResolver secrets)
+internal sealed class Following(ReplicationSessions sessions, ISecretResolver secrets, INodeCommands commands)
 {
     private const string TooManySlots = "53400";
     private const string OutOfLimits = "55000";
@@ -91,15 +91,20 @@ internal sealed class Following(ReplicationSessions sessions, ISecretResolver se
             return new OperationOutcome($"'{node.Name}' replays again.");
         });
 
-    private static List<PlannedAct> Acts(ClusterDefinition cluster, NodeDefinition node, NodeDefinition upstream)
+    private List<PlannedAct> Acts(ClusterDefinition cluster, NodeDefinition node, NodeDefinition upstream)
     {
-        var replication = cluster.Auth?.Replication;
-        var password = (replication is null ? cluster.Auth?.Password : replication.Password) is null ? null : "***";
-        var text = UpstreamText.Of(cluster, node, upstream, null, password);
+        var (file, named) = (new PasswordFile(commands, cluster, node), PasswordOf(cluster) is not null);
+        var values = UpstreamText.Of(cluster, node, upstream, null, named ? "***" : null);
+        if (named && file.IsPossible)
+        {
+            values.Remove("password");
+            values["passfile"] = file.Path;
+        }
         return
         [
             new(ActKind.Sql, upstream.Name, SlotName.Create(SlotName.Of(node))),
-            new(ActKind.Sql, node.Name, $"{SettingChange.Statement("primary_conninfo", text)} -- and what its present text says beside that"),
+            .. named && file.IsPossible ? [file.Act] : Array.Empty<PlannedAct>(),
+            new(ActKind.Sql, node.Name, $"{SettingChange.Statement("primary_conninfo", UpstreamText.Write(values))} -- and what its present text says beside that"),
             new(ActKind.Sql, node.Name, SettingChange.Statement("primary_slot_name", SlotName.Of(node))),
             new(ActKind.Sql, node.Name, SettingChange.Reload),
         ];
@@ -115,12 +120,38 @@ internal sealed class Following(ReplicationSessions sessions, ISecretResolver se
             throw NotAReplica(node);
         // the slot is there before the replica is led to it: one that finds none waits for seconds until it tries again
         var noSlot = await MakeSlotAsync(cluster, node, upstream, (string)now[1]!, timeout, cancellationToken).ConfigureAwait(false);
-        var text = UpstreamText.Of(cluster, node, upstream, now[2] as string, await PasswordAsync(cluster, cancellationToken).ConfigureAwait(false));
-        if (UpstreamText.HasPassword(text))
-            await SettingChange.SilenceAsync(connection, ServerLogin.Of(cluster, node), cancellationToken).ConfigureAwait(false);
+        var values = UpstreamText.Of(cluster, node, upstream, now[2] as string, await PasswordAsync(cluster, cancellationToken).ConfigureAwait(false));
+        var exposed = await HideAsync(cluster, node, values, timeout, cancellationToken).ConfigureAwait(false);
         await SettingChange.ApplyAsync(connection, sessions.Clock,
-            [SettingChange.Statement("primary_conninfo", text), SettingChange.Statement("primary_slot_name", noSlot is null ? SlotName.Of(node) : "")], cancellationToken).ConfigureAwait(false);
-        return new OperationOutcome(noSlot is null ? $"'{node.Name}' follows '{upstream.Name}'." : $"'{node.Name}' follows '{upstream.Name}', without a slot: {noSlot}.");
+            [SettingChange.Statement("primary_conninfo", UpstreamText.Write(values)), SettingChange.Statement("primary_slot_name", noSlot is null ? SlotName.Of(node) : "")], cancellationToken).ConfigureAwait(false);
+        return new OperationOutcome($"'{node.Name}' follows '{upstream.Name}'{(noSlot is null ? "" : $", without a slot: {noSlot}")}.{exposed}");
+    }
+
+    /// <summary>
+    /// Moves a password out of the connection text. Where that cannot be had, the replica is led all the same, for data is at stake without it;
+    /// that its server then writes the password to its log is told.
+    /// </summary>
+    private async Task<string> HideAsync(ClusterDefinition cluster, NodeDefinition node, Dictionary<string, string> values, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        if (!values.TryGetValue("password", out var password))
+            return "";
+        var file = new PasswordFile(commands, cluster, node);
+        var because = "the inventory gives no 'control' with its 'dataDir'";
+        try
+        {
+            if (file.IsPossible)
+            {
+                await file.WriteAsync(values["user"], password, timeout / 2, cancellationToken).ConfigureAwait(false);
+                values.Remove("password");
+                values["passfile"] = file.Path;
+                return "";
+            }
+        }
+        catch (DbRecoveryException e)
+        {
+            because = e.Message;
+        }
+        return $" Its password is in primary_conninfo, which the server writes to its log when it changes: no password file could be written ({because}).";
     }
 
     /// <summary>Makes the replica's slot. Gives why there is none where the upstream is at its limit: a replica that follows without one is better than none.</summary>
@@ -144,11 +175,10 @@ internal sealed class Following(ReplicationSessions sessions, ISecretResolver se
             }
         }, cancellationToken);
 
-    private async Task<string?> PasswordAsync(ClusterDefinition cluster, CancellationToken cancellationToken)
-    {
-        var reference = cluster.Auth?.Replication is { } replication ? replication.Password : cluster.Auth?.Password;
-        return reference is null ? null : (await secrets.ResolveAsync(reference, cancellationToken).ConfigureAwait(false)).Reveal();
-    }
+    private static SecretReference? PasswordOf(ClusterDefinition cluster) => cluster.Auth?.Replication is { } replication ? replication.Password : cluster.Auth?.Password;
+
+    private async Task<string?> PasswordAsync(ClusterDefinition cluster, CancellationToken cancellationToken) =>
+        PasswordOf(cluster) is { } reference ? (await secrets.ResolveAsync(reference, cancellationToken).ConfigureAwait(false)).Reveal() : null;
 
     private static DbRecoveryException NotAReplica(NodeDefinition node) =>
         new(ErrorIds.WrongNode, ErrorKind.Refused, $"'{node.Name}' is no replica now", "A former primary is brought back by rejoining it.", node.Name);

@@ -10,7 +10,7 @@ internal sealed class ReplicationControl(PostgreSqlConnections connections, ISec
 
     private readonly ReplicationSessions _sessions = new(connections);
 
-    private Following Following => new(_sessions, secrets);
+    private Following Following => new(_sessions, secrets, commands);
 
     /// <inheritdoc/>
     public NodeOperation Promote(ClusterDefinition cluster, NodeDefinition node) => new Promotion(_sessions).Promote(cluster, node);

@@ -4,29 +4,24 @@ using DbRecovery.PostgreSql.Targets;
 
 namespace DbRecovery.PostgreSql.Replication;
 
-/// <summary>
-/// A replica's <c>primary_conninfo</c>. What it says beside the upstream's address and the login stays. A password is in it where the
-/// inventory gives one: the server keeps it in a file of its own (<c>postgresql.auto.conf</c>), as <c>pg_basebackup -R</c> would have written it,
-/// and needs no program on its machine for that. A password file would have to lie outside the data folder, which a rewind replaces, at a
-/// place that only some machines let us write to.
-/// </summary>
+/// <summary>A replica's <c>primary_conninfo</c>. What it says beside the upstream's address and the login stays.</summary>
 internal static class UpstreamText
 {
     private static readonly string[] Logins = ["user", "password", "passfile"];
 
-    /// <summary>The text.</summary>
+    /// <summary>The values, with a password where one is needed that is not in a password file.</summary>
     /// <param name="cluster">The cluster, for the login.</param>
     /// <param name="node">The replica, whose name is its application_name.</param>
     /// <param name="upstream">Whom it follows.</param>
     /// <param name="present">Its present text; null where there is none.</param>
     /// <param name="password">The password that the inventory names; null for none.</param>
-    internal static string Of(ClusterDefinition cluster, NodeDefinition node, NodeDefinition upstream, string? present, string? password)
+    internal static Dictionary<string, string> Of(ClusterDefinition cluster, NodeDefinition node, NodeDefinition upstream, string? present, string? password)
     {
-        var values = Read(present ?? "") ?? new Dictionary<string, string>(StringComparer.Ordinal);
+        var values = Read(present ?? "");
         var (login, replication) = (ServerLogin.Of(cluster, upstream), cluster.Auth?.Replication);
         var user = replication?.User ?? values.GetValueOrDefault("user") ?? login.User;
-        // the login of somebody else is of no use; the present one's is kept where the inventory does not know better
-        if (values.GetValueOrDefault("user") != user || replication?.Password is not null)
+        // somebody else's password is of no use; that of the same user is kept where the inventory knows none
+        if (values.GetValueOrDefault("user") != user || password is not null && (replication is not null || user == login.User))
         {
             foreach (var key in Logins)
                 values.Remove(key);
@@ -39,17 +34,17 @@ internal static class UpstreamText
         values["user"] = user;
         values["application_name"] = node.Name;
         values.TryAdd("sslmode", login.Tls switch { TlsMode.VerifyCa => "verify-ca", TlsMode.VerifyFull => "verify-full", var mode => mode.ToString().ToLowerInvariant() });
-        // the certificates' path is one of this machine; elsewhere it is the best guess only
+        // the path is one of this machine, and elsewhere the best guess only
         if (login.RootCertificate is { } root && values["sslmode"].StartsWith("verify", StringComparison.Ordinal))
             values.TryAdd("sslrootcert", root);
-        return string.Join(' ', values.Select(v => $"{v.Key}={Quote(v.Value)}"));
+        return values;
     }
 
-    /// <summary>Whether a text holds a password.</summary>
-    internal static bool HasPassword(string text) => Read(text)?.ContainsKey("password") ?? text.Contains("password", StringComparison.Ordinal);
+    /// <summary>The values as libpq reads them.</summary>
+    internal static string Write(IEnumerable<KeyValuePair<string, string>> values) => string.Join(' ', values.Select(v => $"{v.Key}={Quote(v.Value)}"));
 
-    // what libpq itself would not understand says nothing
-    private static Dictionary<string, string>? Read(string text)
+    // of a text that cannot be understood nothing can be kept: the server itself cannot use it either
+    private static Dictionary<string, string> Read(string text)
     {
         try
         {
@@ -57,7 +52,7 @@ internal static class UpstreamText
         }
         catch (DbRecoveryException)
         {
-            return null;
+            return new Dictionary<string, string>(StringComparer.Ordinal);
         }
     }
 

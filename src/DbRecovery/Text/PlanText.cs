@@ -6,6 +6,7 @@ namespace DbRecovery.Shells;
 internal static class PlanText
 {
     private const int LongestValue = 240;
+    private const int LongestAct = 400;
 
     /// <summary>A plan, act by act, wrapped to a width.</summary>
     public static string Describe(RecoveryPlan plan, int width = TextLayout.DefaultWidth)
@@ -28,7 +29,7 @@ internal static class PlanText
                 Line("     skipped: ", because);
             else
                 foreach (var act in step.Acts)
-                    Line($"     {act.Kind.ToString().ToLowerInvariant(),-7} ", $"{act.Target}: {act.Detail}{(act.Destructive ? " [destructive]" : "")}");
+                    Line($"     {act.Kind.ToString().ToLowerInvariant(),-7} ", $"{act.Target}: {Shown(act.Detail)}{(act.Destructive ? " [destructive]" : "")}");
         }
         Line("  loss: ", plan.Loss?.Statement ?? "nothing");
         // the statement stands in the line above; some reasons quote it
@@ -39,6 +40,10 @@ internal static class PlanText
             Line("  blocked: ", reason);
         return text.ToString().TrimEnd('\n');
     }
+
+    // nobody reads a script of the server's in a question; the object, and JSON, have the whole
+    private static string Shown(string detail) =>
+        detail.Length <= LongestAct ? detail : $"{detail.AsSpan(0, LongestAct / 2).TrimEnd()} … ({detail.Length - LongestAct} characters more; the plan as an object has them) … {detail.AsSpan(detail.Length - (LongestAct / 2)).TrimStart()}";
 
     /// <summary>Whether what stands where a fault would stand is something that a person asked for.</summary>
     public static bool IsAsked(Fault fault) => fault.Id.StartsWith("planned.", StringComparison.Ordinal);

@@ -8,7 +8,7 @@ internal static class WatchText
     /// <summary>An event: when, where, what kind of thing, what happened.</summary>
     public static string Line(WatchEvent told, int width)
     {
-        var where = told.Cluster.Length == 0 ? "" : told.Node is null || told.Node == told.Cluster ? told.Cluster + "  " : $"{told.Cluster}/{told.Node}  ";
+        var where = told.Cluster.Length == 0 ? "" : told.Node is null || told.Node == told.Cluster ? told.Cluster + ": " : $"{told.Cluster}/{told.Node}: ";
         return TextLayout.Hang($"{told.At.UtcDateTime.ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture)}  {Word(told),-8}  ", $"{where}{Summary(told)}", width);
     }
 

@@ -41,6 +41,27 @@ public sealed class FailoverTests(Xunit.Abstractions.ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task A_loss_that_is_not_allowed_is_agreed_to_once_the_old_primary_does_not_start()
+    {
+        await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions { Standbys = 2 }, "autoRecover: true");
+        watched.Lab.Primary.BreakBinary();
+        await watched.Lab.Primary.KillAsync();
+
+        var incident = await watched.IncidentAsync();
+        output.WriteLine(watched.Story());
+        Assert.Equal(IncidentState.AwaitingApproval, incident.State);
+        Assert.False(incident.Steps.Single(s => s.Action == "start").Outputs["started"].AsBool());
+        Assert.NotEmpty(incident.ApprovalReasons);
+        await watched.Runtime.ApproveIncidentAsync(incident.Id, incident.PlanHash, default);
+        incident = await watched.Runtime.ResumeIncidentAsync(incident.Id, null, null, default);
+        output.WriteLine(watched.Story());
+        Assert.Equal(IncidentState.Probation, incident.State);
+        await watched.Writer.UntilAsync(50);
+        await watched.Sampler.StopAsync();
+        Assert.Equal(1, watched.Sampler.Most);
+    }
+
+    [Fact]
     public async Task A_primary_whose_data_are_whole_is_started_where_it_was()
     {
         await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions { Standbys = 2 }, "autoRecover: true");

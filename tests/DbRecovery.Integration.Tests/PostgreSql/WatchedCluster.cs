@@ -60,11 +60,11 @@ internal sealed class WatchedCluster : IAsyncDisposable
     }
 
     /// <summary>Waits until an incident has come to where it does not go on by itself.</summary>
-    public async Task<IncidentReport> IncidentAsync()
+    public async Task<IncidentReport> IncidentAsync(string fault = "pg.primary.dead")
     {
         IncidentState[] resting = [IncidentState.Probation, IncidentState.Resolved, IncidentState.Failed, IncidentState.Suppressed, IncidentState.AwaitingApproval, IncidentState.AmbiguousHalt, IncidentState.Cancelled];
-        await UntilAsync(() => Runtime.GetIncidents(Cluster.Name).Any(i => resting.Contains(i.State)), "no incident came to an end");
-        return Runtime.GetIncidents(Cluster.Name).First(i => resting.Contains(i.State));
+        await UntilAsync(() => Runtime.GetIncidents(Cluster.Name).Any(i => i.Fault.Id == fault && resting.Contains(i.State)), "no incident came to an end");
+        return Runtime.GetIncidents(Cluster.Name).First(i => i.Fault.Id == fault && resting.Contains(i.State));
     }
 
     public string Story() => string.Join('\n', [.. Events.Select(e => $"{TimeSpan.FromSeconds((double)e.At / Stopwatch.Frequency):c} {e.Event.Kind} {e.Event.Node} {e.Event.Summary}"),

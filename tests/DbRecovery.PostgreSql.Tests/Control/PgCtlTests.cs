@@ -132,6 +132,31 @@ public sealed class PgCtlTests
     }
 
     [Fact]
+    public async Task Who_gives_up_waiting_for_a_start_does_not_kill_what_was_started()
+    {
+        await using var bench = await Bench.StartAsync(Alone);
+        var (node, here) = (bench.Lab.Primary, bench[bench.Lab.Primary]);
+        await node.StopAsync();
+        // one that never gets ready
+        var (program, started) = (Path.Combine(node.BinDir, "postgres"), Path.Combine(node.DataDir, "started"));
+        File.Delete(program);
+        await File.WriteAllTextAsync(program, "#!/bin/sh\necho $$ > started.new; mv started.new started; while :; do sleep 1; done\n");
+        await Machine.RunAsync(["chmod", "755", program]);
+        using var cancel = new CancellationTokenSource();
+        var starting = bench.Control.Start(bench.Cluster, here).RunAsync(Bench.Time, null, cancel.Token);
+        await Machine.UntilAsync(() => File.Exists(started), () => "it was not started");
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => starting);
+        Assert.True(Machine.Lives(int.Parse(File.ReadAllText(started))));
+
+        await bench.Control.Kill(bench.Cluster, here).RunAsync();
+        Assert.Equal(InstanceState.Stopped, (await bench.StatusAsync(node)).State);
+        var log = await bench.Control.Start(bench.Cluster, here).FailsAsync(ErrorIds.TimedOut, TimeSpan.FromSeconds(1));
+        Assert.Contains("goes on", log.Message, StringComparison.Ordinal);
+        await bench.Control.Kill(bench.Cluster, here).RunAsync();
+    }
+
+    [Fact]
     public async Task What_cannot_be_told_is_unknown()
     {
         await using var bench = await Bench.StartAsync(Alone);

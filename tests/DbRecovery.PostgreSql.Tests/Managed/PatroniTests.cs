@@ -1,5 +1,9 @@
+using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Backups;
+using DbRecovery.Engine.Health;
 using DbRecovery.PostgreSql.Managed;
 using DbRecovery.PostgresLab;
+using NSubstitute;
 
 namespace DbRecovery.PostgreSql.Tests.Managed;
 
@@ -27,6 +31,10 @@ public sealed class PatroniTests
         var after = await client.LookAsync(cluster, Wait.Limit, default);
         Assert.Equal(other.Name, after.Leader);
 
+        // a failover is not asked for where somebody leads
+        Assert.Equal(ErrorIds.StepFailed, (await Assert.ThrowsAsync<DbRecoveryException>(() => client.Failover(cluster, after, leader.Node!).RunAsync(Wait.Limit, null, default))).Id);
+        Assert.Equal(other.Node, (await client.Failover(cluster, after, other.Node!).RunAsync(Wait.Limit, null, default)).Outputs["newPrimary"].AsText());
+
         // asked again with what was true before, Patroni says no, and nothing changes
         var error = await Assert.ThrowsAsync<DbRecoveryException>(() => client.Switchover(cluster, before with { Leader = other.Name }, other.Node).RunAsync(Wait.Limit, null, default));
         Assert.Equal(ErrorIds.StepFailed, error.Id);
@@ -51,6 +59,33 @@ public sealed class PatroniTests
         var outcome = await client.Failover(cluster, orphaned, other.Node!).RunAsync(Wait.Limit, null, default);
         Assert.Equal(other.Node, outcome.Outputs["newPrimary"].AsText());
         Assert.Equal(other.Name, (await client.LookAsync(cluster, Wait.Limit, default)).Leader);
+    }
+
+    [Fact]
+    public async Task TheActionsGoThroughTheManagerAndNeverBehindItsBack()
+    {
+        await using var lab = await PatroniLab.StartAsync();
+        var cluster = lab.Cluster();
+        await using var provider = new PostgreSqlProvider(new PostgreSqlOptions { Secrets = Substitute.For<ISecretResolver>(), Commands = new Routing.RouteBench.NoCommands() });
+        var health = new HealthService(new HealthServiceOptions { Providers = _ => provider });
+        var seen = await health.ExamineAsync(cluster, ObservationLevel.Quick, null, default);
+        var (primary, replica) = (seen.Nodes.Single(n => n.Role == NodeRole.Primary).Node, seen.Nodes.Single(n => n.Role == NodeRole.Replica).Node);
+        var context = new ActionContext
+        {
+            Cluster = cluster, Provider = provider, Backups = Substitute.For<IBackupService>(), Health = health, Secrets = Substitute.For<ISecretResolver>(), Seen = seen,
+            IncidentId = "test", IncidentFolder = "/nonexistent", Timeout = Wait.Limit,
+        };
+        foreach (var (action, options) in new (RecoveryAction, object)[] { (new PromoteAction(), new PromoteOptions { Node = replica }), (new FenceAction(), new FenceOptions { Node = primary }) })
+            Assert.Equal(ErrorIds.ManagedCluster, (await Assert.ThrowsAsync<DbRecoveryException>(() => action.PlanAsync(context, options, default))).Id);
+
+        var switchover = new SwitchoverAction();
+        var plan = await switchover.PlanAsync(context, new SwitchoverOptions { Candidate = replica }, default);
+        Assert.StartsWith("POST /switchover", Assert.Single(plan.Acts).Detail, StringComparison.Ordinal);
+        Assert.Equal(ReconcileOutcome.NotDone, (await switchover.ReconcileAsync(context, plan, default)).Outcome);
+        Assert.Equal(replica, (await switchover.ExecuteAsync(context, plan, default)).Outputs["newPrimary"].AsText());
+        Assert.Equal(ReconcileOutcome.Done, (await switchover.ReconcileAsync(context, plan, default)).Outcome);
+        seen = await health.ExamineAsync(cluster, ObservationLevel.Quick, null, default);
+        Assert.Equal(NodeRole.Primary, seen.Nodes.Single(n => n.Node == replica).Role);
     }
 
     [Fact]

@@ -53,11 +53,14 @@ public sealed class RerouteTests
     public async Task AnEntryThatLeadsElsewhereThanItsSettingsSayIsSeen()
     {
         await using var lab = await PgCluster.StartAsync(new PgClusterOptions { Standbys = 1 });
+        await lab.UntilStreamingAsync(lab.Nodes[1], lab.Primary);
         await using var provider = Provider();
         // a command cannot be asked, and its entry answers as the standby does
         var cluster = lab.Cluster() with { Routes = [new RouteDefinition { Kind = RouteKind.Command, Command = ["true"], Entry = $"127.0.0.1:{lab.Nodes[1].Port}" }] };
-        var route = Assert.Single((await HealthAsync(cluster, provider)).Routes);
-        Assert.Equal((cluster.Nodes[1].Name, null), (route.LeadsTo, route.UnknownBecause));
+        var health = await HealthAsync(cluster, provider);
+        Assert.All(health.Observations, o => Assert.Equal(Reachability.Reachable, o.Reachability));
+        var route = Assert.Single(health.Routes);
+        Assert.Equal((cluster.Nodes[1].Name, null, null), (route.LeadsTo, route.UnknownBecause, route.EntryError));
         // a proof that comes to another server is none
         var (action, context) = (new RerouteAction(), Context(cluster, provider));
         var plan = await action.PlanAsync(context, new RerouteOptions { Primary = cluster.Nodes[0].Name }, default);
@@ -70,7 +73,7 @@ public sealed class RerouteTests
         Assert.Single(route.Targets);
     }
 
-    private static PostgreSqlProvider Provider() => new(new PostgreSqlOptions { Secrets = Substitute.For<ISecretResolver>(), Commands = Substitute.For<INodeCommands>() });
+    private static PostgreSqlProvider Provider() => new(new PostgreSqlOptions { Secrets = Substitute.For<ISecretResolver>(), Commands = new RouteBench.NoCommands() });
 
     private static Task<HealthReport> HealthAsync(ClusterDefinition cluster, PostgreSqlProvider provider) =>
         new HealthService(new HealthServiceOptions { Providers = _ => provider, Routes = new ClusterRoutes(_ => provider, TimeProvider.System), RouteTimeout = Wait.Limit })

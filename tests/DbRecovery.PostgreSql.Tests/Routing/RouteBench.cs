@@ -86,7 +86,7 @@ internal sealed class RouteBench : IAsyncDisposable
         public ValueTask<SecretValue> ResolveAsync(SecretReference reference, CancellationToken cancellationToken) => ValueTask.FromResult(new SecretValue(File.ReadAllText(reference.Name).TrimEnd('\n')));
     }
 
-    private sealed class NoCommands : INodeCommands
+    internal sealed class NoCommands : INodeCommands
     {
         public IReadOnlyList<string> Describe(ClusterDefinition cluster, NodeDefinition node, NodeCommand command) => command.Arguments;
 
