@@ -17,6 +17,8 @@ internal sealed record RerouteState(string Primary);
 internal sealed class RerouteAction : RecoveryAction<RerouteOptions, RerouteState>
 {
     private const string Name = "reroute";
+    // an entry may lead to a pooler that holds us back for minutes because its server is gone
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(5);
 
     /// <inheritdoc/>
     public override ActionDescriptor Descriptor { get; } = Describe(
@@ -48,7 +50,7 @@ internal sealed class RerouteAction : RecoveryAction<RerouteOptions, RerouteStat
 
     protected override async Task<Reconciliation> ReconcileCoreAsync(ActionContext context, RerouteState state, CancellationToken cancellationToken)
     {
-        var seen = await Routes(context).LookAsync(context.Cluster, ObservationLevel.Standard, context.Timeout, cancellationToken).ConfigureAwait(false);
+        var seen = await Routes(context).LookAsync(context.Cluster, ObservationLevel.Standard, Look, cancellationToken).ConfigureAwait(false);
         // setting a route again does no harm, and lets go on whom a cut-off attempt held back
         return seen.FirstOrDefault(r => r.LeadsTo != state.Primary || r.Paused) is { } route
             ? new Reconciliation(ReconcileOutcome.NotDone, route.Paused ? $"{route.Route} is paused" : $"{route.Route} does not lead to '{state.Primary}', or cannot say")
