@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using DbRecovery.PostgreSql.Connections;
 
 namespace DbRecovery.PostgreSql;
 
@@ -16,13 +17,17 @@ public sealed record PostgreSqlOptions
 /// <summary>PostgreSQL 13 to 18, through Npgsql. It keeps a connection to each node that it observes until it is disposed of.</summary>
 public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
 {
+    private readonly PostgreSqlConnections _connections;
     private readonly object[] _capabilities;
 
     /// <summary>Makes the provider; it connects to nothing until it is asked to look.</summary>
     public PostgreSqlProvider(PostgreSqlOptions options)
     {
-        _ = options;
-        _capabilities = [];
+        _connections = new PostgreSqlConnections(options.Secrets, options.Clock);
+        _capabilities =
+        [
+            new Targets.ServerTarget(),
+        ];
     }
 
     /// <inheritdoc/>
@@ -48,5 +53,5 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public ValueTask DisposeAsync() => _connections.DisposeAsync();
 }

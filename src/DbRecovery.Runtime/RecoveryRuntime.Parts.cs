@@ -1,21 +1,20 @@
 using System.Reflection;
 using DbRecovery.Engine.Actions;
 using DbRecovery.Engine.Backups;
-using DbRecovery.Engine.Control;
 using DbRecovery.Engine.Faults;
 using DbRecovery.Engine.Health;
 using DbRecovery.Engine.Incidents;
 using DbRecovery.Engine.Inventory;
 using DbRecovery.Engine.Runbooks;
 using DbRecovery.Engine.Yaml;
-using DbRecovery.PostgreSql;
-using DbRecovery.Sqlite;
 
 namespace DbRecovery.Runtime;
 
 public sealed partial class RecoveryRuntime
 {
     private readonly RuntimeOptions _options;
+    private readonly ProviderSet _shared;
+    private readonly SecretResolver _secrets;
     private readonly IReadOnlyList<IDatabaseProvider> _providers;
     private readonly ActionCatalogue _actions = ActionCatalogue.Standard();
     private readonly Lazy<(string? Path, InventoryModel? Model, IReadOnlyList<LintFinding> Findings)> _inventory;
@@ -29,14 +28,12 @@ public sealed partial class RecoveryRuntime
     public RecoveryRuntime(RuntimeOptions options)
     {
         _options = options;
-        _providers =
-        [
-            new SqliteProvider(),
-            new PostgreSqlProvider(new PostgreSqlOptions { Secrets = new SecretResolver(options), Commands = new NodeCommands(options.Clock), Clock = options.Clock }),
-        ];
+        _secrets = new SecretResolver(options);
+        _shared = options.Providers ?? new ProviderSet(options.Clock);
+        _providers = _shared.All;
         // an inventory that could not be read is tried again, so that a mended file is seen
         _inventory = new(ReadInventory, LazyThreadSafetyMode.PublicationOnly);
-        _backups = new(() => new BackupService(Provider, options.Clock, secrets: new SecretResolver(options)));
+        _backups = new(() => new BackupService(Provider, options.Clock, secrets: _secrets));
         _health = new(() => new HealthService(new HealthServiceOptions
         {
             Providers = Provider, Backups = _backups.Value, RepositoryOf = RepositoryOf, StateFolder = StateFolder, Clock = options.Clock,
@@ -45,6 +42,9 @@ public sealed partial class RecoveryRuntime
         _lintContext = new(MakeLintContext, LazyThreadSafetyMode.PublicationOnly);
         _library = new(() => new RunbookLibrary(_runbookFolders.Value, _lintContext.Value), LazyThreadSafetyMode.PublicationOnly);
     }
+
+    /// <summary>Closes the connections of providers that nobody shares.</summary>
+    public ValueTask DisposeAsync() => _options.Providers is null ? _shared.DisposeAsync() : ValueTask.CompletedTask;
 
     private string StateFolder => Locations.State(_options, _inventory.Value.Model?.StateFolder);
 
@@ -67,7 +67,7 @@ public sealed partial class RecoveryRuntime
         return (path, model, findings);
     }
 
-    private IDatabaseProvider Provider(string engine) => _providers.FirstOrDefault(p => p.Engine == engine)
+    private IDatabaseProvider Provider(string engine) => _shared.Find(engine, _secrets)
         ?? throw new DbRecoveryException(ErrorIds.EngineNotSupported, ErrorKind.NotSupported, $"there is no engine '{engine}'",
             NearNames.Suggest(engine, [.. Engines]), engine);
 
@@ -105,7 +105,7 @@ public sealed partial class RecoveryRuntime
         Runbooks = _library.Value,
         ReadRunbook = ReadRunbook,
         Actions = _actions,
-        Secrets = new SecretResolver(_options),
+        Secrets = _secrets,
         SecretVariables = [PassphraseVariable, .. Model?.SecretVariables ?? []],
         Notifications = Model?.Notifications ?? new Dictionary<string, NotificationChannel>(),
         PowerShell = _options.PowerShell,

@@ -23,15 +23,17 @@ public sealed record RuntimeOptions
     public Func<string, CancellationToken, ValueTask<SecretValue>>? SecretManagement { get; init; }
     /// <summary>PowerShell; null outside it.</summary>
     public IPowerShellHost? PowerShell { get; init; }
+    /// <summary>Databases that several runtimes share, with the connections that they keep open; null: the runtime has its own and disposes of them with itself.</summary>
+    public ProviderSet? Providers { get; init; }
     /// <summary>The clock.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 }
 
 /// <summary>
 /// Engine, databases and repositories put together: each operation of a shell is one call here.
-/// An instance is cheap; it reads the inventory when it is first needed and keeps nothing open.
+/// An instance is cheap; it reads the inventory when it is first needed and keeps nothing open but what <see cref="RuntimeOptions.Providers"/> keeps.
 /// </summary>
-public sealed partial class RecoveryRuntime
+public sealed partial class RecoveryRuntime : IAsyncDisposable
 {
     /// <summary>The engines that this build knows.</summary>
     public IReadOnlyList<string> Engines => _providers.Select(p => p.Engine).ToArray();
@@ -57,13 +59,19 @@ public sealed partial class RecoveryRuntime
     public ClusterDefinition GetTarget(string engine, string path)
     {
         if (!Provider(engine).Embedded)
-            throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"{engine} is not a file: a path does not name a node of it", "Describe it in an inventory.", path);
+            throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"{engine} is not a file: a path does not name a node of it", "Give a connection text, or describe it in an inventory.", path);
         var absolute = Locations.Resolve(_options, path);
         var safe = string.Concat(Path.GetFileName(absolute).Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-' ? c : '_'));
         var hash = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(absolute)))[..8].ToLowerInvariant();
         var name = $"{(safe.Length > 50 ? safe[..50] : safe)}-{hash}";
         return new ClusterDefinition { Name = name, Engine = engine, Nodes = [new NodeDefinition { Name = name, Path = absolute }] };
     }
+
+    /// <summary>A cluster of servers given without an inventory, by a connection text of the engine's own tools. A password in it is refused.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.ParameterInvalid"/>: the text, or the engine's nodes are files.</exception>
+    public ClusterDefinition GetServerTarget(string engine, string connectionText) => Provider(engine).TryGet<ITargetReader>(out var reader)
+        ? reader.Read(connectionText)
+        : throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"a node of {engine} is a file: a connection text does not name one", "Give its path.", engine);
 
     /// <summary>What the linter says of the inventory.</summary>
     public LintResult LintInventory()

@@ -211,6 +211,7 @@ internal sealed class Operation
         WorkingFolder = _folder,
         SecretManagement = ReadSecretAsync,
         PowerShell = new PowerShellHost(),
+        Providers = (ProviderSet)SharedProviders.Get(),
     });
 
     private async ValueTask<SecretValue> ReadSecretAsync(string name, CancellationToken cancellationToken) =>

@@ -40,6 +40,15 @@ public static class DatabaseProviderExtensions
                 $"{provider.Engine} lacks the capability {typeof(T).Name[1..]}: '{neededBy}' needs it", target: provider.Engine);
 }
 
+/// <summary>Reads a target that is given without an inventory.</summary>
+public interface ITargetReader
+{
+    /// <summary>A cluster of the nodes that a connection text names.</summary>
+    /// <param name="text">The text, in the form of the engine's own tools.</param>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.ParameterInvalid"/>: it cannot be understood, or has a password in it; <see cref="ErrorIds.WrongNode"/>: a node is there twice. No message repeats a value.</exception>
+    ClusterDefinition Read(string text);
+}
+
 /// <summary>What an observer is asked.</summary>
 public sealed record ObservationRequest
 {
@@ -74,7 +83,7 @@ public interface ISqlSession
 {
     /// <summary>Runs statements in one transaction: all or nothing.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.ConnectionFailed"/>, <see cref="ErrorIds.DatabaseBusy"/>, <see cref="ErrorIds.TimedOut"/>, <see cref="ErrorIds.DatabaseCorrupt"/> or <see cref="ErrorIds.StepFailed"/> with the engine's message.</exception>
-    Task<SqlResult> ExecuteAsync(NodeDefinition node, string sql, bool readOnly, TimeSpan timeout, CancellationToken cancellationToken);
+    Task<SqlResult> ExecuteAsync(ClusterDefinition cluster, NodeDefinition node, string sql, bool readOnly, TimeSpan timeout, CancellationToken cancellationToken);
 }
 
 /// <summary>Takes what a provider reads for a backup.</summary>
@@ -175,13 +184,13 @@ public sealed record TableCount(string Table, long Rows, bool Complete, string? 
 public interface IMaintenance
 {
     /// <summary>Rebuilds indexes from their tables.</summary>
-    Task ReindexAsync(NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken);
+    Task ReindexAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken);
 
     /// <summary>
     /// Opens the database read-write, which carries out a pending crash recovery, and moves logged changes into it.
     /// Gives what was done, in one sentence.
     /// </summary>
-    Task<string> CheckpointAsync(NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken);
+    Task<string> CheckpointAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken);
 }
 
 /// <summary>Swaps a file database for another one under running applications.</summary>

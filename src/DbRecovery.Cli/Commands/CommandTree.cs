@@ -54,7 +54,7 @@ internal sealed class Binder(AppEnvironment environment, CommonOptions common)
     public void To(Command verb, Func<Session, ParseResult, CancellationToken, Task<int>> act) =>
         verb.SetAction(async (parsed, token) =>
         {
-            using var session = new Session(environment, parsed, common);
+            await using var session = new Session(environment, parsed, common);
             return await act(session, parsed, token);
         });
 

@@ -5,7 +5,7 @@ using DbRecovery.Runtime;
 namespace DbRecovery.Cli.Commands;
 
 /// <summary>One run of a verb: the engine with the options of the command line, and what is written where.</summary>
-internal sealed class Session : IDisposable
+internal sealed class Session : IAsyncDisposable
 {
     private readonly AppEnvironment _environment;
     private readonly Lazy<RecoveryRuntime> _runtime;
@@ -90,5 +90,10 @@ internal sealed class Session : IDisposable
         : throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"{option}: '{text}' is no duration", "Write 250ms, 30s, 15m, 1h or 7d.", text);
 
     /// <inheritdoc/>
-    public void Dispose() => Progress.Dispose();
+    public async ValueTask DisposeAsync()
+    {
+        Progress.Dispose();
+        if (_runtime.IsValueCreated)
+            await _runtime.Value.DisposeAsync();
+    }
 }

@@ -22,7 +22,7 @@ internal sealed class ReindexAction : RecoveryAction<MaintenanceOptions, Mainten
 
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, MaintenanceState state, CancellationToken cancellationToken)
     {
-        await context.Provider.Require<IMaintenance>(Descriptor.Name).ReindexAsync(context.Cluster.Node(state.Node), context.Timeout, cancellationToken).ConfigureAwait(false);
+        await context.Provider.Require<IMaintenance>(Descriptor.Name).ReindexAsync(context.Cluster, context.Cluster.Node(state.Node), context.Timeout, cancellationToken).ConfigureAwait(false);
         return new ActionResult { Summary = "Every index was rebuilt from its table." };
     }
 
@@ -48,7 +48,7 @@ internal sealed class CheckpointAction : RecoveryAction<MaintenanceOptions, Main
 
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, MaintenanceState state, CancellationToken cancellationToken)
     {
-        var summary = await context.Provider.Require<IMaintenance>(Descriptor.Name).CheckpointAsync(context.Cluster.Node(state.Node), context.Timeout, cancellationToken).ConfigureAwait(false);
+        var summary = await context.Provider.Require<IMaintenance>(Descriptor.Name).CheckpointAsync(context.Cluster, context.Cluster.Node(state.Node), context.Timeout, cancellationToken).ConfigureAwait(false);
         return new ActionResult { Summary = summary, Outputs = new Dictionary<string, FactValue> { ["summary"] = summary } };
     }
 

@@ -103,7 +103,7 @@ internal sealed class RunSqlAction : RecoveryAction<RunSqlOptions, RunSqlState>
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, RunSqlState state, CancellationToken cancellationToken)
     {
         var result = await context.Provider.Require<ISqlSession>(Descriptor.Name)
-            .ExecuteAsync(context.Cluster.Node(state.Node), state.Sql, state.ReadOnly, context.Timeout, cancellationToken).ConfigureAwait(false);
+            .ExecuteAsync(context.Cluster, context.Cluster.Node(state.Node), state.Sql, state.ReadOnly, context.Timeout, cancellationToken).ConfigureAwait(false);
         return new ActionResult
         {
             Summary = $"{Counted.Of(result.RowsAffected, "row")} changed.",

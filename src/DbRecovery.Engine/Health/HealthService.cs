@@ -220,7 +220,7 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
             try
             {
                 var session = provider.Require<ISqlSession>($"check {check.Name}");
-                var result = await session.ExecuteAsync(cluster.Node(node.Node), check.Query, readOnly: true, check.Timeout, cancellationToken).ConfigureAwait(false);
+                var result = await session.ExecuteAsync(cluster, cluster.Node(node.Node), check.Query, readOnly: true, check.Timeout, cancellationToken).ConfigureAwait(false);
                 return new(check, node.Node, result.Value, result.Value is null ? "the query gave no value" : null);
             }
             catch (DbRecoveryException e)

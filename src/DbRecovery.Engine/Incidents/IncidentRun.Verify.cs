@@ -92,7 +92,7 @@ internal sealed partial class IncidentRun
         if (!_services.Provider(_cluster.Engine).TryGet<ISqlSession>(out var session))
             return (false, $"{_cluster.Engine} lacks an SQL session, so a write cannot be tried");
         // a transaction that may write takes the write lock and then changes nothing
-        await session.ExecuteAsync(Target(), "select 1", readOnly: false, TimeSpan.FromSeconds(5), cancellationToken).ConfigureAwait(false);
+        await session.ExecuteAsync(_cluster, Target(), "select 1", readOnly: false, TimeSpan.FromSeconds(5), cancellationToken).ConfigureAwait(false);
         return (true, $"'{Target().Name}' takes a write transaction");
     }
 

@@ -11,14 +11,14 @@ internal sealed class SqliteMaintenance(TimeProvider clock) : IMaintenance
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
 
-    public Task ReindexAsync(NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken) =>
+    public Task ReindexAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken) =>
         RunAsync(node, timeout, "rebuilding its indexes", c =>
         {
             Execute(c, "REINDEX");
             return "";
         }, cancellationToken);
 
-    public Task<string> CheckpointAsync(NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken)
+    public Task<string> CheckpointAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var path = DatabasePath.Of(node);
         var journal = new FileInfo(path + "-journal") is { Exists: true, Length: > 0 };

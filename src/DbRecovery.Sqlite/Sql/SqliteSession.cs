@@ -14,7 +14,7 @@ internal sealed class SqliteSession(TimeProvider time) : ISqlSession
     private const int Attempts = 3;
 
     /// <inheritdoc/>
-    public async Task<SqlResult> ExecuteAsync(NodeDefinition node, string sql, bool readOnly, TimeSpan timeout, CancellationToken cancellationToken)
+    public async Task<SqlResult> ExecuteAsync(ClusterDefinition cluster, NodeDefinition node, string sql, bool readOnly, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var path = DatabasePath.Of(node);
         cancellationToken.ThrowIfCancellationRequested();

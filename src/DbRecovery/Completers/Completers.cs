@@ -48,7 +48,7 @@ public abstract class EngineWordCompleter : IArgumentCompleter
         using (var shell = System.Management.Automation.PowerShell.Create(RunspaceMode.CurrentRunspace))
             if (shell.AddScript("$ExecutionContext.SessionState.Path.CurrentFileSystemLocation.ProviderPath").Invoke() is [{ BaseObject: string location }])
                 folder = location;
-        return new RecoveryRuntime(new RuntimeOptions { InventoryPath = Bound(bound, "Inventory"), WorkingFolder = folder });
+        return new RecoveryRuntime(new RuntimeOptions { InventoryPath = Bound(bound, "Inventory"), WorkingFolder = folder, Providers = (ProviderSet)Hosting.SharedProviders.Get() });
     }
 
     private protected static T Wait<T>(Func<CancellationToken, Task<T>> work)

@@ -15,24 +15,29 @@ internal sealed class PipelinePump(string? unfinished = null) : IDisposable
     private readonly BlockingCollection<Action> _queue = new();
 
     /// <summary>Has an action carried out by the pipeline's thread, without waiting. Nothing once the work has ended.</summary>
-    public void Post(Action action)
+    /// <returns>Whether it will be carried out.</returns>
+    public bool Post(Action action)
     {
         try
         {
-            if (!_queue.IsAddingCompleted)
-                _queue.Add(action);
+            if (_queue.IsAddingCompleted)
+                return false;
+            _queue.Add(action);
+            return true;
         }
         catch (InvalidOperationException)
         {
             // the work ended in between; what it still had to say came too late to be of use
+            return false;
         }
     }
 
     /// <summary>Has a function carried out by the pipeline's thread, and waits for its value.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.Cancelled"/>: the command has ended, and nobody can be asked.</exception>
     public Task<T> AskAsync<T>(Func<T> function, CancellationToken cancellationToken)
     {
         var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        Post(() =>
+        var asked = Post(() =>
         {
             try
             {
@@ -43,6 +48,8 @@ internal sealed class PipelinePump(string? unfinished = null) : IDisposable
                 done.TrySetException(e);
             }
         });
+        if (!asked)
+            throw new DbRecoveryException(ErrorIds.Cancelled, ErrorKind.Failed, "the command that could have been asked has ended");
         return done.Task.WaitAsync(cancellationToken);
     }
 

@@ -17,12 +17,14 @@ public sealed class ModuleInitializer : IModuleAssemblyInitializer, IModuleAssem
         // once for each import and once removed for each removal: a second import must not leave two handlers behind
         AssemblyLoadContext.Default.Resolving -= EngineLoadContext.ResolveForDefault;
         AssemblyLoadContext.Default.Resolving += EngineLoadContext.ResolveForDefault;
+        Hosting.SharedProviders.Imported();
     }
 
     /// <inheritdoc/>
     public void OnRemove(PSModuleInfo psModuleInfo)
     {
         // The handler stays: other runspaces of the process may use the module, and an assembly that is loaded stays loaded.
+        Hosting.SharedProviders.Removed();
     }
 }
 

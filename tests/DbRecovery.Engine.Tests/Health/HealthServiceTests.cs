@@ -179,6 +179,6 @@ public sealed class HealthServiceTests : IDisposable
 
         public Task<NodeObservation> ObserveAsync(ObservationRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => Observe(request);
 
-        public Task<SqlResult> ExecuteAsync(NodeDefinition node, string sql, bool readOnly, TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult(Sql(readOnly));
+        public Task<SqlResult> ExecuteAsync(ClusterDefinition cluster, NodeDefinition node, string sql, bool readOnly, TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult(Sql(readOnly));
     }
 }

@@ -164,19 +164,19 @@ internal sealed class World : IDatabaseProvider, IFileSwap, IDataInspector, IMai
     public Task<IReadOnlyList<TableCount>> CountRowsAsync(string path, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<TableCount>>([new("t", File.ReadAllLines(path).Count(l => l != "BAD"), Complete: true)]);
 
-    public Task ReindexAsync(NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken)
+    public Task ReindexAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken)
     {
         Act("reindex");
         return Task.CompletedTask;
     }
 
-    public Task<string> CheckpointAsync(NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken)
+    public Task<string> CheckpointAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken)
     {
         Act("checkpoint");
         return Task.FromResult("done");
     }
 
-    public Task<SqlResult> ExecuteAsync(NodeDefinition node, string sql, bool readOnly, TimeSpan timeout, CancellationToken cancellationToken) =>
+    public Task<SqlResult> ExecuteAsync(ClusterDefinition cluster, NodeDefinition node, string sql, bool readOnly, TimeSpan timeout, CancellationToken cancellationToken) =>
         Fail("sql") is { } e ? throw e : Task.FromResult(new SqlResult(1L, 0));
 
     public Task<BackupSourceInfo> ReadAsync(ClusterDefinition cluster, NodeDefinition node, IBackupSink sink, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) => throw new NotSupportedException();

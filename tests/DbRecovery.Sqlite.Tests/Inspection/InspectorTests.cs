@@ -23,10 +23,10 @@ public sealed class InspectorTests
         using var box = new LookSandbox();
         box.Create(rows: 5);
         Assert.True(new SqliteProvider().TryGet<ISqlSession>(out var session));
-        var node = new NodeDefinition { Name = "db", Path = box.Database };
-        var error = await Assert.ThrowsAsync<DbRecoveryException>(() => session.ExecuteAsync(node, "DELETE FROM people; SELECT * FROM nowhere", false, TimeSpan.FromSeconds(5), default));
+        var (cluster, node) = (Sandbox.Cluster(box.Database), Sandbox.Node(box.Database));
+        var error = await Assert.ThrowsAsync<DbRecoveryException>(() => session.ExecuteAsync(cluster, node, "DELETE FROM people; SELECT * FROM nowhere", false, TimeSpan.FromSeconds(5), default));
         Assert.Equal(ErrorIds.StepFailed, error.Id);
-        Assert.Equal(5L, (await session.ExecuteAsync(node, "SELECT count(*) FROM people", true, TimeSpan.FromSeconds(5), default)).Value!.Value.AsInt());
-        Assert.Equal(2, (await session.ExecuteAsync(node, "DELETE FROM people WHERE id < 3", false, TimeSpan.FromSeconds(5), default)).RowsAffected);
+        Assert.Equal(5L, (await session.ExecuteAsync(cluster, node, "SELECT count(*) FROM people", true, TimeSpan.FromSeconds(5), default)).Value!.Value.AsInt());
+        Assert.Equal(2, (await session.ExecuteAsync(cluster, node, "DELETE FROM people WHERE id < 3", false, TimeSpan.FromSeconds(5), default)).RowsAffected);
     }
 }

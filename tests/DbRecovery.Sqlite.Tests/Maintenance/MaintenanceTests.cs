@@ -17,7 +17,7 @@ public sealed class MaintenanceTests : IDisposable
         Sandbox.Execute(path, "PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql='CREATE INDEX t_v ON t(v) WHERE id<0' WHERE name='t_v'");
         Sandbox.Execute(path, "REINDEX t_v; PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql='CREATE INDEX t_v ON t(v)' WHERE name='t_v'");
         Assert.NotEqual("ok", Sandbox.Execute(path, "PRAGMA integrity_check"));
-        await _maintenance.ReindexAsync(Sandbox.Node(path), Wait.Limit, CancellationToken.None);
+        await _maintenance.ReindexAsync(Sandbox.Cluster(path), Sandbox.Node(path), Wait.Limit, CancellationToken.None);
         Assert.Equal("ok", Sandbox.Execute(path, "PRAGMA integrity_check"));
     }
 
@@ -28,7 +28,7 @@ public sealed class MaintenanceTests : IDisposable
         var app = OtherProcess.Open(path);
         app.Run("INSERT INTO t VALUES (1000, 'x')");
         app.Kill();
-        Assert.Contains("moved into the database", await _maintenance.CheckpointAsync(Sandbox.Node(path), Wait.Limit, CancellationToken.None), StringComparison.Ordinal);
+        Assert.Contains("moved into the database", await _maintenance.CheckpointAsync(Sandbox.Cluster(path), Sandbox.Node(path), Wait.Limit, CancellationToken.None), StringComparison.Ordinal);
         Assert.False(new FileInfo(path + "-wal") is { Exists: true, Length: > 0 });
         Assert.Equal(1L, Sandbox.Execute(path, "SELECT count(*) FROM t WHERE id=1000"));
     }
@@ -43,7 +43,7 @@ public sealed class MaintenanceTests : IDisposable
         app.Run("UPDATE t SET v='half'");
         app.Kill();
         Assert.True(new FileInfo(path + "-journal").Length > 0);
-        Assert.Contains("rolled back", await _maintenance.CheckpointAsync(Sandbox.Node(path), Wait.Limit, CancellationToken.None), StringComparison.Ordinal);
+        Assert.Contains("rolled back", await _maintenance.CheckpointAsync(Sandbox.Cluster(path), Sandbox.Node(path), Wait.Limit, CancellationToken.None), StringComparison.Ordinal);
         Assert.False(File.Exists(path + "-journal"));
         Assert.Equal(0L, Sandbox.Execute(path, "SELECT count(*) FROM t WHERE v='half'"));
         Assert.Equal("ok", Sandbox.Execute(path, "PRAGMA integrity_check"));
@@ -53,7 +53,7 @@ public sealed class MaintenanceTests : IDisposable
     public async Task With_nothing_pending_it_says_so()
     {
         var path = _box.Create("app.db", "old");
-        Assert.Contains("nothing was pending", await _maintenance.CheckpointAsync(Sandbox.Node(path), Wait.Limit, CancellationToken.None), StringComparison.Ordinal);
+        Assert.Contains("nothing was pending", await _maintenance.CheckpointAsync(Sandbox.Cluster(path), Sandbox.Node(path), Wait.Limit, CancellationToken.None), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -65,7 +65,7 @@ public sealed class MaintenanceTests : IDisposable
         using var writer = OtherProcess.Open(path);
         writer.Run("BEGIN IMMEDIATE");
         var time = new SetTime();
-        var reindexing = new SqliteMaintenance(time).ReindexAsync(Sandbox.Node(path), Wait.Limit, CancellationToken.None);
+        var reindexing = new SqliteMaintenance(time).ReindexAsync(Sandbox.Cluster(path), Sandbox.Node(path), Wait.Limit, CancellationToken.None);
         await Wait.UntilAsync(() => time.Waiting == 2, "the pause after the first attempt, beside the deadline");
         time.Advance(Wait.Limit);
         var refused = await Assert.ThrowsAsync<DbRecoveryException>(() => reindexing);
@@ -80,7 +80,7 @@ public sealed class MaintenanceTests : IDisposable
         writer.Run("BEGIN IMMEDIATE");
         using var cancel = new CancellationTokenSource();
         var time = new SetTime();
-        var reindexing = new SqliteMaintenance(time).ReindexAsync(Sandbox.Node(path), Wait.Limit, cancel.Token);
+        var reindexing = new SqliteMaintenance(time).ReindexAsync(Sandbox.Cluster(path), Sandbox.Node(path), Wait.Limit, cancel.Token);
         await Wait.UntilAsync(() => time.Waiting == 2, "the pause after the first attempt, beside the deadline");
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reindexing.WaitAsync(Wait.Limit));
@@ -89,7 +89,7 @@ public sealed class MaintenanceTests : IDisposable
     [Fact]
     public async Task A_missing_file_is_not_made()
     {
-        var refused = await Assert.ThrowsAsync<DbRecoveryException>(() => _maintenance.CheckpointAsync(Sandbox.Node(_box.File("absent.db")), Wait.Limit, CancellationToken.None));
+        var refused = await Assert.ThrowsAsync<DbRecoveryException>(() => _maintenance.CheckpointAsync(Sandbox.Cluster(_box.File("absent.db")), Sandbox.Node(_box.File("absent.db")), Wait.Limit, CancellationToken.None));
         Assert.Equal(ErrorIds.DatabaseNotFound, refused.Id);
         Assert.False(File.Exists(_box.File("absent.db")));
     }

@@ -1,0 +1,63 @@
+using Npgsql;
+
+namespace DbRecovery.PostgreSql.Connections;
+
+/// <summary>One session that is used by one caller at a time, with what was learnt of the server when it was opened.</summary>
+internal sealed class LinkSession(PostgreSqlConnections connections, NpgsqlConnection connection, bool kept) : IAsyncDisposable
+{
+    private bool _left;
+
+    /// <summary>Whether it is the link's, and stays open after its use.</summary>
+    internal bool Kept => kept;
+
+    /// <summary>The driver's connection.</summary>
+    internal NpgsqlConnection Connection => connection;
+
+    /// <summary>Whether it can be used.</summary>
+    internal bool IsOpen => !_left && connection.FullState is System.Data.ConnectionState.Open;
+
+    /// <summary>What the first user learnt of the server, for the next; it goes with the session.</summary>
+    internal object? Memory { get; set; }
+
+    /// <summary>Runs something on the session within a time. One that does not end in time leaves the session unusable and is not waited for.</summary>
+    /// <exception cref="TimeoutException">It did not end in time.</exception>
+    internal async Task<T> RunAsync<T>(Func<NpgsqlConnection, CancellationToken, Task<T>> work, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        // never given the caller's token: see Abandoned
+        var stop = new CancellationTokenSource();
+        var task = work(connection, stop.Token);
+        try
+        {
+            var result = await task.WaitAsync(timeout > TimeSpan.Zero ? timeout : TimeSpan.Zero, connections.Clock, cancellationToken).ConfigureAwait(false);
+            stop.Dispose();
+            return result;
+        }
+        catch when (!task.IsCompleted)
+        {
+            _left = true;
+            connections.Abandoned.Running(connection, task, stop);
+            throw;
+        }
+        catch
+        {
+            stop.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Waits until the session breaks.</summary>
+    internal async Task ListenAsync(CancellationToken cancellationToken)
+    {
+        // it returns for a notification, which nobody asked for
+        while (true)
+            await connection.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (!_left)
+            await connection.DisposeAsync().ConfigureAwait(false);
+    }
+}
