@@ -24,6 +24,7 @@ internal static class EngineJson
 [JsonSerializable(typeof(PauseRecord))]
 [JsonSerializable(typeof(AcknowledgementRecord))]
 [JsonSerializable(typeof(NodeMemory))]
+[JsonSerializable(typeof(ClusterMemory))]
 [JsonSerializable(typeof(ScrubLedger))]
 [JsonSerializable(typeof(KeySlot))]
 [JsonSerializable(typeof(RepositoryHeader))]

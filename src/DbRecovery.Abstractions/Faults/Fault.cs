@@ -76,6 +76,11 @@ public sealed record Fault
     public IReadOnlyList<string> RuledOut { get; init; } = [];
     /// <summary>What a runbook can ask about the fault, as <c>fault.NAME</c>: for <c>sqlite.corrupt</c> the <c>damage</c>.</summary>
     public IReadOnlyDictionary<string, FactValue> Details { get; init; } = new Dictionary<string, FactValue>();
+    /// <summary>
+    /// Rounds in a row, the first one included, that must show the fault before anything is done without a person: 0 and 1 mean at once. It is 0 where
+    /// what was seen admits nothing else, and the policy's number where an answer that failed to come might still come.
+    /// </summary>
+    public int Confirmations { get; init; }
     /// <summary>The cluster as it was defined.</summary>
     [JsonIgnore]
     public ClusterDefinition? Definition { get; init; }

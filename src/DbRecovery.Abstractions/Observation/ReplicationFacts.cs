@@ -27,4 +27,6 @@ public static class ReplicationFacts
     public static readonly FactDefinition Failures = new("node.failures", FactType.Int, null, "rounds in a row in which the node gave no answer");
     /// <summary>The takeover epoch of the node.</summary>
     public static readonly FactDefinition Epoch = new("node.epoch", FactType.Int, null, "the takeover epoch that the node's own data holds");
+    /// <summary>The node that this takeover made primary.</summary>
+    public static readonly FactDefinition EpochPrimary = new("node.epochPrimary", FactType.Text, null, "the node that the takeover of that epoch made primary; empty where there was none");
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using DbRecovery.Engine.Backups;
 using DbRecovery.Engine.Health;
+using DbRecovery.Engine.Routing;
 
 namespace DbRecovery.Engine.Actions;
 
@@ -47,6 +48,18 @@ public sealed record ActionContext
     public FactSet Facts { get; init; } = new();
     /// <summary>The deadline of one attempt, for calls that take a timeout of their own.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(1);
+    /// <summary>The last look at the whole cluster; null where none was taken. What must be safe is looked at anew, just before the act.</summary>
+    public HealthReport? Seen { get; init; }
+    /// <summary>The takeover epoch of the lease under which it acts; 0 while a plan is only shown.</summary>
+    public long Epoch { get; init; }
+    /// <summary>Whether the plan that is asked for is carried out next, rather than shown: earlier steps have run, so the world must be ready for this one.</summary>
+    public bool Acting { get; init; }
+    /// <summary>The ways by which applications reach the primary; null where the host gives none.</summary>
+    public IRoutes? Routes { get; init; }
+    /// <summary>How often an instance was started or restarted in the last hour, by the journals.</summary>
+    public Func<string, int> StartsInLastHour { get; init; } = _ => 0;
+    /// <summary>The outputs of the incident's steps so far, by their action's name; of two steps with one action, the later's.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, FactValue>> Done { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, FactValue>>();
 }
 
 /// <summary>What an action found that it would do. It goes into the journal before the act, so that a reconciliation after a crash knows what was meant.</summary>
@@ -60,6 +73,8 @@ public sealed record ActionPlan
     public required JsonElement State { get; init; }
     /// <summary>Outputs that are certain before the act, so that later steps can be planned with them.</summary>
     public IReadOnlyDictionary<string, FactValue> PlannedOutputs { get; init; } = new Dictionary<string, FactValue>();
+    /// <summary>Why a person must agree, whatever the runbook says; null where none must.</summary>
+    public string? ApprovalBecause { get; init; }
 }
 
 /// <summary>What came of an action.</summary>
@@ -111,6 +126,9 @@ public abstract class RecoveryAction
 
     /// <summary>Whether <see cref="CompensateAsync"/> can undo it.</summary>
     public virtual bool CanCompensate => false;
+
+    /// <summary>Whether a failed attempt leaves nothing behind that the next plan must know of, so that the next attempt is planned anew.</summary>
+    public virtual bool PlansEachAttempt => false;
 
     /// <summary>Whether what it makes serves the rest of its incident and nothing else: it is undone at the end of one that fails, whatever the runbook says of failures.</summary>
     public virtual bool IsOnlyForItsIncident => false;

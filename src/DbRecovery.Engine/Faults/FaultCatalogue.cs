@@ -3,8 +3,8 @@ namespace DbRecovery.Engine.Faults;
 /// <summary>The fault classes: what a runbook may match and which details it may look up.</summary>
 public static class FaultCatalogue
 {
-    /// <summary>The classes that every inventory has.</summary>
-    public static IReadOnlyList<FaultClass> Classes => FaultClassifier.KnownClasses;
+    /// <summary>The classes that every inventory has, and what people may ask for.</summary>
+    public static IReadOnlyList<FaultClass> Classes { get; } = [.. FaultClassifier.KnownClasses, .. PlannedOperations.Classes];
 
     /// <summary>Those, and the <c>custom.*</c> classes of the clusters' own checks.</summary>
     public static IReadOnlyList<FaultClass> With(IEnumerable<ClusterDefinition> clusters) =>

@@ -19,6 +19,11 @@ public sealed record ClusterView
     public IReadOnlyList<RouteObservation> Routes { get; init; } = [];
     /// <summary>What the checks of the user's own gave.</summary>
     public IReadOnlyList<CustomCheckResult> CustomChecks { get; init; } = [];
+
+    private ReplicationView? _replication;
+
+    /// <summary>What the nodes say of each other; computed once, and anew for a changed copy.</summary>
+    internal ReplicationView Replication => _replication is { } known && ReferenceEquals(known.View, this) ? known : _replication = new ReplicationView(this);
 }
 
 /// <summary>What is known of a cluster's backups.</summary>
@@ -45,42 +50,6 @@ public sealed record BackupKnowledge
     public BackupInfo? NewestProved => Complete.FirstOrDefault(b => b.Proof is { Passed: true });
     /// <summary>When a backup last passed a test.</summary>
     public DateTimeOffset? LastProofAt => Complete.Where(b => b.Proof is { Passed: true }).Max(b => (DateTimeOffset?)b.Proof!.TestedAt);
-}
-
-/// <summary>What earlier rounds knew of a node.</summary>
-public sealed record NodeMemory
-{
-    /// <summary>When the node was last seen whole (UTC); null where it never was.</summary>
-    public DateTimeOffset? LastSeenAt { get; init; }
-    /// <summary>The size of its data then.</summary>
-    public long? LastSize { get; init; }
-    /// <summary>The last probe latencies in seconds, oldest first.</summary>
-    public IReadOnlyList<double> Latencies { get; init; } = [];
-
-    /// <summary>Its part in replication then.</summary>
-    public NodeRole LastRole { get; init; }
-    /// <summary>Rounds in a row, up to this one, in which it gave no answer.</summary>
-    public int Failures { get; init; }
-    /// <summary>The moments at which its server started, as seen in the last 10 minutes (UTC).</summary>
-    public IReadOnlyList<DateTimeOffset> Starts { get; init; } = [];
-
-    /// <summary>Probes below which there is no baseline.</summary>
-    public const int LeastSamples = 10;
-    /// <summary>Probes that are kept.</summary>
-    public const int MostSamples = 50;
-
-    /// <summary>The median of the probes; null where there are too few.</summary>
-    public double? Baseline
-    {
-        get
-        {
-            if (Latencies.Count < LeastSamples)
-                return null;
-            var sorted = Latencies.Order().ToArray();
-            var middle = sorted.Length / 2;
-            return sorted.Length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-        }
-    }
 }
 
 /// <summary>What a check of the user's own gave on a node.</summary>

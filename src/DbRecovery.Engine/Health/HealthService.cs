@@ -20,7 +20,9 @@ public sealed record HealthServiceOptions
     public string? StateFolder { get; init; }
     /// <summary>Whether an examination may write nothing at all: what is remembered is read and not added to.</summary>
     public bool ReadOnly { get; init; }
-    /// <summary>The time in which each node must be observed.</summary>
+    /// <summary>Whether earlier probes are remembered in memory, as a watch does: it begins with what the state folder knows, and writes there only that another node is primary.</summary>
+    public bool KeepInMemory { get; init; }
+    /// <summary>The time in which each node must be observed. A quick look at a server has the policy's <c>detectWithin</c>, if that is shorter.</summary>
     public TimeSpan NodeTimeout { get; init; } = TimeSpan.FromMinutes(10);
     /// <summary>The time in which the repository must answer; one that hangs, as a lost network disk does, counts as unreadable.</summary>
     public TimeSpan RepositoryTimeout { get; init; } = TimeSpan.FromSeconds(30);
@@ -35,12 +37,15 @@ public sealed record HealthServiceOptions
 /// Degraded with a lesser one or a failed check, Unknown where nothing could be observed, and else Healthy: a notice is told,
 /// and does not change the state.
 /// </summary>
-public sealed class HealthService(HealthServiceOptions options) : IHealthService, IClusterJudge
+public sealed partial class HealthService(HealthServiceOptions options) : IHealthService, IClusterJudge
 {
-    private readonly ProbeHistory? _history = options.StateFolder is null ? null : new ProbeHistory(options.StateFolder);
+    private readonly INodeHistory? _history = History(options);
 
     /// <summary>The same service with examinations that write nothing.</summary>
     public HealthService AsReadOnly() => new(options with { ReadOnly = true });
+
+    /// <summary>A service of the same parts for a watch: what it learns from round to round stays in memory.</summary>
+    public HealthService InMemory() => new(options with { KeepInMemory = true });
 
     /// <inheritdoc/>
     public async Task<HealthReport> ExamineAsync(ClusterDefinition cluster, ObservationLevel level, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
@@ -53,32 +58,21 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         // a quick look compares nothing, so the repository and the nodes are looked at side by side
         var knowing = Task.Run(() => KnowBackupsAsync(cluster, cancellationToken), cancellationToken);
         var content = level == ObservationLevel.Quick ? null : await OpenNewestAsync(await knowing.ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
-        var nodes = await Task.WhenAll(cluster.Nodes.Select(node => ObserveAsync(observer, new ObservationRequest
-        {
-            Cluster = cluster, Node = node, Level = level, LastBackup = content, Timeout = options.NodeTimeout,
-        }, progress, cancellationToken))).ConfigureAwait(false);
+        var nodes = await Task.WhenAll(cluster.Nodes.Select(Look)).ConfigureAwait(false);
+        // what the others say of a node that kept us waiting is now as old as that wait
+        if (level == ObservationLevel.Quick && !provider.Embedded && nodes.Any(n => n.Reachability == Reachability.TimedOut))
+            nodes = await Task.WhenAll(nodes.Select(n => n.Reachability == Reachability.Reachable ? Look(cluster.Node(n.Node)) : Task.FromResult(n))).ConfigureAwait(false);
+        await ReadEpochsAsync(cluster, nodes, level, cancellationToken).ConfigureAwait(false);
         return Judge(new ClusterRound
         {
             Cluster = cluster, Nodes = nodes, Level = level, Backups = await knowing.ConfigureAwait(false), StartedAt = startedAt,
             Routes = await routes.ConfigureAwait(false), CustomChecks = await RunChecksAsync(cluster, nodes, cancellationToken).ConfigureAwait(false), Duration = options.Clock.GetElapsedTime(timestamp),
         });
-    }
 
-    /// <inheritdoc/>
-    public HealthReport Judge(ClusterRound round)
-    {
-        var cluster = round.Cluster;
-        var memory = Recall(cluster);
-        foreach (var node in round.Nodes)
-            AddFacts(cluster, node, round.Backups, memory.GetValueOrDefault(node.Node));
-        var view = new ClusterView
+        Task<NodeObservation> Look(NodeDefinition node) => ObserveAsync(observer, new ObservationRequest
         {
-            Cluster = cluster, At = options.Clock.GetUtcNow(), Nodes = round.Nodes, Backups = round.Backups, Memory = memory, CustomChecks = round.CustomChecks,
-            Routes = [.. round.Routes.Select(r => RouteTargets.Resolve(r, round.Nodes))],
-        };
-        var faults = FaultClassifier.Classify(view);
-        Remember(view, faults);
-        return Report(view, faults, round.Level, round.StartedAt, round.Duration);
+            Cluster = cluster, Node = node, Level = level, LastBackup = content, Timeout = NodeTimeoutOf(cluster, level, provider.Embedded),
+        }, progress, cancellationToken);
     }
 
     private Task<IReadOnlyList<RouteObservation>> LookAtRoutesAsync(ClusterDefinition cluster, ObservationLevel level, CancellationToken cancellationToken) =>
@@ -93,12 +87,12 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         try
         {
             return await Task.Run(() => observer.ObserveAsync(request, progress, ends.Token), ends.Token)
-                .WaitAsync(options.NodeTimeout + options.Grace, options.Clock, cancellationToken).ConfigureAwait(false);
+                .WaitAsync(request.Timeout + (request.Timeout < options.NodeTimeout ? Least(options.Grace, request.Timeout / 2) : options.Grace), options.Clock, cancellationToken).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
             await ends.CancelAsync().ConfigureAwait(false);
-            return Unseen(Reachability.TimedOut, new ObservedError(ErrorIds.TimedOut, $"no answer within {options.NodeTimeout}", "observation"));
+            return Unseen(Reachability.TimedOut, new ObservedError(ErrorIds.TimedOut, $"no answer within {request.Timeout}", "observation"));
         }
         catch (Exception e) when (e is not OperationCanceledException and not DbRecoveryException { Kind: ErrorKind.MissingDependency })
         {
@@ -167,37 +161,6 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
         }
     }
 
-    private void AddFacts(ClusterDefinition cluster, NodeObservation node, BackupKnowledge? backups, NodeMemory? memory)
-    {
-        var facts = node.Facts;
-        if (memory?.Baseline is { } baseline)
-            facts.Set(CommonFacts.ProbeBaseline, baseline);
-        else
-            facts.SetUnknown(CommonFacts.ProbeBaseline, $"fewer than {NodeMemory.LeastSamples} probes are remembered");
-        facts.Set(CommonFacts.BackupConfigured, cluster.Backups is not null);
-        FactDefinition[] counted = [CommonFacts.BackupCount, CommonFacts.BackupProvedCount];
-        FactDefinition[] newest = [CommonFacts.BackupAge, CommonFacts.BackupId, CommonFacts.BackupMissingFiles, CommonFacts.BackupProvedId, CommonFacts.BackupProofAge];
-        var because = backups is null ? "no repository is configured for the cluster" : backups.Unknown;
-        foreach (var fact in because is null ? newest : [.. counted, .. newest])
-            facts.SetUnknown(fact, because ?? "there is no such backup");
-        if (backups is not { Unknown: null })
-            return;
-        var now = options.Clock.GetUtcNow();
-        facts.Set(CommonFacts.BackupCount, (long)backups.Complete.Count);
-        facts.Set(CommonFacts.BackupProvedCount, backups.Complete.LongCount(b => b.Proof is { Passed: true }));
-        if (backups.Newest is { } last)
-        {
-            facts.Set(CommonFacts.BackupAge, Math.Max(0, (now - last.FinishedAt).TotalSeconds));
-            facts.Set(CommonFacts.BackupId, last.Id);
-            facts.Set(CommonFacts.BackupMissingFiles, FactValue.OfList(backups.MissingFiles(cluster)));
-        }
-        if (backups.NewestProved is { } proved)
-        {
-            facts.Set(CommonFacts.BackupProvedId, proved.Id);
-            facts.Set(CommonFacts.BackupProofAge, Math.Max(0, (now - backups.LastProofAt!.Value).TotalSeconds));
-        }
-    }
-
     /// <inheritdoc/>
     public async Task<IReadOnlyList<CustomCheckResult>> RunChecksAsync(ClusterDefinition cluster, IReadOnlyList<NodeObservation> nodes, CancellationToken cancellationToken)
     {
@@ -228,70 +191,5 @@ public sealed class HealthService(HealthServiceOptions options) : IHealthService
                 return new(check, node.Node, null, e.Message);
             }
         }
-    }
-
-    private Dictionary<string, NodeMemory> Recall(ClusterDefinition cluster) => _history is null
-        ? []
-        : cluster.Nodes.Select(n => (n.Name, Memory: _history.Read(cluster.Name, n.Name))).Where(n => n.Memory is not null)
-            .ToDictionary(n => n.Name, n => n.Memory!, StringComparer.Ordinal);
-
-    private void Remember(ClusterView view, IReadOnlyList<Fault> faults)
-    {
-        if (options.ReadOnly || _history is null)
-            return;
-        foreach (var node in view.Nodes.Where(n => n.Reachability == Reachability.Reachable))
-        {
-            // what was seen in trouble is not what the node is like; a slow round alone is learnt, for the median bears it and follows a lasting change
-            if (node.Facts.Int(SqliteFacts.OpenError) is not (null or 0) || faults.Any(f => f.Node == node.Node && f.Id != "perf.latency" && f.Severity <= FaultSeverity.Degraded))
-                continue;
-            var memory = view.Memory.GetValueOrDefault(node.Node) ?? new NodeMemory();
-            IEnumerable<double> latencies = memory.Latencies;
-            if (node.Facts.Number(CommonFacts.ProbeLatency) is { } latency)
-                latencies = latencies.Append(latency).TakeLast(NodeMemory.MostSamples);
-            _history.Write(view.Cluster.Name, node.Node, new NodeMemory
-            {
-                LastSeenAt = node.ObservedAt, LastSize = node.Facts.Int(CommonFacts.DataSize) ?? node.Facts.Int(SqliteFacts.FileSize), Latencies = latencies.ToArray(),
-            });
-        }
-    }
-
-    private static HealthReport Report(ClusterView view, IReadOnlyList<Fault> faults, ObservationLevel level, DateTimeOffset startedAt, TimeSpan duration)
-    {
-        var nodes = view.Nodes.Select(node =>
-        {
-            var checks = HealthChecks.OfNode(view, node);
-            return new NodeHealth
-            {
-                Node = node.Node, Address = view.Cluster.Node(node.Node).Address, Role = node.Role, Position = node.Position, Checks = checks,
-                Status = StatusOf(faults.Where(f => f.Node == node.Node), checks, level, node.Reachability != Reachability.TimedOut),
-            };
-        }).ToArray();
-        var clusterChecks = HealthChecks.OfCluster(view);
-        return new HealthReport
-        {
-            Cluster = view.Cluster.Name, Engine = view.Cluster.Engine, ObservedAt = startedAt, Duration = duration, Level = level, Nodes = nodes,
-            Checks = [.. nodes.SelectMany(n => n.Checks), .. clusterChecks], Status = StatusOf(faults, clusterChecks, level, nodes),
-            Faults = faults, Routes = view.Routes, Observations = view.Nodes, Definition = view.Cluster,
-        };
-    }
-
-    private static HealthStatus StatusOf(IReadOnlyList<Fault> faults, IReadOnlyList<HealthCheck> checks, ObservationLevel level, NodeHealth[] nodes)
-    {
-        var own = StatusOf(faults, checks, level, observed: nodes.Any(n => n.Status != HealthStatus.Unknown));
-        // what could not be told of one node is not well because another one is
-        return own == HealthStatus.Healthy && nodes.Any(n => n.Status != HealthStatus.Healthy) ? HealthStatus.Degraded : own;
-    }
-
-    private static HealthStatus StatusOf(IEnumerable<Fault> faults, IReadOnlyList<HealthCheck> checks, ObservationLevel level, bool observed)
-    {
-        var worst = faults.Select(f => (FaultSeverity?)f.Severity).Min();
-        if (worst <= FaultSeverity.Outage)
-            return HealthStatus.Failed;
-        if (!observed)
-            return HealthStatus.Unknown;
-        // a failed check without a fault of its own, such as a repository that cannot be read, needs attention too
-        if (worst == FaultSeverity.Degraded || checks.Any(c => c.Verdict == CheckVerdict.Fail && c.Category != CheckCategory.Custom))
-            return HealthStatus.Degraded;
-        return checks.Any(c => c.Verdict == CheckVerdict.Unknown && HealthChecks.IsEssential(c.Name, level)) ? HealthStatus.Unknown : HealthStatus.Healthy;
     }
 }

@@ -35,4 +35,10 @@ public interface IClusterJudge
 
     /// <summary>Runs the checks of the user's own on the nodes that answer and take writes.</summary>
     Task<IReadOnlyList<CustomCheckResult>> RunChecksAsync(ClusterDefinition cluster, IReadOnlyList<NodeObservation> nodes, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Reads the takeover epoch of the nodes that take writes, where it matters: in a longer look, and in a quick one where it is not known yet, where another
+    /// node than before is primary, or more than one. Part of a round, before it is judged: without it a takeover of ours looks like somebody else's.
+    /// </summary>
+    Task ReadEpochsAsync(ClusterDefinition cluster, IReadOnlyList<NodeObservation> nodes, ObservationLevel level, CancellationToken cancellationToken);
 }

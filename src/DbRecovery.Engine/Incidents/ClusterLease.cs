@@ -16,6 +16,7 @@ internal sealed class ClusterLease : IDisposable
     private readonly string _epochPath;
     private readonly FileStream _stream;
     private readonly FileIdentity? _identity;
+    private bool _disposed;
 
     private ClusterLease(string path, string holderPath, string epochPath, FileStream stream, long epoch)
     {
@@ -64,7 +65,8 @@ internal sealed class ClusterLease : IDisposable
             var epochPath = Path.Combine(folder, "epoch");
             var epoch = ReadEpoch(folder) + 1;
             DurableFile.WriteAllText(epochPath, epoch.ToString(CultureInfo.InvariantCulture) + "\n");
-            DurableFile.WriteAllText(holderPath, JsonSerializer.Serialize(
+            // for people; the lock is what counts, so nothing waits for the disk
+            File.WriteAllText(holderPath, JsonSerializer.Serialize(
                 new LeaseHolder(Environment.ProcessId, Environment.MachineName, clock.GetUtcNow(), incident, epoch), EngineJson.Compact));
             return new ClusterLease(path, holderPath, epochPath, stream, epoch);
         }
@@ -104,6 +106,9 @@ internal sealed class ClusterLease : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        if (_disposed)
+            return;
+        _disposed = true;
         // the lock is what counts, and it ends with the handle
         DurableFile.Discard(_holderPath);
         _stream.Dispose();

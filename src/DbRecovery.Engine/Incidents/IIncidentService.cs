@@ -11,6 +11,18 @@ public sealed record RecoverRequest
     public required Fault Fault { get; init; }
     /// <summary>The runbook; null: the best match.</summary>
     public Runbook? Runbook { get; init; }
+    /// <summary>
+    /// The level at which the fault was seen: the next look is as deep. An outage is seen at <see cref="ObservationLevel.Quick"/>,
+    /// and looking deeper then would cost the time that matters.
+    /// </summary>
+    public ObservationLevel Level { get; init; } = ObservationLevel.Standard;
+    /// <summary>The round in which the fault was seen; one that is fresh enough serves as the confirming look. Null: another look is taken.</summary>
+    public HealthReport? Seen { get; init; }
+    /// <summary>
+    /// An operation that a person asked for (see <see cref="Faults.PlannedOperations"/>): there is no fault to be seen again, and neither cooldown
+    /// nor daily limit holds.
+    /// </summary>
+    public bool Planned => Faults.PlannedOperations.IsPlanned(Fault.Id);
     /// <summary>Values for the runbook's parameters, as text.</summary>
     public IReadOnlyDictionary<string, string> Parameters { get; init; } = new Dictionary<string, string>();
     /// <summary>The caller accepts losing this many bytes; null: only what the policy allows. <see cref="long.MaxValue"/>: any.</summary>

@@ -18,6 +18,12 @@ internal sealed record PlanningRequest
     public long? AllowDataLossBytes { get; init; }
     public required string IncidentId { get; init; }
     public required string IncidentFolder { get; init; }
+    public HealthReport? Seen { get; init; }
+    public long Epoch { get; init; }
+    /// <summary>Whether a step is planned to be carried out next.</summary>
+    public bool Acting { get; init; }
+    public Func<string, int> StartsInLastHour { get; init; } = _ => 0;
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, FactValue>> Done { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, FactValue>>();
 
     public NodeDefinition Node => Fault.Node is { } name ? Cluster.Node(name) : Cluster.Nodes[0];
 }
@@ -30,8 +36,9 @@ internal sealed class IncidentPlanner(IncidentServices services)
         var outputs = new Dictionary<string, IReadOnlyDictionary<string, FactValue>>(StringComparer.Ordinal);
         var blocked = EvaluateGuards(request, Inputs(request, outputs));
         var steps = new List<PlannedStep>();
+        var approvals = new List<string>();
         foreach (var step in request.Runbook.Steps)
-            steps.Add(await PlanStepAsync(request, step, outputs, blocked, cancellationToken).ConfigureAwait(false));
+            steps.Add(await PlanStepAsync(request, step, outputs, blocked, approvals, cancellationToken).ConfigureAwait(false));
         var destructive = steps.Exists(s => s.Destructive && s.SkippedBecause is null);
         // what is only made beside the database takes nothing away
         var loss = destructive ? LossCalculator.Sum(steps.Select(s => s.Loss)) : null;
@@ -45,7 +52,7 @@ internal sealed class IncidentPlanner(IncidentServices services)
             Steps = steps,
             Loss = loss,
             Blocked = blocked,
-            ApprovalReasons = ApprovalReasons(request, Inputs(request, outputs), loss, destructive),
+            ApprovalReasons = [.. approvals, .. ApprovalReasons(request, Inputs(request, outputs), loss, destructive)],
             Hash = HashOf(request, steps, loss),
             Definition = request.Cluster,
         };
@@ -101,13 +108,20 @@ internal sealed class IncidentPlanner(IncidentServices services)
         Progress = progress,
         Facts = request.Facts,
         Timeout = timeout,
+        Routes = services.Routes,
+        Seen = request.Seen,
+        Epoch = request.Epoch,
+        Acting = request.Acting,
+        StartsInLastHour = request.StartsInLastHour,
+        Done = request.Done,
     };
 
     public TimeSpan TimeoutOf(RunbookStep step, RecoveryAction action, IValueSource values) =>
         services.Evaluator.BindDuration(step.Timeout, "timeout", values) ?? action.Descriptor.DefaultTimeout;
 
     private async Task<PlannedStep> PlanStepAsync(
-        PlanningRequest request, RunbookStep step, Dictionary<string, IReadOnlyDictionary<string, FactValue>> outputs, List<string> blocked, CancellationToken cancellationToken)
+        PlanningRequest request, RunbookStep step, Dictionary<string, IReadOnlyDictionary<string, FactValue>> outputs, List<string> blocked, List<string> approvals,
+        CancellationToken cancellationToken)
     {
         var action = services.Actions.Get(step.Action);
         var values = services.Evaluator.Values(Inputs(request, outputs));
@@ -127,11 +141,15 @@ internal sealed class IncidentPlanner(IncidentServices services)
             var options = services.Evaluator.BindOptions(action, step.With, values);
             var plan = await action.PlanAsync(Context(request, planned.Timeout, null), options, cancellationToken).ConfigureAwait(false);
             outputs[step.Id] = plan.PlannedOutputs;
+            if (plan.ApprovalBecause is { } because)
+                approvals.Add(because);
             return planned with { Acts = plan.Acts, Loss = plan.Loss, Destructive = plan.Acts.Any(a => a.Destructive) };
         }
         catch (DbRecoveryException e)
         {
-            blocked.Add($"the step '{step.Id}' cannot be done as things stand: {e.Message}");
+            // what may fail does not stand against the rest
+            if (step.OnFailure != FailurePolicy.Continue)
+                blocked.Add($"the step '{step.Id}' cannot be done as things stand: {e.Message}");
             return planned with { Acts = [new PlannedAct(ActKind.Read, step.Id, $"cannot be done as things stand: {e.Message}")] };
         }
     }

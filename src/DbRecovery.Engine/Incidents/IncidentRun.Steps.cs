@@ -80,7 +80,7 @@ internal sealed partial class IncidentRun
         try
         {
             if (_facts.Count == 0 || destructive)
-                TakeFacts(await _services.Health.ExamineAsync(_cluster, _level, _progress, cancellationToken).ConfigureAwait(false));
+                TakeFacts(await LookAsync(cancellationToken).ConfigureAwait(false));
         }
         catch (DbRecoveryException e)
         {
@@ -116,7 +116,8 @@ internal sealed partial class IncidentRun
         var allowed = Math.Max(planned, Math.Max(_history.Opened.AllowDataLossBytes ?? 0, Inputs().MaxDataLossBytes));
         if (!IncidentPlanner.IsAccepted(_history.Loss, allowed))
             return _history.Loss!.Statement;
-        var counted = _history.Plan.Steps.Where(s => s.Loss is not null).Select(s => s.Id).Intersect(_history.Steps.Where(s => s.State is StepState.Applied or StepState.Confirmed).Select(s => s.Id)).ToHashSet();
+        // what took its effect for good has lost what it lost
+        var counted = _history.Plan.Steps.Where(s => s is { Loss: not null, Destructive: false }).Select(s => s.Id).Intersect(_history.Steps.Where(s => s.State is StepState.Applied or StepState.Confirmed).Select(s => s.Id)).ToHashSet();
         foreach (var step in _runbook.Steps.Where(s => counted.Contains(s.Id)))
         {
             try
@@ -151,10 +152,15 @@ internal sealed partial class IncidentRun
         {
             var values = Values();
             var timeout = _planner.TimeoutOf(step, action, values);
-            var plan = await action.PlanAsync(_planner.Context(Request(), timeout, _progress), _services.Evaluator.BindOptions(action, step.With, values), cancellationToken).ConfigureAwait(false);
+            var plan = await action.PlanAsync(_planner.Context(Request(acting: true), timeout, _progress), _services.Evaluator.BindOptions(action, step.With, values), cancellationToken).ConfigureAwait(false);
+            if (plan.ApprovalBecause is { } because && _history.Plan?.ApprovalReasons.Contains(because) != true)
+            {
+                RecordFailure(id, action, $"Not done: a person must agree, and nobody was asked. {because}", ErrorIds.ApprovalRequired, onFailure);
+                return null;
+            }
             var allowed = Math.Max(_history.Opened.AllowDataLossBytes ?? 0, Inputs().MaxDataLossBytes);
             var planned = _history.Plan?.Steps.FirstOrDefault(s => s.Id == id)?.Loss;
-            var asPlanned = plan.Loss is null || (planned is not null && planned.Bytes == plan.Loss.Bytes && planned.Since == plan.Loss.Since);
+            var asPlanned = plan.Loss is null || (planned is not null && planned.Since == plan.Loss.Since && (planned.Bytes is null || plan.Loss.Bytes <= planned.Bytes));
             if (asPlanned || IncidentPlanner.IsAccepted(plan.Loss, allowed))
                 return plan;
             RecordFailure(id, action, $"Not done: it would lose something else than was planned and allowed. {plan.Loss!.Statement}", ErrorIds.DataLossNotAllowed, onFailure);
@@ -202,6 +208,12 @@ internal sealed partial class IncidentRun
             }
             RecordStep(id, action, StepState.Failed, $"{outcome.Why} It is tried again.");
             await Task.Delay(DelayBefore(step.Retry, attempt), Clock, cancellationToken).ConfigureAwait(false);
+            if (action.PlansEachAttempt && outcome.Kind == AttemptKind.Failed)
+            {
+                if (await PlanNowAsync(step, id, action, onFailure, cancellationToken).ConfigureAwait(false) is not { } anew)
+                    return;
+                plan = anew;
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+using DbRecovery.Engine.Faults;
 using DbRecovery.Engine.Files;
 using DbRecovery.Engine.Runbooks;
 
@@ -13,6 +14,7 @@ internal sealed class RunInterruptedException(string reason) : Exception(reason)
 internal sealed partial class IncidentRun : IDisposable
 {
     private const int MaxTurns = 100;
+    private static readonly TimeSpan Fresh = TimeSpan.FromMilliseconds(250);
     private readonly IncidentServices _services;
     private readonly IncidentPlanner _planner;
     private readonly RecoveryPolicy _policy;
@@ -24,15 +26,20 @@ internal sealed partial class IncidentRun : IDisposable
     private readonly IncidentHistory _history;
     private readonly IProgress<TimelineEntry>? _timeline;
     private readonly IProgress<OperationProgress>? _progress;
+    private readonly CancellationToken _yield;
     private FactSet _facts = new();
     private ObservationLevel _level = ObservationLevel.Standard;
+    private HealthReport? _seen;
+    private TimeSpan _seenAge;
+    private long _seenSince;
     private long _actingSince;
     private TimeSpan _actedBefore;
 
     public IncidentRun(
         IncidentServices services, IncidentStore store, ClusterDefinition cluster, Runbook runbook, ClusterLease lease, IncidentHistory history,
-        IProgress<TimelineEntry>? timeline, IProgress<OperationProgress>? progress)
+        IProgress<TimelineEntry>? timeline, IProgress<OperationProgress>? progress, CancellationToken yield = default)
     {
+        _yield = yield;
         (_services, _store, _cluster, _runbook, _lease, _history, _timeline, _progress) = (services, store, cluster, runbook, lease, history, timeline, progress);
         _planner = new IncidentPlanner(services);
         _policy = new RecoveryPolicy(store, services.Clock);
@@ -52,6 +59,8 @@ internal sealed partial class IncidentRun : IDisposable
     /// <summary>Writes the first record.</summary>
     public void Open(RecoverRequest request)
     {
+        if (request.Seen is { } seen && Clock.GetUtcNow() - seen.ObservedAt is { } age && age >= TimeSpan.Zero)
+            (_seen, _seenAge, _seenSince) = (seen, age, Clock.GetTimestamp());
         KeepRunbook();
         Record(JournalKind.Opened, $"{request.RequestedBy} asked to recover {_cluster.Name} from {request.Fault.Id}: {request.Fault.Summary}", new JournalData
         {
@@ -64,6 +73,7 @@ internal sealed partial class IncidentRun : IDisposable
             RunbookPath = _runbook.Path,
             Parameters = request.Parameters,
             AllowDataLossBytes = request.AllowDataLossBytes,
+            Level = request.Level,
             By = request.RequestedBy,
         }, IncidentTrigger.FaultSeen);
     }
@@ -74,14 +84,20 @@ internal sealed partial class IncidentRun : IDisposable
     /// <summary>Goes on until nothing more can be done now.</summary>
     public async Task DriveAsync(CancellationToken cancellationToken)
     {
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _yield);
         try
         {
             for (var turn = 0; turn < MaxTurns; turn++)
             {
-                if (!await TurnAsync(cancellationToken).ConfigureAwait(false))
+                if (!await TurnAsync(ends.Token).ConfigureAwait(false))
                     return;
             }
             throw new DbRecoveryException(ErrorIds.Unexpected, ErrorKind.Failed, $"incident {_history.Id} does not come to an end");
+        }
+        catch (Exception e) when (e is RunInterruptedException or OperationCanceledException && _yield.IsCancellationRequested && !cancellationToken.IsCancellationRequested
+            && _history.State != IncidentState.Compensating)
+        {
+            Record(JournalKind.Ended, "A graver fault of the cluster came up and goes first; nothing is half done.", trigger: IncidentTrigger.TakenOver);
         }
         catch (RunInterruptedException e)
         {
@@ -178,6 +194,13 @@ internal sealed partial class IncidentRun : IDisposable
 
     private async Task<bool> ConfirmAsync(CancellationToken cancellationToken)
     {
+        if (PlannedOperations.IsPlanned(_history.Fault!.Id))
+        {
+            _level = ObservationLevel.Quick;
+            TakeFacts(await LookAsync(cancellationToken).ConfigureAwait(false));
+            Record(JournalKind.Observed, $"{_history.Opened.By} asked for it: the cluster is looked at as it is.", new JournalData { Level = _level }, Confirmed);
+            return true;
+        }
         var fault = await ObserveAsync(cancellationToken).ConfigureAwait(false);
         if (fault is null)
         {
@@ -186,33 +209,51 @@ internal sealed partial class IncidentRun : IDisposable
         }
         // the moment of detection is what a recovery time counts from
         var data = new JournalData { Fault = fault with { DetectedAt = _history.Fault!.DetectedAt }, EvidenceHash = fault.EvidenceHash, Level = _level };
-        Record(JournalKind.Observed, $"Seen again: {fault.Summary}", data, _history.State == IncidentState.Suspected ? IncidentTrigger.FaultConfirmed : null);
+        Record(JournalKind.Observed, $"Seen again: {fault.Summary}", data, Confirmed);
         return true;
     }
 
+    private IncidentTrigger? Confirmed => _history.State == IncidentState.Suspected ? IncidentTrigger.FaultConfirmed : null;
+
     private async Task<Fault?> ObserveAsync(CancellationToken cancellationToken)
     {
-        foreach (var level in new[] { ObservationLevel.Standard, ObservationLevel.Deep })
+        // what a quick look sees is gone when a quick look does not see it
+        ObservationLevel[] levels = (_history.Opened.Level ?? ObservationLevel.Standard) == ObservationLevel.Quick
+            ? [ObservationLevel.Quick]
+            : [ObservationLevel.Standard, ObservationLevel.Deep];
+        foreach (var level in levels)
         {
-            var report = await _services.Health.ExamineAsync(_cluster, level, _progress, cancellationToken).ConfigureAwait(false);
+            _level = level;
+            var report = await LookAsync(cancellationToken).ConfigureAwait(false);
             var fault = report.Faults.FirstOrDefault(f => f.Id == _history.Fault!.Id && f.Node == _history.Fault.Node);
             TakeFacts(report);
-            _level = level;
             if (fault is not null)
                 return fault;
         }
         return null;
     }
 
+    /// <summary>A look at the cluster. Where a quick one does, the last serves as long as it is fresh: a round costs time that an outage does not have.</summary>
+    private async Task<HealthReport> LookAsync(CancellationToken cancellationToken)
+    {
+        if (_level == ObservationLevel.Quick && _seen is { } seen && _seenAge + Clock.GetElapsedTime(_seenSince) < Fresh)
+            return seen;
+        var since = Clock.GetTimestamp();
+        var report = await _services.Health.ExamineAsync(_cluster, _level, _progress, cancellationToken).ConfigureAwait(false);
+        (_seen, _seenAge, _seenSince) = (report, TimeSpan.Zero, since);
+        return report;
+    }
+
     private void TakeFacts(HealthReport report)
     {
+        _seen = report;
         var node = _history.Fault?.Node ?? _cluster.Nodes[0].Name;
         _facts = report.Observations.FirstOrDefault(o => o.Node == node)?.Facts ?? new FactSet();
     }
 
     private Task<RecoveryPlan> MakePlanAsync(CancellationToken cancellationToken) => _planner.PlanAsync(Request(), cancellationToken);
 
-    private PlanningRequest Request() => new()
+    private PlanningRequest Request(bool acting = false) => new()
     {
         Cluster = _cluster,
         Fault = _history.Fault!,
@@ -223,6 +264,12 @@ internal sealed partial class IncidentRun : IDisposable
         AllowDataLossBytes = _history.Opened.AllowDataLossBytes,
         IncidentId = _history.Id,
         IncidentFolder = _history.Folder,
+        Seen = _seen,
+        Epoch = _lease.Epoch,
+        Acting = acting,
+        StartsInLastHour = node => _policy.StartsInLastHour(_cluster.Name, node),
+        Done = _history.Steps.Where(s => s.State is StepState.Applied or StepState.Confirmed)
+            .GroupBy(s => s.Action, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Last().Outputs, StringComparer.Ordinal),
     };
 
     private async Task<bool> IsBlockedAsync(RecoveryPlan plan, CancellationToken cancellationToken)
@@ -284,8 +331,8 @@ internal sealed partial class IncidentRun : IDisposable
             return;
         FileErrors.Guarded(_history.Folder, ErrorIds.Unexpected, () =>
         {
-            DurableFile.CreateFolder(_history.Folder);
-            DurableFile.WriteAllText(Path.Combine(_history.Folder, IncidentService.KeptRunbook), File.ReadAllText(_runbook.Path));
+            // a convenience for later, checked by its hash then: nothing waits for the disk
+            File.Copy(_runbook.Path, Path.Combine(_history.Folder, IncidentService.KeptRunbook), overwrite: true);
             return true;
         });
     }

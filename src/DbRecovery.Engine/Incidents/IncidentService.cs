@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using DbRecovery.Engine.Runbooks;
 
 namespace DbRecovery.Engine.Incidents;
@@ -6,8 +7,10 @@ namespace DbRecovery.Engine.Incidents;
 public sealed class IncidentService : IIncidentService
 {
     internal const string KeptRunbook = "runbook.yml";
+    private static readonly TimeSpan LongestGivingWay = TimeSpan.FromSeconds(60);
     private readonly IncidentServices _services;
     private readonly IncidentStore _store;
+    private readonly ConcurrentDictionary<string, RunningIncident> _running = new(StringComparer.Ordinal);
 
     /// <summary>Makes a service; it touches no file until it is asked to act.</summary>
     public IncidentService(IncidentServices services)
@@ -22,14 +25,17 @@ public sealed class IncidentService : IIncidentService
     public async Task<RecoveryPlan> PlanAsync(RecoverRequest request, CancellationToken cancellationToken)
     {
         var runbook = Select(request);
-        var report = await _services.Health.ExamineAsync(request.Cluster, ObservationLevel.Standard, null, cancellationToken).ConfigureAwait(false);
-        var seen = report.Faults.FirstOrDefault(f => f.Id == request.Fault.Id && f.Node == request.Fault.Node);
-        if (seen is null)
+        var level = request.Planned ? ObservationLevel.Quick : request.Level;
+        var report = await _services.Health.ExamineAsync(request.Cluster, level, null, cancellationToken).ConfigureAwait(false);
+        var seen = request.Planned ? request.Fault : Find(report);
+        if (seen is null && level != ObservationLevel.Quick)
         {
             report = await _services.Health.ExamineAsync(request.Cluster, ObservationLevel.Deep, null, cancellationToken).ConfigureAwait(false);
-            seen = report.Faults.FirstOrDefault(f => f.Id == request.Fault.Id && f.Node == request.Fault.Node);
+            seen = Find(report);
         }
-        var fault = seen ?? request.Fault;
+        // the moment of detection is the ground of a loss's preview, and stays what it was
+        var fault = (seen ?? request.Fault) with { DetectedAt = request.Fault.DetectedAt };
+        Fault? Find(HealthReport looked) => looked.Faults.FirstOrDefault(f => f.Id == request.Fault.Id && f.Node == request.Fault.Node);
         var node = fault.Node ?? request.Cluster.Nodes[0].Name;
         var id = IncidentStore.NewId(Now);
         var plan = await new IncidentPlanner(_services).PlanAsync(new PlanningRequest
@@ -43,6 +49,8 @@ public sealed class IncidentService : IIncidentService
             AllowDataLossBytes = request.AllowDataLossBytes,
             IncidentId = id,
             IncidentFolder = _store.IncidentFolder(request.Cluster.Name, id),
+            Seen = report,
+            StartsInLastHour = of => new RecoveryPolicy(_store, _services.Clock).StartsInLastHour(request.Cluster.Name, of),
         }, cancellationToken).ConfigureAwait(false);
         var decision = new RecoveryPolicy(_store, _services.Clock).Decide(request.Cluster, fault, runbook, id);
         IEnumerable<string> blocked = [.. decision.Reasons, .. plan.Blocked];
@@ -61,8 +69,10 @@ public sealed class IncidentService : IIncidentService
         // what a caller got wrong is an error, not an incident
         _services.Evaluator.BindParameters(runbook, request.Parameters);
         _services.Provider(request.Cluster.Engine);
+        await PreemptAsync(request, cancellationToken).ConfigureAwait(false);
         var id = IncidentStore.NewId(Now);
         using var lease = ClusterLease.Acquire(_store.ClusterFolder(request.Cluster.Name), request.Cluster.Name, id, _services.Clock);
+        Supersede(request, lease);
         if (await StandingAsync(request, runbook, cancellationToken).ConfigureAwait(false) is { } standing)
         {
             if (standing.State == IncidentState.Suppressed)
@@ -72,7 +82,8 @@ public sealed class IncidentService : IIncidentService
             AppendOnce(standing, lease, JournalKind.Ended, $"{request.RequestedBy} asked again and accepts a loss: a new incident takes this one's place.", null, IncidentTrigger.TakenOver);
         }
         var history = new IncidentHistory(id, request.Cluster.Name, _store.JournalPath(request.Cluster.Name, id));
-        using var run = new IncidentRun(_services, _store, request.Cluster, runbook, lease, history, timeline, progress);
+        using var running = Begin(request.Cluster.Name, request.Fault, lease);
+        using var run = new IncidentRun(_services, _store, request.Cluster, runbook, lease, history, timeline, progress, running.Yield);
         run.Open(request);
         await run.DriveAsync(cancellationToken).ConfigureAwait(false);
         return history.ToReport(Now);
@@ -191,12 +202,41 @@ public sealed class IncidentService : IIncidentService
     {
         if (!history.IsOpenAt(Now))
             return history.ToReport(Now);
-        using var run = new IncidentRun(_services, _store, cluster, SameRunbook(history), lease, history, timeline, progress);
+        using var running = Begin(cluster.Name, history.Fault!, lease);
+        using var run = new IncidentRun(_services, _store, cluster, SameRunbook(history), lease, history, timeline, progress, running.Yield);
         if (history.State != IncidentState.AwaitingApproval)
             run.TakeOver();
         await run.DriveAsync(cancellationToken).ConfigureAwait(false);
         return history.ToReport(Now);
     }
+
+    private RunningIncident Begin(string cluster, Fault fault, ClusterLease lease)
+    {
+        var running = new RunningIncident(fault, lease, ended => _running.TryRemove(KeyValuePair.Create(cluster, ended)));
+        _running[cluster] = running;
+        return running;
+    }
+
+    /// <summary>Makes an incident of this process give way to a graver fault: it puts itself down between two steps.</summary>
+    private async Task PreemptAsync(RecoverRequest request, CancellationToken cancellationToken)
+    {
+        if (!_running.TryGetValue(request.Cluster.Name, out var running) || !IsGraver(request.Fault, running.Fault))
+            return;
+        // where it does not, the lease says who has the cluster
+        await running.GiveWayAsync(LongestGivingWay, _services.Clock, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Closes what waits, or was left behind, for a lesser fault. What is halted because nobody knows what it did stays.</summary>
+    private void Supersede(RecoverRequest request, ClusterLease lease)
+    {
+        foreach (var open in _store.Histories(request.Cluster.Name, strict: true)
+            .Where(h => h.IsOpenAt(Now) && h.State is not (IncidentState.AmbiguousHalt or IncidentState.Compensating) && IsGraver(request.Fault, h.Fault!)))
+        {
+            AppendOnce(open, lease, JournalKind.Ended, $"{request.Fault.Id} is graver and goes first.", null, IncidentTrigger.TakenOver);
+        }
+    }
+
+    private static bool IsGraver(Fault fault, Fault than) => fault.Severity < than.Severity && fault.Severity <= FaultSeverity.Outage;
 
     private static bool IsSame(Fault one, Fault other) => one.Id == other.Id && one.Node == other.Node;
 

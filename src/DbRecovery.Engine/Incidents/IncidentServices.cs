@@ -1,6 +1,7 @@
 using DbRecovery.Engine.Actions;
 using DbRecovery.Engine.Backups;
 using DbRecovery.Engine.Health;
+using DbRecovery.Engine.Routing;
 using DbRecovery.Engine.Runbooks;
 
 namespace DbRecovery.Engine.Incidents;
@@ -26,6 +27,8 @@ public sealed record IncidentServices
     public Func<string, Runbook>? ReadRunbook { get; init; }
     /// <summary>The actions.</summary>
     public required ActionCatalogue Actions { get; init; }
+    /// <summary>The ways by which applications reach the primary; null where the host gives none.</summary>
+    public IRoutes? Routes { get; init; }
     /// <summary>Reads secrets.</summary>
     public required ISecretResolver Secrets { get; init; }
     /// <summary>Environment variables with secrets: programs that an action starts do not inherit them.</summary>

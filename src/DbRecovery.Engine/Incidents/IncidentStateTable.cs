@@ -176,8 +176,8 @@ public static class IncidentStateTable
             .. edges,
             .. open.Select(s => new IncidentTransition(s, IncidentTrigger.Failed, IncidentState.Failed)),
             .. open.Select(s => new IncidentTransition(s, IncidentTrigger.Stopped, IncidentState.Cancelled)),
-            .. open.Where(s => s is not (IncidentState.Executing or IncidentState.Verifying or IncidentState.Compensating))
-                .Select(s => new IncidentTransition(s, IncidentTrigger.TakenOver, IncidentState.Superseded)),
+            .. open.Where(s => s is not IncidentState.Compensating)
+                .Select(s => new IncidentTransition(s, IncidentTrigger.TakenOver, IncidentState.Superseded, s is IncidentState.Executing ? "between two steps" : null)),
         ];
     }
 }

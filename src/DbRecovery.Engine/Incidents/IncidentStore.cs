@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
@@ -15,6 +16,7 @@ internal sealed record AcknowledgementRecord(string By, DateTimeOffset At, IRead
 internal sealed class IncidentStore(string stateFolder)
 {
     private const int Remembered = 500;
+    private readonly ConcurrentDictionary<string, (long Length, IncidentHistory History)> _over = new(StringComparer.Ordinal);
 
     public string ClusterFolder(string cluster) => IsName(cluster)
         ? Path.Combine(stateFolder, cluster)
@@ -65,9 +67,19 @@ internal sealed class IncidentStore(string stateFolder)
     public IncidentHistory Load(string cluster, string id)
     {
         var path = JournalPath(cluster, id);
+        // a journal that has come to its end is not read again: with a year of incidents that would be what a failover waits for
+        var length = new FileInfo(path) is { Exists: true } file ? file.Length : 0;
+        if (_over.TryGetValue(path, out var over) && over.Length == length)
+            return over.History;
         var history = new IncidentHistory(id, cluster, path);
         foreach (var record in Journal.Read(path).Records)
             history.Apply(record);
+        if (!history.IsOpen && !history.IsEmpty)
+        {
+            if (_over.Count > 2 * Remembered)
+                _over.Clear();
+            _over[path] = (length, history);
+        }
         return history;
     }
 

@@ -98,7 +98,10 @@ internal sealed class Journal : IDisposable
     /// <summary>Whether a write failed: nothing more goes into this journal by this process.</summary>
     public bool IsBroken => _broken;
 
-    /// <summary>Writes a record and syncs it; gives it as it was written.</summary>
+    /// <summary>
+    /// Writes a record; gives it as it was written. What an effect follows, or what ends the incident for now, is on the disk when this returns,
+    /// with all that was written before it; the others survive the end of the process, and reach the disk with the next.
+    /// </summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.OutOfSpace"/> or <see cref="ErrorIds.AccessDenied"/>: it could not be written, so nothing may be done.</exception>
     public JournalRecord Append(JournalRecord record)
     {
@@ -111,7 +114,7 @@ internal sealed class Journal : IDisposable
         {
             _observer?.Writing(numbered.Seq, numbered.Kind);
             _stream.Write(bytes);
-            _stream.Flush(flushToDisk: true);
+            _stream.Flush(flushToDisk: IsBeforeAnEffect(record.Kind));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -135,6 +138,9 @@ internal sealed class Journal : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _stream.Dispose();
+
+    private static bool IsBeforeAnEffect(JournalKind kind) =>
+        kind is not (JournalKind.Opened or JournalKind.Observed or JournalKind.Planned or JournalKind.Started or JournalKind.TakenOver or JournalKind.StepResult);
 
     private void CutTorn()
     {

@@ -1,3 +1,4 @@
+using DbRecovery.Engine.Faults;
 using DbRecovery.Engine.Runbooks;
 
 namespace DbRecovery.Engine.Incidents;
@@ -18,6 +19,15 @@ internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
     public static TimeSpan CooldownOf(ClusterDefinition cluster, Runbook runbook) =>
         cluster.Policy.Cooldown ?? runbook.Limits.Cooldown ?? TimeSpan.FromHours(1);
 
+    /// <summary>How often the journals say that an instance was started or restarted in the last hour.</summary>
+    public int StartsInLastHour(string cluster, string node)
+    {
+        var since = clock.GetUtcNow() - TimeSpan.FromHours(1);
+        return store.Histories(cluster, strict: false).Where(h => h.LastAt > since).SelectMany(h => h.Steps)
+            .Count(s => s.Action is "start" or "restart" && s.StartedAt > since
+                && s.Plan?.State is { ValueKind: System.Text.Json.JsonValueKind.Object } state && state.TryGetProperty("node", out var of) && of.GetString() == node);
+    }
+
     public PolicyDecision Decide(ClusterDefinition cluster, Fault fault, Runbook runbook, string ownId)
     {
         var now = clock.GetUtcNow();
@@ -36,6 +46,9 @@ internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
             reasons.Add($"incident {open.Id} ({open.Fault!.Id}) is {open.State}: it comes first");
             until.Add(now + Review);
         }
+        // a person who asks for an operation has decided; only a pause and an incident under way stand against it
+        if (PlannedOperations.IsPlanned(fault.Id))
+            return new PolicyDecision(reasons, Latest(until));
         var recurs = histories.Find(h => h.StateAt(now) == IncidentState.Probation && h.Fault!.Id == fault.Id && !acknowledged.Contains(h.Id));
         if (recurs is not null)
             return new PolicyDecision(reasons, Latest(until), recurs);
@@ -44,6 +57,14 @@ internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
         {
             reasons.Add($"{fault.Id} was recovered from a short time ago; its cooldown lasts until {end:u} or until somebody acknowledges");
             until.Add(end);
+        }
+        // whatever its name, a second takeover so soon after the first is flapping
+        else if (TakesOver(runbook) && histories.Find(h => h.Steps.Any(s => s is { Action: "failover", State: StepState.Applied or StepState.Confirmed })
+            && !PlannedOperations.IsPlanned(h.Fault!.Id) && !acknowledged.Contains(h.Id)) is { } takeover
+            && CooldownEnd([takeover], acknowledged, takeover.Fault!.Id, CooldownOf(cluster, runbook), now) is { } over)
+        {
+            reasons.Add($"the cluster failed over a short time ago ({takeover.Id}); no other takeover is begun before {over:u} or until somebody acknowledges");
+            until.Add(over);
         }
         if (runbook.Limits.PerDay is { } perDay)
         {
@@ -68,6 +89,8 @@ internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
             .Where(c => c.End is not null)
             .ToDictionary(c => c.Key, c => c.End!.Value, StringComparer.Ordinal);
     }
+
+    private static bool TakesOver(Runbook runbook) => runbook.Steps.Any(s => s.Action == "failover");
 
     // a clock that was set back must not make a cooldown longer than it is
     private static DateTimeOffset? CooldownEnd(IReadOnlyList<IncidentHistory> histories, IReadOnlySet<string> acknowledged, string faultId, TimeSpan cooldown, DateTimeOffset now)

@@ -8,7 +8,8 @@ internal sealed record Planned<TState>(
     TState State,
     IReadOnlyList<PlannedAct> Acts,
     DataLoss? Loss = null,
-    IReadOnlyDictionary<string, FactValue>? Outputs = null);
+    IReadOnlyDictionary<string, FactValue>? Outputs = null,
+    string? ApprovalBecause = null);
 
 /// <summary>An action over a typed options record and a typed state: the state is all that executing and reconciling know of the plan.</summary>
 internal abstract class RecoveryAction<
@@ -30,6 +31,7 @@ internal abstract class RecoveryAction<
             Loss = planned.Loss,
             State = JsonSerializer.SerializeToElement(planned.State, EngineJson.Compact),
             PlannedOutputs = planned.Outputs ?? new Dictionary<string, FactValue>(),
+            ApprovalBecause = planned.ApprovalBecause,
         };
     }
 

@@ -1,0 +1,40 @@
+namespace DbRecovery.Engine.Replication;
+
+/// <summary>
+/// What synchronous replication proves. Where k of n named standbys had to have a transaction before it was acknowledged, any n-k+1 of them
+/// hold every acknowledged one between them; and once n-k+1 of them receive nothing from a primary any more, it can acknowledge nothing.
+/// </summary>
+internal static class SynchronousProof
+{
+    // the setting could have been changed unseen in between
+    private static readonly TimeSpan LongestUnseen = TimeSpan.FromMinutes(1);
+
+    /// <summary>The named standbys that a proof needs to know: n-k+1; null where replication was not synchronous, or the names say nothing.</summary>
+    public static int? Needed(LastPrimary? last) =>
+        last is { SynchronousRequired: > 0 } && last.Synchronous.Count >= last.SynchronousRequired && !last.Synchronous.Contains("*")
+            ? last.Synchronous.Count - last.SynchronousRequired + 1
+            : null;
+
+    /// <summary>The named standbys that answered as replicas of the same system, with what they have.</summary>
+    public static IReadOnlyList<(string Node, LogPlace Place)> Known(ClusterDefinition cluster, LastPrimary? last, IReadOnlyList<NodeObservation> seen) =>
+    [
+        .. seen.Where(o => o is { Reachability: Reachability.Reachable, Role: NodeRole.Replica } && o.Node != last?.Node
+                && (last?.SystemId is null || o.SystemId == last.SystemId)
+                && last?.Synchronous.Contains(o.Node, StringComparer.OrdinalIgnoreCase) == true && cluster.Nodes.Any(n => n.Name == o.Node))
+            .Select(o => (o.Node, LogPlace.Of(o))).Where(o => o.Item2 is not null).Select(o => (o.Node, o.Item2!.Value)),
+    ];
+
+    /// <summary>Whether a place holds every acknowledged transaction.</summary>
+    /// <param name="cluster">The cluster.</param>
+    /// <param name="last">What is known of the primary.</param>
+    /// <param name="seen">What was seen of the replicas.</param>
+    /// <param name="place">The place.</param>
+    /// <param name="endedBy">The moment by which the primary acknowledged nothing any more.</param>
+    public static bool HoldsAll(ClusterDefinition cluster, LastPrimary? last, IReadOnlyList<NodeObservation> seen, LogPlace place, DateTimeOffset endedBy)
+    {
+        if (Needed(last) is not { } needed || endedBy - last!.At > LongestUnseen)
+            return false;
+        var known = Known(cluster, last, seen);
+        return known.Count >= needed && known.All(k => k.Place.CompareTo(place) <= 0);
+    }
+}
