@@ -17,6 +17,26 @@ internal static class SystemPackages
     public static Need ZlibHeaders { get; } = new("zlib1g-dev", () => File.Exists("/usr/include/zlib.h"), "linking the native executable");
     public static Need Jq { get; } = new("jq", () => Shell.Find("jq") is not null, "the test of restoring by hand");
 
+    /// <summary>Real servers, and what leads applications to them, for the tests of replication.</summary>
+    public static Need[] PostgreSql { get; } =
+    [
+        new("postgresql-15", () => File.Exists("/usr/lib/postgresql/15/bin/postgres"), "the tests with real clusters"),
+        new("postgresql-client-15", () => File.Exists("/usr/lib/postgresql/15/bin/pg_basebackup"), "the tests with real clusters"),
+        new("haproxy", () => Shell.Find("haproxy") is not null, "the tests of routes"),
+        new("pgbouncer", () => Shell.Find("pgbouncer") is not null, "the tests of routes"),
+        new("patroni", () => Shell.Find("patroni") is not null, "the tests of managed clusters"),
+        new("etcd-server", () => Shell.Find("etcd") is not null, "the tests of managed clusters"),
+        new("etcd-client", () => Shell.Find("etcdctl") is not null, "the tests of managed clusters"),
+    ];
+
+    /// <summary>What else fails PostgreSQL over.</summary>
+    public static Need[] PostgreSqlPeers { get; } =
+    [
+        new("postgresql-15-repmgr", () => File.Exists("/usr/lib/postgresql/15/bin/repmgr"), "the benchmarks' peer"),
+        new("postgresql-15-auto-failover", () => File.Exists("/usr/lib/postgresql/15/lib/pgautofailover.so"), "the benchmarks' peer"),
+        new("pg-auto-failover-cli", () => Shell.Find("pg_autoctl") is not null, "the benchmarks' peer"),
+    ];
+
     /// <summary>Makes sure that all are there.</summary>
     public static void Ensure(params Need[] needs)
     {
@@ -31,6 +51,7 @@ internal static class SystemPackages
         Console.WriteLine($"Installing {names}");
         var quiet = new Dictionary<string, string> { ["DEBIAN_FRONTEND"] = "noninteractive" };
         Shell.Execute(apt, ["update", "-qq"], "/", TimeSpan.FromMinutes(5), quiet);
+        using var idle = new NoDefaultServices();
         var install = Shell.Execute(apt, ["install", "-y", "-qq", "--no-install-recommends", .. missing.Select(n => n.Package)], "/", TimeSpan.FromMinutes(10), quiet);
         if (missing.FirstOrDefault(n => !n.Present()) is { } absent)
             throw new BuildException($"{absent.Package} could not be installed:{Environment.NewLine}{install.Output}");

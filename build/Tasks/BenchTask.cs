@@ -7,7 +7,8 @@ internal static class BenchTask
 
     public static int Run(Workspace workspace, string[] arguments)
     {
-        SystemPackages.Ensure(SystemPackages.Sqlite, SystemPackages.Zstd, SystemPackages.SqliteShell, SystemPackages.ZstdTool, SystemPackages.Restic);
+        SystemPackages.Ensure(
+            [SystemPackages.Sqlite, SystemPackages.Zstd, SystemPackages.SqliteShell, SystemPackages.ZstdTool, SystemPackages.Restic, .. SystemPackages.PostgreSql, .. SystemPackages.PostgreSqlPeers]);
         BuildTask.Run(workspace, []);
         BuildTask.Native(workspace);
         var workload = WorkloadProgram.Build(workspace);

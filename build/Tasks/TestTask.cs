@@ -14,7 +14,7 @@ internal static class TestTask
 
     public static int Run(Workspace workspace, string[] arguments)
     {
-        SystemPackages.Ensure(SystemPackages.Sqlite, SystemPackages.Zstd, SystemPackages.Chromium, SystemPackages.Jq);
+        SystemPackages.Ensure([SystemPackages.Sqlite, SystemPackages.Zstd, SystemPackages.Chromium, SystemPackages.Jq, .. SystemPackages.PostgreSql]);
         BuildTask.Run(workspace, []);
         BuildTask.Native(workspace);
         WorkloadProgram.Build(workspace);

@@ -4,6 +4,7 @@ using DbRecovery.Engine.Actions;
 using DbRecovery.Engine.Backups;
 using DbRecovery.Engine.Health;
 using DbRecovery.Engine.Incidents;
+using DbRecovery.Engine.Watch;
 
 namespace DbRecovery.Engine;
 
@@ -24,6 +25,9 @@ internal static class EngineJson
 [JsonSerializable(typeof(PauseRecord))]
 [JsonSerializable(typeof(AcknowledgementRecord))]
 [JsonSerializable(typeof(NodeMemory))]
+[JsonSerializable(typeof(RouteReply))]
+[JsonSerializable(typeof(WatchReply))]
+[JsonSerializable(typeof(RefusalReply))]
 [JsonSerializable(typeof(ClusterMemory))]
 [JsonSerializable(typeof(ScrubLedger))]
 [JsonSerializable(typeof(KeySlot))]
@@ -43,4 +47,5 @@ internal static class EngineJson
 [JsonSerializable(typeof(RestoreState))]
 [JsonSerializable(typeof(MaintenanceState))]
 [JsonSerializable(typeof(SwapFileState))]
+[JsonSerializable(typeof(RerouteState))]
 internal sealed partial class EngineTypes : JsonSerializerContext;

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using DbRecovery.PostgreSql.Connections;
+using DbRecovery.PostgreSql.Observation;
 
 namespace DbRecovery.PostgreSql;
 
@@ -26,7 +27,10 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
         _connections = new PostgreSqlConnections(options.Secrets, options.Clock);
         _capabilities =
         [
+            new PostgreSqlObserver(_connections),
             new Targets.ServerTarget(),
+            new Protocol.PoolerConsole(options.Secrets, options.Clock),
+            new Protocol.ServerProbe(options.Secrets, options.Clock),
         ];
     }
 

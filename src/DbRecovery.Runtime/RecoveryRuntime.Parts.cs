@@ -5,6 +5,7 @@ using DbRecovery.Engine.Faults;
 using DbRecovery.Engine.Health;
 using DbRecovery.Engine.Incidents;
 using DbRecovery.Engine.Inventory;
+using DbRecovery.Engine.Routing;
 using DbRecovery.Engine.Runbooks;
 using DbRecovery.Engine.Yaml;
 
@@ -37,6 +38,7 @@ public sealed partial class RecoveryRuntime
         _health = new(() => new HealthService(new HealthServiceOptions
         {
             Providers = Provider, Backups = _backups.Value, RepositoryOf = RepositoryOf, StateFolder = StateFolder, Clock = options.Clock,
+            Routes = new ClusterRoutes(Provider, options.Clock),
         }), LazyThreadSafetyMode.PublicationOnly);
         _runbookFolders = new(RunbookFolders, LazyThreadSafetyMode.PublicationOnly);
         _lintContext = new(MakeLintContext, LazyThreadSafetyMode.PublicationOnly);
@@ -101,6 +103,7 @@ public sealed partial class RecoveryRuntime
         Provider = Provider,
         Backups = _backups.Value,
         Repository = RepositoryOf,
+        Routes = new ClusterRoutes(Provider, _options.Clock, [PassphraseVariable, .. Model?.SecretVariables ?? []]),
         Health = readOnly ? _health.Value.AsReadOnly() : _health.Value,
         Runbooks = _library.Value,
         ReadRunbook = ReadRunbook,

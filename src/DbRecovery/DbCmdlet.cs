@@ -161,6 +161,8 @@ internal sealed class Operation
     private readonly string? _inventory;
     private readonly string _folder;
     private readonly object _gate = new();
+    private PSCredential? _credential;
+    private string? _credentialName;
     private object? _runtime;
 
     public Operation(DbCmdlet cmdlet, PipelinePump pump, ProgressReporter progress)
@@ -202,6 +204,15 @@ internal sealed class Operation
     /// <summary>Writes an object from the work.</summary>
     public void Write(object value) => _pump.Post(() => _cmdlet.WriteObject(value));
 
+    /// <summary>A reference to a password that was given to the command; it is read from the command's parameter while the command runs, and kept nowhere else.</summary>
+    /// <param name="credential">The parameter.</param>
+    /// <param name="name">A name that no other credential has.</param>
+    public SecretReference Keep(PSCredential credential, string name)
+    {
+        (_credential, _credentialName) = (credential, name);
+        return new SecretReference(SecretSource.Secret, name);
+    }
+
     /// <summary>Has a function carried out by the pipeline's thread, such as a question, and waits for its value.</summary>
     public Task<T> AskAsync<T>(Func<T> function, CancellationToken cancellationToken) => _pump.AskAsync(function, cancellationToken);
 
@@ -215,7 +226,7 @@ internal sealed class Operation
     });
 
     private async ValueTask<SecretValue> ReadSecretAsync(string name, CancellationToken cancellationToken) =>
-        await _pump.AskAsync(() => ReadSecret(name), cancellationToken);
+        name == _credentialName && _credential is not null ? new SecretValue(_credential.GetNetworkCredential().Password) : await _pump.AskAsync(() => ReadSecret(name), cancellationToken);
 
     private SecretValue ReadSecret(string name)
     {

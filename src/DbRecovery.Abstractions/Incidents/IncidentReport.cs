@@ -84,7 +84,12 @@ public sealed record IncidentStep
 /// <param name="State">The incident's state.</param>
 /// <param name="Step">The step, where it is about one.</param>
 /// <param name="Event">What happened, in one sentence.</param>
-public sealed record TimelineEntry(DateTimeOffset At, IncidentState State, string? Step, string Event);
+public sealed record TimelineEntry(DateTimeOffset At, IncidentState State, string? Step, string Event)
+{
+    /// <summary>The incident, for whoever is told of several; the report that holds the line has it anyway.</summary>
+    [JsonIgnore]
+    public string? Incident { get; init; }
+}
 
 /// <summary>The record of an incident: what was seen, decided, done, verified and lost.</summary>
 public sealed record IncidentReport

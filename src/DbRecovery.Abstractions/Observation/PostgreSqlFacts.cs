@@ -33,6 +33,8 @@ public static class PostgreSqlFacts
     public static readonly FactDefinition ConfiguredSlot = new("pg.configuredSlot", FactType.Text, null, "primary_slot_name; empty where none is set");
     /// <summary>The time since the last message of the upstream, by the standby's own clock.</summary>
     public static readonly FactDefinition ReceiptAge = new("pg.receiptAge", FactType.Number, "s", "the time since the last message of the upstream, by the standby's own clock");
+    /// <summary>The time since the last transaction that the standby applied was committed, by the clocks of both servers.</summary>
+    public static readonly FactDefinition ReplayAge = new("pg.replayAge", FactType.Number, "s", "the time since the last transaction that the standby applied was committed, by the clocks of both servers");
     /// <summary>Synchronous_standby_names.</summary>
     public static readonly FactDefinition SyncNames = new("pg.syncNames", FactType.Text, null, "synchronous_standby_names");
     /// <summary>Standbys that a commit waits for; 0 for none.</summary>

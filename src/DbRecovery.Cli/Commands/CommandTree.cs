@@ -26,6 +26,7 @@ internal static class CommandTree
         var bind = new Binder(environment, common);
         HealthCommands.Add(root, bind);
         RecoverCommand.Add(root, bind);
+        ReplicationCommands.Add(root, bind);
         RunbookCommands.Add(root, bind);
         IncidentCommands.Add(root, bind);
         BackupCommands.Add(root, bind);
@@ -33,6 +34,7 @@ internal static class CommandTree
         SalvageCommand.Add(root, bind);
         DrillCommands.Add(root, bind);
         ReportCommand.Add(root, bind);
+        InitCommand.Add(root, bind);
         var inventory = new Verb("inventory", "Checks the inventory.", "dbrecovery inventory lint");
         var lint = new Verb("lint", "Checks the inventory file: each finding with file, line, column and what would be right.", "dbrecovery inventory lint --inventory ./dbrecovery.yml");
         bind.To(lint, (session, _, _) =>

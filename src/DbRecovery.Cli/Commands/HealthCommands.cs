@@ -10,7 +10,7 @@ internal static class HealthCommands
     public static void Add(RootCommand root, Binder bind)
     {
         root.Add(Make(bind, new Verb("health", "Observes databases and judges their health. Exit code 1 where a fault is found.",
-            "dbrecovery health", "dbrecovery health app --level quick", "dbrecovery health --engine sqlite --path ./other.db", "dbrecovery health 'app*' --output json"),
+            "dbrecovery health", "dbrecovery health app --level quick", "dbrecovery health --path ./other.db", "dbrecovery health --connection 'host=10.0.0.1,10.0.0.2 user=me'", "dbrecovery health 'app*' --output json"),
             (session, reports) =>
             {
                 session.Output.WriteAll(reports, "no clusters");
@@ -28,22 +28,15 @@ internal static class HealthCommands
 
     private static Command Make(Binder bind, Verb verb, Action<Session, IReadOnlyList<HealthReport>> write)
     {
-        var clusters = Binder.Many("cluster", "Names of clusters; * and ? are wildcards. Without one: all.");
-        var engine = Binder.Text("--engine", "name", "The engine of a database given by --path. Default: sqlite.");
-        var path = Binder.Text("--path", "file", "A database file that no inventory knows.");
+        var target = new TargetOptions(verb);
         var level = Binder.Level();
         var nodes = new Option<string[]>("--node") { HelpName = "name", Description = "Only this node's part; may be given more than once." };
-        verb.Add(clusters);
-        foreach (var option in new Option[] { engine, path, level, nodes })
+        foreach (var option in new Option[] { level, nodes })
             verb.Add(option);
         bind.To(verb, async (session, parsed, token) =>
         {
             session.Output.Prepare<HealthReport>();
-            var names = parsed.GetValue(clusters) ?? [];
-            var file = parsed.GetValue(path);
-            if (file is not null && names.Length > 0)
-                throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, "a cluster and --path were given", "Give one of them.");
-            var targets = file is not null ? [session.Runtime.GetTarget(parsed.GetValue(engine) ?? "sqlite", Path.GetFullPath(file))] : session.Runtime.GetClusters(names.Length == 0 ? null : names);
+            var targets = target.Of(session, parsed);
             var code = ExitCodes.Done;
             var reports = new List<HealthReport>();
             foreach (var cluster in targets)

@@ -21,6 +21,15 @@ internal sealed class ObjectWriter(AppEnvironment environment, OutputFormat form
     /// <summary>Whether JSON is written.</summary>
     public bool IsJson => _json;
 
+    /// <summary>Whether JSON was asked for, rather than chosen because the output is a pipe.</summary>
+    public bool IsJsonAsked => format == OutputFormat.Json;
+
+    /// <summary>Whether a person reads.</summary>
+    public bool IsTable => !_json;
+
+    /// <summary>Writes a text that is the output itself, such as a script.</summary>
+    public void WriteText(string text) => environment.Out.WriteLine(text);
+
     /// <summary>
     /// Lets the serializer get to know a type while the engine is at work: that takes it as long as a quick look at a database does.
     /// </summary>

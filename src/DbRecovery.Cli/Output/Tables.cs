@@ -46,6 +46,10 @@ internal static class Tables
             new("Cluster", s => s.Cluster), new("Paused", s => s.Paused ? "yes" : "no"), new("Until", s => SizeText.Moment(s.Until)),
             new("Cooldowns", s => Names(s.Cooldowns.Keys)), new("Reason", s => s.Reason ?? "-"),
         },
+        nameof(SetupItem) => new TableColumn<SetupItem>[]
+        {
+            new("Node", i => i.Node), new("Item", i => i.Name), new("State", i => i.State == SetupState.Missing ? "MISSING" : i.State.ToString()), new("Found", i => i.Found ?? "-"), new("What", i => i.What),
+        },
         nameof(BackupInfo) => new TableColumn<BackupInfo>[]
         {
             new("Id", b => b.Id), new("Cluster", b => b.Cluster), new("Kind", b => b.Kind.ToString()), new("Size", b => SizeText.Size(b.SizeBytes), true),
@@ -151,7 +155,7 @@ internal static class Tables
     {
         nameof(HealthStatus.Healthy) or nameof(IncidentState.Resolved) or "passed" => new Style(Color.Green),
         nameof(HealthStatus.Degraded) or nameof(IncidentState.AwaitingApproval) or nameof(IncidentState.Suppressed) or "never" => new Style(Color.Yellow),
-        nameof(HealthStatus.Failed) or nameof(FaultSeverity.DataAtRisk) or nameof(FaultSeverity.Outage) or "FAILED" or "NO" => new Style(Color.Red),
+        nameof(HealthStatus.Failed) or nameof(FaultSeverity.DataAtRisk) or nameof(FaultSeverity.Outage) or "FAILED" or "NO" or "MISSING" => new Style(Color.Red),
         _ => Style.Plain,
     };
 

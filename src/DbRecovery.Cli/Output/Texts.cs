@@ -57,10 +57,17 @@ internal static class Texts
         IncidentState.AwaitingApproval =>
         [
             $"dbrecovery incident approve {incident.Id}, then dbrecovery incident resume {incident.Id}",
-            $"or, where the loss is accepted: dbrecovery recover {incident.Cluster} --allow-data-loss any",
+            .. incident.Loss is null && PlanText.IsAsked(incident.Fault) ? Array.Empty<string>() : [$"or, where the loss is accepted: dbrecovery {Verb(incident)} --allow-data-loss any"],
         ],
         IncidentState.Executing or IncidentState.Verifying or IncidentState.Compensating => [$"dbrecovery incident resume {incident.Id}, if the process that carried it out has ended"],
         _ => [],
+    };
+
+    private static string Verb(IncidentReport incident) => incident.Fault.Id switch
+    {
+        "planned.failover" => $"failover {incident.Cluster}",
+        "planned.rejoin" => $"rejoin {incident.Cluster} {incident.Node}",
+        _ => $"recover {incident.Cluster}",
     };
 
     /// <summary>What is wrong and how that is known, fault by fault.</summary>

@@ -26,6 +26,7 @@ public sealed class ActionCatalogue
         new ReindexAction(),
         new CheckpointAction(),
         new SwapFileAction(),
+        new RerouteAction(),
         new WaitAction(),
         new NotifyAction(http),
         new RunCommandAction(),

@@ -359,7 +359,7 @@ internal sealed partial class IncidentRun : IDisposable
             Data = data,
         });
         _history.Apply(record);
-        _timeline?.Report(new TimelineEntry(record.Time, record.State, record.Step, record.Event));
+        _timeline?.Report(new TimelineEntry(record.Time, record.State, record.Step, record.Event) { Incident = _history.Id });
     }
 
     private DateTimeOffset? DefaultUntil(IncidentState state) => state switch

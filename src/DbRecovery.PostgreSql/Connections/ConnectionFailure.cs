@@ -28,13 +28,6 @@ internal sealed record ConnectionFailure(string Code, Reachability Reachability,
     /// <summary>The failure as part of an observation.</summary>
     internal ObservedError Observed(string during) => new(Code, Message, during);
 
-    /// <summary>No answer in time.</summary>
-    /// <param name="accepted">Whether the port took a connection, or a session was open.</param>
-    /// <param name="timeout">The time that was waited.</param>
-    internal static ConnectionFailure Silent(bool accepted, TimeSpan timeout) => accepted
-        ? new(Hung, Reachability.TimedOut, $"the port takes connections, and the server did not answer within {timeout.TotalSeconds:0.###} s")
-        : new(TimedOut, Reachability.TimedOut, $"no connection within {timeout.TotalSeconds:0.###} s");
-
     /// <summary>What an exception of the driver says.</summary>
     internal static ConnectionFailure Of(Exception exception)
     {
@@ -42,6 +35,8 @@ internal sealed record ConnectionFailure(string Code, Reachability Reachability,
         {
             switch (e)
             {
+                case ServerSilentException silent:
+                    return silent.Failure;
                 case PostgresException server:
                     return new(server.SqlState, Reachability.Refusing, server.MessageText, exception);
                 case DbRecoveryException { Id: ErrorIds.SecretUnavailable } secret:

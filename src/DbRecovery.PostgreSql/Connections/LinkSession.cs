@@ -3,7 +3,7 @@ using Npgsql;
 namespace DbRecovery.PostgreSql.Connections;
 
 /// <summary>One session that is used by one caller at a time, with what was learnt of the server when it was opened.</summary>
-internal sealed class LinkSession(PostgreSqlConnections connections, NpgsqlConnection connection, bool kept) : IAsyncDisposable
+internal sealed class LinkSession(PostgreSqlConnections connections, ServerLogin login, NpgsqlConnection connection, bool kept) : IAsyncDisposable
 {
     private bool _left;
 
@@ -14,24 +14,23 @@ internal sealed class LinkSession(PostgreSqlConnections connections, NpgsqlConne
     internal NpgsqlConnection Connection => connection;
 
     /// <summary>Whether it can be used.</summary>
-    internal bool IsOpen => !_left && connection.FullState is System.Data.ConnectionState.Open;
+    internal bool IsOpen => !_left && connection.State is System.Data.ConnectionState.Open;
 
     /// <summary>What the first user learnt of the server, for the next; it goes with the session.</summary>
     internal object? Memory { get; set; }
 
     /// <summary>Runs something on the session within a time. One that does not end in time leaves the session unusable and is not waited for.</summary>
-    /// <exception cref="TimeoutException">It did not end in time.</exception>
+    /// <exception cref="ServerSilentException">It did not end in time.</exception>
     internal async Task<T> RunAsync<T>(Func<NpgsqlConnection, CancellationToken, Task<T>> work, TimeSpan timeout, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        // never given the caller's token: see Abandoned
+        // never the caller's token: see Abandoned
         var stop = new CancellationTokenSource();
         var task = work(connection, stop.Token);
         try
         {
-            var result = await task.WaitAsync(timeout > TimeSpan.Zero ? timeout : TimeSpan.Zero, connections.Clock, cancellationToken).ConfigureAwait(false);
-            stop.Dispose();
-            return result;
+            if (await Silence.AwaitAsync(task, login, timeout, connections.Clock, cancellationToken).ConfigureAwait(false) is { } silent)
+                throw new ServerSilentException(silent);
         }
         catch when (!task.IsCompleted)
         {
@@ -39,11 +38,8 @@ internal sealed class LinkSession(PostgreSqlConnections connections, NpgsqlConne
             connections.Abandoned.Running(connection, task, stop);
             throw;
         }
-        catch
-        {
-            stop.Dispose();
-            throw;
-        }
+        stop.Dispose();
+        return await task.ConfigureAwait(false);
     }
 
     /// <summary>Waits until the session breaks.</summary>

@@ -58,7 +58,7 @@ internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin lo
                 await kept.DisposeAsync().ConfigureAwait(false);
             var (connection, failure) = await connections.TryOpenAsync(login, timeout, cancellationToken).ConfigureAwait(false);
             if (connection is not null)
-                return (new LinkSession(connections, connection, kept: !own), null);
+                return (new LinkSession(connections, login, connection, kept: !own), null);
             if (!own)
                 Return(null, failure!.Observed("connecting"));
             return (null, failure);

@@ -53,7 +53,7 @@ internal sealed class PostgreSqlConnections(ISecretResolver secrets, TimeProvide
         ObjectDisposedException.ThrowIf(_disposed, this);
         cancellationToken.ThrowIfCancellationRequested();
         if (timeout <= TimeSpan.Zero)
-            return (null, ConnectionFailure.Silent(accepted: false, TimeSpan.Zero));
+            return (null, new ConnectionFailure(ConnectionFailure.TimedOut, Reachability.TimedOut, "no time was left to connect"));
         NpgsqlConnection connection;
         try
         {
@@ -67,16 +67,20 @@ internal sealed class PostgreSqlConnections(ISecretResolver secrets, TimeProvide
         var opening = connection.OpenAsync(stop.Token);
         try
         {
-            if (await InTimeAsync(opening, login, timeout, cancellationToken).ConfigureAwait(false) is { } silent)
+            if (await Silence.AwaitAsync(opening, login, timeout, clock, cancellationToken).ConfigureAwait(false) is { } silent)
             {
                 _abandoned.Opening(connection, opening, stop);
                 return (null, silent);
             }
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (!opening.IsCompleted)
         {
             _abandoned.Opening(connection, opening, stop);
             throw;
+        }
+        try
+        {
+            await opening.ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -99,30 +103,6 @@ internal sealed class PostgreSqlConnections(ISecretResolver secrets, TimeProvide
         foreach (var source in _sources.Values)
             await source.DisposeAsync().ConfigureAwait(false);
         _sources.Clear();
-    }
-
-    // the driver does not say whether TCP connected: where it takes long, a look on the side tells
-    private async Task<ConnectionFailure?> InTimeAsync(Task opening, ServerLogin login, TimeSpan timeout, CancellationToken cancellationToken)
-    {
-        var alone = timeout / 2;
-        try
-        {
-            await opening.WaitAsync(alone, clock, cancellationToken).ConfigureAwait(false);
-            return null;
-        }
-        catch (TimeoutException) when (!opening.IsCompleted)
-        {
-        }
-        var accepts = PortProbe.AcceptsAsync(login, timeout - alone, clock, cancellationToken);
-        try
-        {
-            await opening.WaitAsync(timeout - alone, clock, cancellationToken).ConfigureAwait(false);
-            return null;
-        }
-        catch (TimeoutException) when (!opening.IsCompleted)
-        {
-            return ConnectionFailure.Silent(await accepts.ConfigureAwait(false), timeout);
-        }
     }
 
     private NpgsqlDataSource Build(ServerLogin login)

@@ -14,6 +14,6 @@ internal static class IncidentAdvice
         if (incident.State == IncidentState.AwaitingApproval)
             cmdlet.WriteWarning($"Nothing was changed: the recovery of '{incident.Cluster}' waits for an approval ({string.Join("; ", incident.ApprovalReasons)}). "
                 + $"To agree to this plan: Approve-DbIncident -Id {incident.Id}; Resume-DbIncident -Id {incident.Id}. "
-                + "Or run Invoke-DbRunbook again with -AllowDataLoss and how much may be lost, such as 10MB or Any.");
+                + (incident.Loss is null && Shells.PlanText.IsAsked(incident.Fault) ? "" : "Or run the command again with -AllowDataLoss and how much may be lost, such as 10MB or Any."));
     }
 }

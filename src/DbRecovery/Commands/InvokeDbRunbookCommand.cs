@@ -2,7 +2,6 @@ using System.Collections;
 using System.Globalization;
 using System.Management.Automation;
 using DbRecovery.PowerShell.Completers;
-using DbRecovery.Shells;
 
 namespace DbRecovery.PowerShell.Commands;
 
@@ -48,7 +47,7 @@ public sealed class InvokeDbRunbookCommand : DbCmdlet
         var runbook = Runbook is not null && LooksLikePath(Runbook) ? ResolvePath(Runbook, nameof(Runbook)) : Runbook;
         var plan = Work("Planning the recovery", (operation, token) => operation.Runtime.PlanAsync(Fault!, runbook, parameters, AllowDataLoss, token));
         SayWhy(plan);
-        if (!Agreed(plan))
+        if (!PlanAgreement.IsGiven(this, plan, AllowDataLoss, Force))
             return;
         var incident = Work("Recovering", (operation, token) =>
             operation.Runtime.RecoverAsync(Fault!, runbook, parameters, AllowDataLoss, operation.Timeline, operation.Progress, token), IncidentAdvice.Unfinished);
@@ -65,21 +64,6 @@ public sealed class InvokeDbRunbookCommand : DbCmdlet
             WriteVerbose($"Step {step.Id} ({step.Action}): {step.SkippedBecause ?? string.Join("; ", step.Acts.Select(a => a.Detail))}");
         foreach (var reason in plan.Blocked)
             WriteVerbose($"Blocked: {reason}");
-    }
-
-    private bool Agreed(RecoveryPlan plan)
-    {
-        var text = PlanText.Describe(plan);
-        if (!ShouldProcess(text, text + Environment.NewLine + "Carry this plan out?", $"Recover {plan.Cluster}", out var reason))
-        {
-            if (reason == ShouldProcessReason.WhatIf)
-                WriteObject(plan);
-            return false;
-        }
-        // the question above was asked unless the caller set it aside; data loss is not set aside with a preference for everything
-        var asked = MyInvocation.BoundParameters.ContainsKey("Confirm") || GetVariableValue("ConfirmPreference") is not ConfirmImpact.None;
-        return asked || Force || AllowDataLoss is null || plan.Loss is null
-            || ShouldContinue(plan.Loss.Statement + Environment.NewLine + "Carry the plan out and lose this?", $"Recover {plan.Cluster}");
     }
 
     private Dictionary<string, string>? Values()

@@ -13,8 +13,13 @@ internal static class PlanText
         var text = new StringBuilder();
         void Line(string heading, string value) => text.Append(TextLayout.Hang(heading, value, width)).Append('\n');
 
-        Line("", $"Recover '{plan.Cluster}' from {plan.Fault.Id} with runbook {plan.Runbook} {plan.RunbookVersion}");
-        Line("  fault: ", plan.Fault.Summary);
+        if (IsAsked(plan.Fault))
+            Line("", $"{plan.Fault.Summary}, with runbook {plan.Runbook} {plan.RunbookVersion}");
+        else
+        {
+            Line("", $"Recover '{plan.Cluster}' from {plan.Fault.Id} with runbook {plan.Runbook} {plan.RunbookVersion}");
+            Line("  fault: ", plan.Fault.Summary);
+        }
         var number = 0;
         foreach (var step in plan.Steps)
         {
@@ -34,6 +39,9 @@ internal static class PlanText
             Line("  blocked: ", reason);
         return text.ToString().TrimEnd('\n');
     }
+
+    /// <summary>Whether what stands where a fault would stand is something that a person asked for.</summary>
+    public static bool IsAsked(Fault fault) => fault.Id.StartsWith("planned.", StringComparison.Ordinal);
 
     /// <summary>What a fault is and how that is known: each piece of evidence with its value, and what was ruled out.</summary>
     public static IEnumerable<(string Heading, string Text)> Grounds(Fault fault)

@@ -1,0 +1,42 @@
+using System.Threading.Channels;
+
+namespace DbRecovery.Engine.Watch;
+
+/// <summary>The events on their way to whoever reads them. A reader that is too slow costs events, never a round; it is told how many.</summary>
+internal sealed class EventQueue(int most, TimeProvider clock)
+{
+    private readonly Channel<WatchEvent> _channel = Channel.CreateBounded<WatchEvent>(new BoundedChannelOptions(most) { SingleReader = true });
+    private long _dropped;
+
+    /// <summary>Adds an event, or counts it where there is no room.</summary>
+    public void Tell(WatchEvent told)
+    {
+        var dropped = Interlocked.Exchange(ref _dropped, 0);
+        if (dropped > 0 && !_channel.Writer.TryWrite(Lost(dropped)))
+        {
+            Interlocked.Add(ref _dropped, dropped + 1);
+            return;
+        }
+        if (!_channel.Writer.TryWrite(told))
+            Interlocked.Increment(ref _dropped);
+    }
+
+    /// <summary>No more events come.</summary>
+    public void Complete() => _channel.Writer.TryComplete();
+
+    /// <summary>The events, until there will be no more.</summary>
+    public async IAsyncEnumerable<WatchEvent> ReadAsync()
+    {
+        await foreach (var told in _channel.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
+            yield return told;
+        // the last ones may have been too many, too
+        if (Interlocked.Exchange(ref _dropped, 0) is > 0 and var dropped)
+            yield return Lost(dropped);
+    }
+
+    private WatchEvent Lost(long count) => new()
+    {
+        At = clock.GetUtcNow(), Kind = WatchEventKind.Watcher, Cluster = "",
+        Summary = $"{Counted.Of((int)Math.Min(count, int.MaxValue), "event")} could not be told, because whoever reads them was too slow",
+    };
+}

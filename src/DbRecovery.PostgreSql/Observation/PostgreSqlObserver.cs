@@ -1,0 +1,94 @@
+using DbRecovery.PostgreSql.Connections;
+using Npgsql;
+
+namespace DbRecovery.PostgreSql.Observation;
+
+/// <summary>Turns a PostgreSQL server into facts. It sends nothing but reads.</summary>
+internal sealed class PostgreSqlObserver(PostgreSqlConnections connections) : INodeObserver, INodeEvents
+{
+    // a longer look may take minutes; whether the server answers is known sooner
+    private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(15);
+
+    private readonly TimeProvider _clock = connections.Clock;
+
+    /// <inheritdoc/>
+    public async Task<NodeObservation> ObserveAsync(ObservationRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var look = new Look(request, connections.Link(request.Cluster, request.Node), _clock);
+        try
+        {
+            var reading = await LightAsync(look, cancellationToken).ConfigureAwait(false);
+            return look.Report(reading);
+        }
+        catch (LookFailedException e)
+        {
+            return look.Report(e.Failure);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<ObservedError> BrokenAsync(ClusterDefinition cluster, NodeDefinition node, CancellationToken cancellationToken) =>
+        connections.Link(cluster, node).BrokenAsync(cancellationToken);
+
+    private async Task<LightReading> LightAsync(Look look, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var (session, failure) = await look.Link.TakeAsync(look.Remaining(AnswerTime), cancellationToken).ConfigureAwait(false);
+            if (session is null)
+            {
+                // a port that took the connection and dropped it may be a server that is just ending: one more look tells
+                if (attempt == 1 && failure!.Code == ConnectionFailure.Broken)
+                    continue;
+                throw new LookFailedException(failure!);
+            }
+            ObservedError? error = null;
+            var used = session.Memory is not null;
+            try
+            {
+                return await AskAsync(look, session, cancellationToken).ConfigureAwait(false);
+            }
+            catch (DbRecoveryException e) when (e.Id == ErrorIds.VersionNotSupported)
+            {
+                throw new LookFailedException(new ConnectionFailure(e.Id, Reachability.Refusing, e.Message, e));
+            }
+            catch (Exception e) when (e is NpgsqlException or ServerSilentException or InvalidOperationException or IOException)
+            {
+                var lost = ConnectionFailure.Of(e);
+                error = lost.Observed("observing");
+                // a session that was kept may have ended since: a new one says what is there now
+                if (!used || attempt > 1 || e is ServerSilentException)
+                    throw new LookFailedException(lost);
+                look.Errors.Add(error);
+            }
+            finally
+            {
+                await look.Link.GiveBackAsync(session, error).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private async Task<LightReading> AskAsync(Look look, LinkSession session, CancellationToken cancellationToken)
+    {
+        if (session.Memory is not LightQuery query)
+        {
+            var profile = await session.RunAsync((connection, token) => ServerProfile.ReadAsync(connection, look.Link.Login, token), look.Remaining(AnswerTime), cancellationToken).ConfigureAwait(false);
+            session.Memory = query = new LightQuery(session.Connection, profile);
+        }
+        var started = _clock.GetTimestamp();
+        LightReading reading;
+        try
+        {
+            reading = await session.RunAsync((_, token) => query.ReadAsync(token), look.Remaining(AnswerTime), cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException) when (session.IsOpen)
+        {
+            // something of it is refused or broken: the rest can be had
+            session.Memory = null;
+            reading = await session.RunAsync((connection, token) => query.ReadPartsAsync(connection, token), look.Remaining(AnswerTime), cancellationToken).ConfigureAwait(false);
+        }
+        reading.Facts.Set(CommonFacts.ProbeLatency, _clock.GetElapsedTime(started));
+        LightFacts.Record(reading, look.Link.Login);
+        return reading;
+    }
+}
