@@ -22,6 +22,7 @@
         'Get-DbIncident'
         'Get-DbRepositoryKey'
         'Get-DbRunbook'
+        'Get-DbTopology'
         'Initialize-DbCluster'
         'Invoke-DbDrill'
         'Invoke-DbFailover'
@@ -43,6 +44,7 @@
         'Test-DbRepository'
         'Test-DbRunbook'
         'Update-DbRepositoryKey'
+        'Watch-DbHealth'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()

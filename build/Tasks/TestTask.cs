@@ -18,6 +18,7 @@ internal static class TestTask
         BuildTask.Run(workspace, []);
         BuildTask.Native(workspace);
         WorkloadProgram.Build(workspace);
+        WorkloadProgram.BuildLab(workspace);
         var results = Path.Combine(workspace.Artifacts, "tests");
         if (Directory.Exists(results))
             Directory.Delete(results, recursive: true);

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using DbRecovery.PostgreSql.Connections;
 using DbRecovery.PostgreSql.Observation;
+using DbRecovery.PostgreSql.Sql;
 
 namespace DbRecovery.PostgreSql;
 
@@ -27,8 +28,13 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
         _connections = new PostgreSqlConnections(options.Secrets, options.Clock);
         _capabilities =
         [
-            new PostgreSqlObserver(_connections),
+            new PostgreSqlObserver(_connections, options.Commands),
+            new PostgreSqlSession(_connections),
+            new PostgreSqlMaintenance(_connections),
             new Targets.ServerTarget(),
+            new Setup.ClusterSetup(_connections, options.Secrets),
+            new Control.InstanceControl(options.Commands, _connections),
+            new Replication.ReplicationControl(_connections, options.Secrets, options.Commands),
             new Protocol.PoolerConsole(options.Secrets, options.Clock),
             new Protocol.ServerProbe(options.Secrets, options.Clock),
         ];

@@ -73,6 +73,8 @@ public sealed partial class RecoveryRuntime
         ?? throw new DbRecoveryException(ErrorIds.EngineNotSupported, ErrorKind.NotSupported, $"there is no engine '{engine}'",
             NearNames.Suggest(engine, [.. Engines]), engine);
 
+    private string[] SecretVariables() => [PassphraseVariable, .. Model?.SecretVariables ?? []];
+
     private RepositoryDefinition? RepositoryOf(ClusterDefinition cluster) => cluster.Backups is { } backups ? GetRepository(backups.Repository) : null;
 
     private IReadOnlyList<string> RunbookFolders() =>
@@ -109,7 +111,7 @@ public sealed partial class RecoveryRuntime
         ReadRunbook = ReadRunbook,
         Actions = _actions,
         Secrets = _secrets,
-        SecretVariables = [PassphraseVariable, .. Model?.SecretVariables ?? []],
+        SecretVariables = SecretVariables(),
         Notifications = Model?.Notifications ?? new Dictionary<string, NotificationChannel>(),
         PowerShell = _options.PowerShell,
         Clock = _options.Clock,

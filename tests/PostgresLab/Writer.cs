@@ -94,13 +94,15 @@ public sealed class Writer : IAsyncDisposable
     /// <summary>The acknowledged writes that a node does not have.</summary>
     public async Task<IReadOnlyList<long>> MissingAsync(PgCluster cluster, PgNode node, CancellationToken cancellationToken = default)
     {
+        // what is acknowledged while this reads is none of its business
+        var acknowledged = Acknowledgements;
         await using var connection = await cluster.OpenAsync(node, cancellationToken: cancellationToken);
         await using var command = new NpgsqlCommand("select id from lab_writes", connection);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var there = new HashSet<long>();
         while (await reader.ReadAsync(cancellationToken))
             there.Add(reader.GetInt64(0));
-        return [.. Acknowledgements.Select(a => a.Id).Where(id => !there.Contains(id))];
+        return [.. acknowledged.Select(a => a.Id).Where(id => !there.Contains(id))];
     }
 
     /// <inheritdoc/>

@@ -36,6 +36,7 @@ namespace DbRecovery;
 [JsonSerializable(typeof(ClusterTopology))]
 [JsonSerializable(typeof(WatchEvent))]
 [JsonSerializable(typeof(SetupItem))]
+[JsonSerializable(typeof(LostWrite))]
 [JsonSerializable(typeof(string[]))]
 [JsonSerializable(typeof(IReadOnlyList<string>))]
 [JsonSerializable(typeof(Fact[]))]

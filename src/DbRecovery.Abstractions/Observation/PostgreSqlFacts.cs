@@ -111,4 +111,6 @@ public static class PostgreSqlFacts
     public static readonly FactDefinition Amcheck = new("pg.amcheck", FactType.Text, null, "whether the deep check ran: yes, no, or the databases without the extension");
     /// <summary>The user may see what belongs to pg_monitor.</summary>
     public static readonly FactDefinition CanMonitor = new("pg.canMonitor", FactType.Bool, null, "the user may see what belongs to pg_monitor");
+    /// <summary>Where this node's timeline left the earlier ones, as 'timeline: position'.</summary>
+    public static readonly FactDefinition TimelineForks = new("pg.timelineForks", FactType.List, null, "where this node's timeline left the earlier ones, as 'timeline: position'");
 }

@@ -25,7 +25,9 @@ internal static class CommandTree
             help.Action = new HelpAction(environment.Out);
         var bind = new Binder(environment, common);
         HealthCommands.Add(root, bind);
+        WatchCommand.Add(root, bind);
         RecoverCommand.Add(root, bind);
+        TopologyCommand.Add(root, bind);
         ReplicationCommands.Add(root, bind);
         RunbookCommands.Add(root, bind);
         IncidentCommands.Add(root, bind);

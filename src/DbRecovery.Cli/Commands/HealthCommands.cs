@@ -14,6 +14,7 @@ internal static class HealthCommands
             (session, reports) =>
             {
                 session.Output.WriteAll(reports, "no clusters");
+                session.Output.WriteTableBelow(HealthView.Nodes(reports));
                 session.Output.WriteBelow(width => Texts.Of(reports, width));
             }));
         root.Add(Make(bind, new Verb("faults", "Lists the faults of databases, gravest first. Exit code 1 where there is one.",

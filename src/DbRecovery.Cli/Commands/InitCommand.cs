@@ -9,8 +9,8 @@ internal static class InitCommand
 {
     public static void Add(RootCommand root, Binder bind)
     {
-        var verb = new Verb("init", "Checks what a cluster needs (a role with the least rights, a schema, settings) and prints the SQL for what is missing; --apply creates it. Exit code 1 where something is missing.",
-            "dbrecovery init orders", "dbrecovery init orders > setup.sql", "dbrecovery init orders --apply --user postgres --password-env ADMIN_PASSWORD");
+        var verb = new Verb("init", "Checks what a cluster needs (a role with the least rights, a schema, settings) and prints the SQL for what is missing, as a script where the output is a pipe; --apply creates it. Exit code 1 where something is missing.",
+            "dbrecovery init orders", "dbrecovery init orders --output json", "dbrecovery init orders --apply --user postgres --password-env ADMIN_PASSWORD");
         var cluster = Binder.One("cluster", "The cluster.");
         var apply = Binder.Flag("--apply", "Creates what is missing.");
         var recommended = Binder.Flag("--recommended", "With --apply: creates what is only recommended, too.");

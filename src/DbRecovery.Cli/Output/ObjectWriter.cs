@@ -77,6 +77,13 @@ internal sealed class ObjectWriter(AppEnvironment environment, OutputFormat form
             environment.Out.WriteLine(below);
     }
 
+    /// <summary>Writes a second table for people; nothing where JSON is written or there is nothing in it.</summary>
+    public void WriteTableBelow<T>(IReadOnlyList<T> values)
+    {
+        if (!_json && values.Count > 0)
+            Tables.Write(values, environment.Out, environment.Width(), color);
+    }
+
     /// <summary>The columns that a text may take.</summary>
     public int Width => environment.Width();
 

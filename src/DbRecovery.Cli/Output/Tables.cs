@@ -22,6 +22,11 @@ internal static class Tables
             new("Not passed", r => Names(r.Checks.Where(c => c.Verdict is CheckVerdict.Warn or CheckVerdict.Fail).Select(c => c.Name))),
             new("Took", r => SizeText.Duration(r.Duration), true),
         },
+        nameof(NodeLine) => new TableColumn<NodeLine>[]
+        {
+            new("Cluster", n => n.Cluster), new("Node", n => n.Node), new("Address", n => n.Address), new("Status", n => n.Status), new("Role", n => n.Role),
+            new("Position", n => n.Position), new("Lag", n => n.Lag, true),
+        },
         nameof(Fault) => new TableColumn<Fault>[]
         {
             new("Id", f => f.Id), new("Severity", f => f.Severity.ToString()), new("Confidence", f => f.Confidence.ToString()),
@@ -155,7 +160,7 @@ internal static class Tables
     {
         nameof(HealthStatus.Healthy) or nameof(IncidentState.Resolved) or "passed" => new Style(Color.Green),
         nameof(HealthStatus.Degraded) or nameof(IncidentState.AwaitingApproval) or nameof(IncidentState.Suppressed) or "never" => new Style(Color.Yellow),
-        nameof(HealthStatus.Failed) or nameof(FaultSeverity.DataAtRisk) or nameof(FaultSeverity.Outage) or "FAILED" or "NO" or "MISSING" => new Style(Color.Red),
+        nameof(HealthStatus.Failed) or nameof(FaultSeverity.DataAtRisk) or nameof(FaultSeverity.Outage) or "FAILED" or "NO" or "MISSING" or "ABSENT" or "REFUSES" or "NO ANSWER" => new Style(Color.Red),
         _ => Style.Plain,
     };
 

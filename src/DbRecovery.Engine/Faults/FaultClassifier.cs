@@ -5,14 +5,46 @@ namespace DbRecovery.Engine.Faults;
 
 /// <summary>
 /// Names what is wrong with a cluster. The rules stand in the order in which they decide: what makes every other look
-/// worthless (the place is not there) before what is a refusal of a living database, before corruption, the disk, the data,
-/// backups and speed. A fault that an earlier one on the same node explains is left out: acting on a consequence makes things worse.
+/// worthless (the place is not there, the watcher is cut off) before what is a refusal of a living database, before nodes that are
+/// the cluster's no more or more than once its primary, before corruption, the disk, death, replication, the data, backups and speed. A fault that an earlier one on the same node explains is left out: acting on a consequence makes things worse.
 /// </summary>
 public static class FaultClassifier
 {
     private static readonly FaultRule[] Rules =
     [
+        new WatcherIsolatedRule(),
+        new PartialPartitionRule(),
+        new ConnectionsExhaustedRule(),
+        new LoginRejectedRule(),
+        new CrashLoopRule(),
+        new CrashRecoveryRule(),
+        new RefusingRule(),
+        new SystemIdMismatchRule(),
+        new NodeTwiceRule(),
+        new SplitBrainRule(),
+        new StalePrimaryRule(),
+        new PromotedOutOfBandRule(),
+        new CorruptionRule(),
         new DiskFullRule(),
+        new DiskErrorRule(),
+        new PrimaryDeadRule(),
+        new HungRule(),
+        new ProcessDownRule(),
+        new HostUnreachableRule(),
+        new NoWritablePrimaryRule(),
+        new RoutingWrongTargetRule(),
+        new SyncBlockedRule(),
+        new WraparoundRule(),
+        new WalGapRule(),
+        new TimelineDivergedRule(),
+        new ReceiverDownRule(),
+        new ReplayPausedRule(),
+        new LaggingRule(),
+        new SlotLostRule(),
+        new SlotBloatRule(),
+        new ArchiveFailingRule(),
+        new PreparedOrphanRule(),
+        new ConfigDriftRule(),
         new SqliteEnvironmentRule(),
         new SqliteRecoveryNeededRule(),
         new SqliteCorruptRule(),
@@ -22,6 +54,8 @@ public static class FaultClassifier
         new BackupStaleRule(),
         new BackupUnverifiedRule(),
         new BackupFilesMissingRule(),
+        new LockPileupRule(),
+        new LongTransactionRule(),
         new LatencyRule(),
         new CustomCheckRule(),
     ];

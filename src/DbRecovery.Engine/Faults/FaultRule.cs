@@ -16,9 +16,12 @@ internal abstract class FaultRule
     /// <summary>The faults of this class in the view.</summary>
     public abstract IEnumerable<Fault> Judge(ClusterView view);
 
+    /// <summary>Rounds that must agree where the evidence says nothing of its own.</summary>
+    protected virtual int Confirmations(ClusterView view) => 0;
+
     /// <summary>Makes a fault of this class.</summary>
     protected Fault Make(ClusterView view, string? node, FaultConfidence confidence, string summary, IReadOnlyList<Evidence> evidence,
-        IReadOnlyList<string>? ruledOut = null, IReadOnlyDictionary<string, FactValue>? details = null, FaultSeverity? severity = null) => new()
+        IReadOnlyList<string>? ruledOut = null, IReadOnlyDictionary<string, FactValue>? details = null, FaultSeverity? severity = null, int? confirmations = null) => new()
         {
             Id = Class.Id,
             Severity = severity ?? Class.Severity,
@@ -31,6 +34,7 @@ internal abstract class FaultRule
             Evidence = evidence,
             RuledOut = ruledOut ?? [],
             Details = details ?? new Dictionary<string, FactValue>(),
+            Confirmations = confirmations ?? Confirmations(view),
             Definition = view.Cluster,
         };
 }

@@ -75,7 +75,8 @@ public sealed partial class HealthService(HealthServiceOptions options) : IHealt
         }, progress, cancellationToken);
     }
 
-    private Task<IReadOnlyList<RouteObservation>> LookAtRoutesAsync(ClusterDefinition cluster, ObservationLevel level, CancellationToken cancellationToken) =>
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<RouteObservation>> LookAtRoutesAsync(ClusterDefinition cluster, ObservationLevel level, CancellationToken cancellationToken) =>
         options.Routes is null || cluster.Routes.Count == 0
             ? Task.FromResult<IReadOnlyList<RouteObservation>>([])
             : options.Routes.LookAsync(cluster, level, options.RouteTimeout, cancellationToken);

@@ -33,6 +33,9 @@ public interface IClusterJudge
     /// <summary>What is known of a cluster's backups; null where no repository is configured. One that cannot be read is said, not thrown.</summary>
     Task<BackupKnowledge?> KnowBackupsAsync(ClusterDefinition cluster, CancellationToken cancellationToken);
 
+    /// <summary>Looks where the cluster's routes lead; empty where it has none, or nobody can look.</summary>
+    Task<IReadOnlyList<RouteObservation>> LookAtRoutesAsync(ClusterDefinition cluster, ObservationLevel level, CancellationToken cancellationToken);
+
     /// <summary>Runs the checks of the user's own on the nodes that answer and take writes.</summary>
     Task<IReadOnlyList<CustomCheckResult>> RunChecksAsync(ClusterDefinition cluster, IReadOnlyList<NodeObservation> nodes, CancellationToken cancellationToken);
 

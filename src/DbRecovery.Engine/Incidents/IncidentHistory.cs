@@ -117,7 +117,7 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
         }
         if (IncidentStateTable.Final.Contains(State) || State is IncidentState.Probation or IncidentState.Suppressed)
             EndedAt ??= record.Time;
-        _timeline.Add(new TimelineEntry(record.Time, record.State, record.Step, record.Event));
+        _timeline.Add(new TimelineEntry(record.Time, record.State, record.Step, record.Event) { Incident = Id });
     }
 
     public IncidentReport ToReport(DateTimeOffset now)

@@ -82,6 +82,8 @@ internal sealed class IncidentPlanner(IncidentServices services)
             Facts = request.Facts,
             Parameters = request.Parameters,
             StepOutputs = outputs,
+            FenceLevel = request.Runbook.Steps.Where(s => s.Action == "fence").Select(s => outputs.GetValueOrDefault(s.Id)?.GetValueOrDefault("level"))
+                .LastOrDefault(l => l is { Type: FactType.Int })?.AsInt(),
             MaxDataLossBytes = request.Cluster.Policy.MaxDataLossBytes,
             IncidentId = request.IncidentId,
             IncidentFolder = request.IncidentFolder,

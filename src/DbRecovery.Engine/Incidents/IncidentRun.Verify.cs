@@ -1,3 +1,5 @@
+using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Replication;
 using DbRecovery.Engine.Runbooks;
 
 namespace DbRecovery.Engine.Incidents;
@@ -5,6 +7,8 @@ namespace DbRecovery.Engine.Incidents;
 // The checks after the steps: each must come true within its time and then stay so.
 internal sealed partial class IncidentRun
 {
+    private static readonly TimeSpan CanaryTime = TimeSpan.FromSeconds(5);
+
     private async Task VerifyAsync(CancellationToken cancellationToken)
     {
         var results = new List<ProofCheck>();
@@ -52,7 +56,8 @@ internal sealed partial class IncidentRun
             return check.Check switch
             {
                 VerifyChecks.Readable => await ReadableAsync(cancellationToken).ConfigureAwait(false),
-                VerifyChecks.Writable => await WritableAsync(cancellationToken).ConfigureAwait(false),
+                VerifyChecks.Writable => await WritableAsync(check, cancellationToken).ConfigureAwait(false),
+                VerifyChecks.Replicating => await ReplicatingAsync(check, cancellationToken).ConfigureAwait(false),
                 VerifyChecks.FaultGone => FaultGone(await ExamineAsync(check, ObservationLevel.Standard, cancellationToken).ConfigureAwait(false)),
                 VerifyChecks.Healthy => Healthy(await ExamineAsync(check, ObservationLevel.Standard, cancellationToken).ConfigureAwait(false)),
                 VerifyChecks.Expectations => await ExpectationsAsync(check, cancellationToken).ConfigureAwait(false),
@@ -87,13 +92,59 @@ internal sealed partial class IncidentRun
             : (false, $"'{Target().Name}' is {seen?.Reachability.ToString() ?? "not observed"}{(seen?.Errors.Count > 0 ? $": {seen.Errors[0].Message}" : "")}");
     }
 
-    private async Task<(bool, string)> WritableAsync(CancellationToken cancellationToken)
+    private async Task<(bool, string)> WritableAsync(RunbookCheck check, CancellationToken cancellationToken)
     {
+        if (_services.Provider(_cluster.Engine).TryGet<IReplicationControl>(out var replication))
+            return await PrimaryWritableAsync(check, replication, cancellationToken).ConfigureAwait(false);
         if (!_services.Provider(_cluster.Engine).TryGet<ISqlSession>(out var session))
             return (false, $"{_cluster.Engine} lacks an SQL session, so a write cannot be tried");
         // a transaction that may write takes the write lock and then changes nothing
         await session.ExecuteAsync(_cluster, Target(), "select 1", readOnly: false, TimeSpan.FromSeconds(5), cancellationToken).ConfigureAwait(false);
         return (true, $"'{Target().Name}' takes a write transaction");
+    }
+
+    /// <summary>A row is written on the primary, and through the routes it arrives on that same one. No replica is waited for: whether they follow is another check.</summary>
+    private async Task<(bool, string)> PrimaryWritableAsync(RunbookCheck check, IReplicationControl replication, CancellationToken cancellationToken)
+    {
+        var report = await QuickAsync(cancellationToken).ConfigureAwait(false);
+        if (report.Observations.Where(o => o.IsPrimary()).ToList() is not [var primary])
+            return (false, $"{Counted.Of(report.Observations.Count(o => o.IsPrimary()), "primary answers", "primaries answer")}");
+        var node = _cluster.Node(primary.Node);
+        var direct = await replication.CanaryWriteAsync(_cluster, node.Host!, node.Port ?? 0, synchronous: false, CanaryTime, cancellationToken).ConfigureAwait(false);
+        if (_services.Evaluator.BindText(check.With.GetValueOrDefault("via"), "via", Values()) != "route" || _cluster.Routes.Count == 0)
+            return (true, $"'{node.Name}' takes a write");
+        var entries = _cluster.Routes.Where(r => r.Entry is not null).ToList();
+        foreach (var route in entries)
+        {
+            var (host, port) = Endpoint(route.Entry!);
+            var arrived = await replication.CanaryWriteAsync(_cluster, host, port, synchronous: false, CanaryTime, cancellationToken).ConfigureAwait(false);
+            if (arrived != direct)
+                return (false, $"a write through {route.Name} arrives on {arrived}, and the primary is {direct}");
+        }
+        var untried = _cluster.Routes.Where(r => r.Entry is null).Select(r => r.Name).ToList();
+        return (true, $"'{node.Name}' takes a write{(entries.Count > 0 ? $" through {string.Join(", ", entries.Select(e => e.Name))}" : "")}"
+            + (untried.Count > 0 ? $"; {string.Join(", ", untried)} has no 'entry', so that it could not be tried" : ""));
+    }
+
+    private static (string Host, int Port) Endpoint(string entry)
+    {
+        var colon = entry.LastIndexOf(':');
+        return (entry[..colon].Trim('[', ']'), int.Parse(entry[(colon + 1)..], System.Globalization.CultureInfo.InvariantCulture));
+    }
+
+    private Task<HealthReport> QuickAsync(CancellationToken cancellationToken) => _services.Health.ExamineAsync(_cluster, ObservationLevel.Quick, _progress, cancellationToken);
+
+    private async Task<(bool, string)> ReplicatingAsync(RunbookCheck check, CancellationToken cancellationToken)
+    {
+        var wanted = check.With.GetValueOrDefault("atLeast") is { } value ? (long)_services.Evaluator.Bind(value, RunbookLinter.AtLeast, Values()) : 1;
+        var report = await QuickAsync(cancellationToken).ConfigureAwait(false);
+        if (report.Observations.Where(o => o.IsPrimary()).ToList() is not [var primary])
+            return (false, "there is not one primary to receive from");
+        // a stream from elsewhere would have another system, or an older history
+        var place = LogPlace.Of(primary);
+        var streaming = report.Observations.Where(o => o is { Role: NodeRole.Replica, Upstream.Streaming: true } && o.SystemId == primary.SystemId
+            && LogPlace.Of(o)?.Timeline == place?.Timeline).Select(o => o.Node).ToList();
+        return (streaming.Count >= wanted, streaming.Count == 0 ? "no replica receives" : $"{string.Join(", ", streaming)} receive{(streaming.Count == 1 ? "s" : "")}");
     }
 
     private (bool, string) FaultGone(HealthReport report)

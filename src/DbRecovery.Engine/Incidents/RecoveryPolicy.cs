@@ -25,7 +25,8 @@ internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
         var since = clock.GetUtcNow() - TimeSpan.FromHours(1);
         return store.Histories(cluster, strict: false).Where(h => h.LastAt > since).SelectMany(h => h.Steps)
             .Count(s => s.Action is "start" or "restart" && s.StartedAt > since
-                && s.Plan?.State is { ValueKind: System.Text.Json.JsonValueKind.Object } state && state.TryGetProperty("node", out var of) && of.GetString() == node);
+                && s.Plan?.State is { ValueKind: System.Text.Json.JsonValueKind.Object } state && state.TryGetProperty("node", out var of) && of.GetString() == node
+                && !(state.TryGetProperty("notBecause", out var not) && not.ValueKind == System.Text.Json.JsonValueKind.String));
     }
 
     public PolicyDecision Decide(ClusterDefinition cluster, Fault fault, Runbook runbook, string ownId)

@@ -78,7 +78,7 @@ public sealed partial class InventoryReader
             CheckFilling(map.PlaceOf("unit"), unit, nodes);
         if (control.Kind != ControlKind.Systemd && map.Has("unit"))
             _findings.Error(map.PlaceOf("unit"), "wrong-value", "A unit is systemd's.", "Write kind: systemd, or leave 'unit' out.");
-        foreach (var key in control.Kind == ControlKind.Command ? [] : new[] { "start", "stop", "status" }.Where(map.Has))
+        foreach (var key in control.Kind == ControlKind.Command ? [] : new[] { "start", "stop", "kill", "status" }.Where(map.Has))
             _findings.Error(map.PlaceOf(key), "wrong-value", $"'{key}' is asked of {map.Text("kind")} itself.", $"Write kind: command, or leave '{key}' out.");
         // without a pid file there is no other way to know, or to end, the process
         foreach (var key in control.Kind == ControlKind.Command && nodes.Any(n => n.DataDir is null) ? ["status", "kill"] : Array.Empty<string>())

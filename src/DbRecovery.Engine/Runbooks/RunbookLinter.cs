@@ -7,6 +7,8 @@ namespace DbRecovery.Engine.Runbooks;
 public sealed class RunbookLinter
 {
     internal static readonly OptionDescriptor Level = new("level", OptionType.Enum, false, "standard", ["quick", "standard", "deep"], "how much to look at");
+    internal static readonly OptionDescriptor Via = new("via", OptionType.Enum, false, "direct", ["direct", "route"], "where the write is tried: on the node itself, or as applications come");
+    internal static readonly OptionDescriptor AtLeast = new("atLeast", OptionType.Int, false, "1", [], "how many replicas");
     private static readonly HashSet<string> HarmlessActions = ["notify", "wait", "snapshot-evidence"];
 
     private readonly LintContext _context;
@@ -200,11 +202,12 @@ public sealed class RunbookLinter
         _ => false,
     };
 
-    /// <summary>The option that a check has; null for none.</summary>
-    internal static string? OptionOf(string check) => check switch
+    /// <summary>The option that a check has, beside the condition of the check 'fact'; null for none.</summary>
+    internal static OptionDescriptor? OptionOf(string check) => check switch
     {
-        VerifyChecks.FaultGone or VerifyChecks.Healthy => "level",
-        VerifyChecks.Fact => "condition",
+        VerifyChecks.FaultGone or VerifyChecks.Healthy => Level,
+        VerifyChecks.Writable => Via,
+        VerifyChecks.Replicating => AtLeast,
         _ => null,
     };
 
@@ -216,12 +219,13 @@ public sealed class RunbookLinter
             return;
         }
         var option = OptionOf(check.Check);
+        var known = check.Check == VerifyChecks.Fact ? "condition" : option?.Name;
         foreach (var (name, value) in check.With)
         {
-            if (name != option)
-                _findings.Error(value.At, "unknown-parameter", $"The check '{check.Check}' has no option '{name}'.", option is null ? "It has none." : NearNames.Suggest(name, [option, "within", "holds"]));
-            else if (name == "level")
-                CheckValue(value, Level, schema);
+            if (name != known)
+                _findings.Error(value.At, "unknown-parameter", $"The check '{check.Check}' has no option '{name}'.", known is null ? "It has none." : NearNames.Suggest(name, [known, "within", "holds"]));
+            else if (option is not null)
+                CheckValue(value, option, schema);
         }
         if (check.Check != VerifyChecks.Fact)
             return;

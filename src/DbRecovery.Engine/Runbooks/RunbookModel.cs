@@ -138,8 +138,13 @@ public static class VerifyChecks
 {
     /// <summary>The node answers a read.</summary>
     public const string Readable = "readable";
-    /// <summary>The node takes a write (a transaction that is rolled back).</summary>
+    /// <summary>
+    /// The node, or in a cluster with replication the primary, takes a write; option <c>via</c>: <c>direct</c>, or <c>route</c> as applications come,
+    /// through every route whose entry is known.
+    /// </summary>
     public const string Writable = "writable";
+    /// <summary>Replicas receive from the primary, by others or directly; option <c>atLeast</c>.</summary>
+    public const string Replicating = "replicating";
     /// <summary>The fault that was recovered from is not seen any more; option <c>level</c> (quick, standard, deep).</summary>
     public const string FaultGone = "fault-gone";
     /// <summary>No fault of severity outage or worse is seen; option <c>level</c>.</summary>
@@ -150,7 +155,7 @@ public static class VerifyChecks
     public const string Fact = "fact";
 
     /// <summary>Every name.</summary>
-    public static IReadOnlyList<string> All { get; } = [Readable, Writable, FaultGone, Healthy, Expectations, Fact];
+    public static IReadOnlyList<string> All { get; } = [Readable, Writable, Replicating, FaultGone, Healthy, Expectations, Fact];
 }
 
 /// <summary>A parameter that a caller may set.</summary>

@@ -181,11 +181,11 @@ internal static class RunbookSchema
                 ["within"] = Pattern(Duration, "The time in which it must come true."),
                 ["holds"] = Pattern(Duration, "The time for which it must stay true."),
             };
-            if (option == "level")
-                properties["level"] = OrLookUp(Words(RunbookLinter.Level.Values), RunbookLinter.Level.Description);
-            else if (option is not null)
-                properties[option] = Ref("condition");
-            kinds.Add(Closed(null, option == "condition" ? ["check", option] : ["check"], properties));
+            if (option is not null)
+                properties[option.Name] = Value(option with { Default = null });
+            else if (check == VerifyChecks.Fact)
+                properties["condition"] = Ref("condition");
+            kinds.Add(Closed(null, check == VerifyChecks.Fact ? ["check", "condition"] : ["check"], properties));
         }
         return new JsonObject { ["description"] = "A check.", ["oneOf"] = kinds };
     }

@@ -19,6 +19,8 @@ public sealed record EvaluationInputs
     public DataLoss? PlanLoss { get; init; }
     /// <summary>Whether any act of the plan is destructive; null while there is no plan.</summary>
     public bool? PlanDestructive { get; init; }
+    /// <summary>The level of the last step 'fence': reached, or while planning foreseen; null where there is none.</summary>
+    public long? FenceLevel { get; init; }
     /// <summary><c>limits.maxDataLoss</c> in bytes.</summary>
     public long MaxDataLossBytes { get; init; }
     /// <summary>The incident's id.</summary>
@@ -40,6 +42,7 @@ internal sealed class ValueSource(EvaluationInputs inputs) : IValueSource
             "cluster" => OfCluster(rest),
             "node" => OfNode(rest),
             "plan" => OfPlan(rest),
+            "fence" when rest == "level" => inputs.FenceLevel is { } level ? Resolution.Known(level) : Resolution.Unknown("nothing was fenced"),
             "limits" when rest == "maxDataLoss" => Resolution.Known(inputs.MaxDataLossBytes),
             "parameters" => Of(inputs.Parameters, rest, "the parameter has no value"),
             "steps" => OfStep(rest),
@@ -67,6 +70,9 @@ internal sealed class ValueSource(EvaluationInputs inputs) : IValueSource
         "engine" => Resolution.Known(inputs.Cluster.Engine),
         "policy.maxDataLoss" => Resolution.Known(inputs.Cluster.Policy.MaxDataLossBytes),
         "policy.autoRecover" => Resolution.Known(inputs.Cluster.Policy.AutoRecover),
+        "policy.restartInPlace" => Resolution.Known(inputs.Cluster.Policy.RestartInPlace),
+        "policy.synchronous" => Resolution.Known((long)inputs.Cluster.Policy.Synchronous),
+        "managed" => Resolution.Known(inputs.Cluster.ManagedBy is not null),
         _ => Resolution.Unknown($"a cluster has no '{name}'"),
     };
 

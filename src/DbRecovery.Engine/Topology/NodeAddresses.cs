@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using DbRecovery.Engine.Health;
 
 namespace DbRecovery.Engine.Topology;
 
@@ -62,15 +63,14 @@ public sealed class NodeAddresses
 
     private bool Same(string one, string other)
     {
-        if (one.Equals(other, StringComparison.OrdinalIgnoreCase))
+        if (NodeAddress.SameHost(one, other))
             return true;
         var (left, right) = (AddressesOf(one), AddressesOf(other));
-        return left.Any(l => right.Any(r => l.Equals(r) || (IPAddress.IsLoopback(l) && IPAddress.IsLoopback(r))));
+        return left.Any(l => right.Any(r => NodeAddress.SameHost(l.ToString(), r.ToString())));
     }
 
     private IReadOnlyList<IPAddress> AddressesOf(string host) =>
         IPAddress.TryParse(host, out var literal) ? [Plain(literal)]
-        : host.Equals("localhost", StringComparison.OrdinalIgnoreCase) ? [IPAddress.Loopback]
         : _resolved.GetValueOrDefault(host) ?? [];
 
     private static string Bare(string host) => host.Trim().TrimStart('[').TrimEnd(']');
@@ -81,7 +81,7 @@ public sealed class NodeAddresses
 
     private static async Task<IReadOnlyList<IPAddress>> LookUpAsync(string host, CancellationToken cancellationToken)
     {
-        if (IPAddress.TryParse(host, out _) || host.Equals("localhost", StringComparison.OrdinalIgnoreCase))
+        if (IPAddress.TryParse(host, out _))
             return [];
         try
         {

@@ -32,6 +32,7 @@ internal sealed class ClusterWatch : IDisposable
     private readonly CancellationToken _stopping;
     private RouteState? _state;
     private string? _trouble;
+    private string? _primary;
     private DateTimeOffset _roundAt;
     private long _roundBegun;
     private long _nextRound;
@@ -60,7 +61,7 @@ internal sealed class ClusterWatch : IDisposable
         _teller = new ChangeTeller(cluster, rounds, _clock, tell);
         _side = new SideLooks(cluster, services, options, SideChanged);
         _recovery = options.Recover && services is { Incidents: { } incidents, Runbooks: { } runbooks }
-            ? new RecoveryDriver(cluster, incidents, runbooks, _clock, _teller.Tell, RecoveryEnded, stopping)
+            ? new RecoveryDriver(cluster, incidents, runbooks, _clock, _teller.Tell, _side.LevelOf, RecoveryEnded, stopping)
             : null;
     }
 
@@ -85,14 +86,18 @@ internal sealed class ClusterWatch : IDisposable
             try
             {
                 CheckClocks(ref lastUtc, ref last, due);
-                Turn();
+                await TurnAsync().ConfigureAwait(false);
                 due = NextIn();
             }
-            catch (Exception e)
+            catch (Exception e) when (!_stopping.IsCancellationRequested)
             {
-                // a defect here is told, and the watch goes on at its slowest
+                // a defect here is told, and the watch goes on at its own pace
                 Trouble($"unforeseen {e.GetType().Name}", e);
                 due = _poll;
+            }
+            catch (OperationCanceledException)
+            {
+                break;
             }
             await _wake.SleepAsync(due).ConfigureAwait(false);
         }
@@ -104,7 +109,7 @@ internal sealed class ClusterWatch : IDisposable
 
     public void Dispose() => _wake.Dispose();
 
-    private void Turn()
+    private async Task TurnAsync()
     {
         foreach (var node in _nodes)
             node.CountOverdue();
@@ -114,7 +119,7 @@ internal sealed class ClusterWatch : IDisposable
         if (IsDue(_nextRound))
             BeginRound();
         if (IsWorthJudging())
-            Judge();
+            await JudgeAsync().ConfigureAwait(false);
     }
 
     private void BeginRound()
@@ -137,7 +142,7 @@ internal sealed class ClusterWatch : IDisposable
         return _nodes.All(n => !n.IsLooking) || _clock.GetElapsedTime(_roundBegun) >= Patience || fresh.Exists(i => _nodes[i].Latest!.Value.Observation.Reachability != Reachability.Reachable);
     }
 
-    private void Judge()
+    private async Task JudgeAsync()
     {
         _sideNews = false;
         // before every node was looked at once, what is missing would be taken for an outage
@@ -149,22 +154,35 @@ internal sealed class ClusterWatch : IDisposable
         try
         {
             var seen = latest.Select(l => (Seen: Current(l!.Value.Observation, l.Value.Begun), Look: l.Value.Sequence)).ToList();
-            var (backups, checks) = _side.Known;
+            var nodes = seen.Select(s => s.Seen).ToList();
+            RememberPrimary(nodes);
+            await _services.Judge.ReadEpochsAsync(_cluster, nodes, ObservationLevel.Quick, _stopping).ConfigureAwait(false);
+            var (backups, routes, checks) = _side.Known;
             var report = _services.Judge.Judge(new ClusterRound
             {
-                Cluster = _cluster, Nodes = [.. seen.Select(s => s.Seen)], Level = ObservationLevel.Quick, Backups = backups, CustomChecks = checks,
+                Cluster = _cluster, Nodes = nodes, Level = ObservationLevel.Quick, Backups = backups, Routes = routes, CustomChecks = checks,
                 StartedAt = _roundAt, Duration = _clock.GetElapsedTime(_roundBegun),
             });
             Volatile.Write(ref _state, RouteState.Of(report, [.. latest.Select(l => l!.Value.Begun)]));
             Conclude(report, seen);
             _trouble = null;
         }
-        catch (Exception e)
+        catch (Exception e) when (!_stopping.IsCancellationRequested)
         {
             // one rule that fails on one state must not end the watch of it
             Volatile.Write(ref _state, null);
             Trouble("the round could not be judged", e);
         }
+    }
+
+    private void RememberPrimary(List<NodeObservation> nodes)
+    {
+        var primaries = nodes.Where(n => n.Role == NodeRole.Primary).Select(n => n.Node).ToList();
+        if (primaries.Count != 1 || primaries[0] == _primary)
+            return;
+        if (_primary is not null)
+            _side.ForgetRoutes();
+        _primary = primaries[0];
     }
 
     private void Conclude(HealthReport report, IReadOnlyList<(NodeObservation Seen, long Look)> seen)

@@ -10,7 +10,7 @@ internal delegate void Teller(WatchEventKind kind, string? node, string summary,
 /// Has the faults of one cluster recovered from, one incident at a time, and says once why it does not. It decides nothing that the
 /// incidents decide: pauses, cooldowns, approvals and the lease are theirs, and so is what a killed controller left.
 /// </summary>
-internal sealed class RecoveryDriver(ClusterDefinition cluster, IIncidentService incidents, IRunbookLibrary runbooks, TimeProvider clock, Teller tell, Action ended, CancellationToken stopping)
+internal sealed class RecoveryDriver(ClusterDefinition cluster, IIncidentService incidents, IRunbookLibrary runbooks, TimeProvider clock, Teller tell, Func<Fault, ObservationLevel> levelOf, Action ended, CancellationToken stopping)
 {
     private static readonly TimeSpan s_shortest = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(5);
@@ -71,7 +71,7 @@ internal sealed class RecoveryDriver(ClusterDefinition cluster, IIncidentService
         {
             if (IsStillWaiting(fault))
                 return;
-            var report = await incidents.RecoverAsync(new RecoverRequest { Cluster = cluster, Fault = fault, RequestedBy = "watch" }, new Narrator(this, fault), null, stopping).ConfigureAwait(false);
+            var report = await incidents.RecoverAsync(new RecoverRequest { Cluster = cluster, Fault = fault, Level = levelOf(fault), RequestedBy = "watch" }, new Narrator(this, fault), null, stopping).ConfigureAwait(false);
             Conclude(fault, report);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)

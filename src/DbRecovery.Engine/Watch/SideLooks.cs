@@ -16,20 +16,38 @@ internal sealed class SideLooks(ClusterDefinition cluster, WatchServices service
     private Dictionary<string, (NodeRole Role, IReadOnlyList<Fact> Facts)> _slow = new(StringComparer.Ordinal);
     private BackupKnowledge? _backups;
     private IReadOnlyList<CustomCheckResult> _checks = [];
-    private TaskCompletionSource _wanted = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Call _data = new();
+    private readonly Call _ways = new();
+    private IReadOnlyList<RouteObservation> _routes = [];
+    private int _routesOf;
 
     /// <summary>What the last looks gave.</summary>
-    public (BackupKnowledge? Backups, IReadOnlyList<CustomCheckResult> Checks) Known
+    public (BackupKnowledge? Backups, IReadOnlyList<RouteObservation> Routes, IReadOnlyList<CustomCheckResult> Checks) Known
     {
         get
         {
             lock (_gate)
-                return (_backups, _checks);
+                return (_backups, _routes, _checks);
         }
     }
 
     /// <summary>Asks for a look at the data now: something was done to it.</summary>
-    public void Want() => Volatile.Read(ref _wanted).TrySetResult();
+    public void Want() => _data.Make();
+
+    /// <summary>Forgets where the routes led, and asks for a look: another node is primary than when they were looked at.</summary>
+    public void ForgetRoutes()
+    {
+        lock (_gate)
+            (_routes, _routesOf) = ([], _routesOf + 1);
+        _ways.Make();
+    }
+
+    /// <summary>How deep a look must be to see a fault again: what a light look does not show needs a longer one.</summary>
+    public ObservationLevel LevelOf(Fault fault)
+    {
+        lock (_gate)
+            return fault.Evidence.Any(e => _slow.TryGetValue(e.Node, out var slow) && !_light.Contains(e.Fact) && slow.Facts.Any(f => f.Name == e.Fact)) ? ObservationLevel.Standard : ObservationLevel.Quick;
+    }
 
     /// <summary>
     /// An observation with what only a slower look shows, as the last one showed it. What a light look shows as well is never taken from an
@@ -58,18 +76,22 @@ internal sealed class SideLooks(ClusterDefinition cluster, WatchServices service
     /// <param name="cancellationToken">Ends it.</param>
     public Task RunAsync(Func<IReadOnlyList<NodeObservation>> observations, Action<Exception> failed, CancellationToken cancellationToken)
     {
-        var loops = new List<Task> { LoopAsync(options.StandardEvery, StandardAsync, wanted: true) };
+        var loops = new List<Task> { LoopAsync(options.StandardEvery, StandardAsync, _data) };
         if (cluster.Backups is not null)
-            loops.Add(LoopAsync(options.BackupsEvery, BackupsAsync, wanted: false));
+            loops.Add(LoopAsync(options.BackupsEvery, BackupsAsync, null));
+        if (cluster.Routes.Count > 0)
+            loops.Add(LoopAsync(options.RoutesEvery, RoutesAsync, _ways));
         if (cluster.Checks.Count > 0)
-            loops.Add(LoopAsync(options.ChecksEvery, token => ChecksAsync(observations(), token), wanted: false));
+            loops.Add(LoopAsync(options.ChecksEvery, token => ChecksAsync(observations(), token), null));
         return Task.WhenAll(loops);
 
-        async Task LoopAsync(TimeSpan every, Func<CancellationToken, Task> look, bool wanted)
+        async Task LoopAsync(TimeSpan every, Func<CancellationToken, Task> look, Call? call)
         {
             while (true)
             {
                 var began = services.Clock.GetTimestamp();
+                // before the look: a call that comes while it is under way asks for another one
+                call?.Renew();
                 try
                 {
                     await Task.Run(() => look(cancellationToken), cancellationToken).ConfigureAwait(false);
@@ -80,23 +102,22 @@ internal sealed class SideLooks(ClusterDefinition cluster, WatchServices service
                     failed(e);
                 }
                 var took = services.Clock.GetElapsedTime(began) * Share;
-                await PauseAsync(took > every ? took : every, wanted, cancellationToken).ConfigureAwait(false);
+                await PauseAsync(took > every ? took : every, call, cancellationToken).ConfigureAwait(false);
             }
         }
     }
 
-    private async Task PauseAsync(TimeSpan pause, bool wanted, CancellationToken cancellationToken)
+    private async Task PauseAsync(TimeSpan pause, Call? call, CancellationToken cancellationToken)
     {
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var delay = Task.Delay(pause, services.Clock, ends.Token);
-        if (wanted && await Task.WhenAny(delay, Volatile.Read(ref _wanted).Task).ConfigureAwait(false) != delay)
+        if (call is null || await Task.WhenAny(delay, call.Made).ConfigureAwait(false) == delay)
         {
-            Volatile.Write(ref _wanted, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
-            await ends.CancelAsync().ConfigureAwait(false);
-            cancellationToken.ThrowIfCancellationRequested();
+            await delay.ConfigureAwait(false);
             return;
         }
-        await delay.ConfigureAwait(false);
+        await ends.CancelAsync().ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
     }
 
     private async Task StandardAsync(CancellationToken cancellationToken)
@@ -111,6 +132,16 @@ internal sealed class SideLooks(ClusterDefinition cluster, WatchServices service
     // what the core adds is judged anew in every round
     private static bool IsAdded(string fact) => s_added.Any(prefix => fact.StartsWith(prefix, StringComparison.Ordinal));
 
+    private async Task RoutesAsync(CancellationToken cancellationToken)
+    {
+        int of;
+        lock (_gate)
+            of = _routesOf;
+        var routes = await services.Judge.LookAtRoutesAsync(cluster, ObservationLevel.Quick, cancellationToken).ConfigureAwait(false);
+        lock (_gate)
+            _routes = of == _routesOf ? routes : _routes;
+    }
+
     private async Task BackupsAsync(CancellationToken cancellationToken)
     {
         var known = await services.Judge.KnowBackupsAsync(cluster, cancellationToken).ConfigureAwait(false);
@@ -123,5 +154,21 @@ internal sealed class SideLooks(ClusterDefinition cluster, WatchServices service
         var results = await services.Judge.RunChecksAsync(cluster, nodes, cancellationToken).ConfigureAwait(false);
         lock (_gate)
             _checks = results;
+    }
+
+    /// <summary>A wish for a look before its time.</summary>
+    private sealed class Call
+    {
+        private TaskCompletionSource _made = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Made => Volatile.Read(ref _made).Task;
+
+        public void Make() => Volatile.Read(ref _made).TrySetResult();
+
+        public void Renew()
+        {
+            if (Made.IsCompleted)
+                Volatile.Write(ref _made, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        }
     }
 }

@@ -27,6 +27,8 @@ public sealed record WatchOptions
     public TimeSpan BackupsEvery { get; init; } = TimeSpan.FromMinutes(1);
     /// <summary>The time between two runs of the checks of the user's own.</summary>
     public TimeSpan ChecksEvery { get; init; } = TimeSpan.FromSeconds(15);
+    /// <summary>The time between two looks where the routes lead; when another node becomes primary one follows at once.</summary>
+    public TimeSpan RoutesEvery { get; init; } = TimeSpan.FromSeconds(5);
     /// <summary>Events that may wait for a slow reader; more are counted and left out.</summary>
     public int MostWaiting { get; init; } = 1024;
 }

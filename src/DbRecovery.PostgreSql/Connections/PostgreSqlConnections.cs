@@ -47,6 +47,30 @@ internal sealed class PostgreSqlConnections(ISecretResolver secrets, TimeProvide
         return connection ?? throw PostgreSqlErrors.ToError(failure!, login);
     }
 
+    /// <summary>Runs something on a session of its own, which ends with it. All that goes wrong is an error for people.</summary>
+    /// <param name="login">Where.</param>
+    /// <param name="during">What is being done, as in 'the checkpoint'.</param>
+    /// <param name="timeout">The time for connecting and for the work.</param>
+    /// <param name="work">The work.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <exception cref="DbRecoveryException">As <see cref="OpenAsync(ServerLogin, TimeSpan, CancellationToken)"/>, and what <see cref="PostgreSqlErrors.ToError(Exception, ServerLogin, string)"/> makes of the server's errors.</exception>
+    internal async Task<T> UseAsync<T>(ServerLogin login, string during, TimeSpan timeout, Func<NpgsqlConnection, CancellationToken, Task<T>> work, CancellationToken cancellationToken)
+    {
+        var started = clock.GetTimestamp();
+        var session = new LinkSession(this, login, await OpenAsync(login, timeout, cancellationToken).ConfigureAwait(false), kept: false);
+        await using (session.ConfigureAwait(false))
+        {
+            try
+            {
+                return await session.RunAsync(work, timeout - clock.GetElapsedTime(started), cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is ServerSilentException or NpgsqlException or InvalidCastException or InvalidOperationException)
+            {
+                throw PostgreSqlErrors.ToError(e, login, during);
+            }
+        }
+    }
+
     /// <summary>Opens a session, or says why there is none. It ends within the timeout.</summary>
     internal async Task<(NpgsqlConnection? Connection, ConnectionFailure? Failure)> TryOpenAsync(ServerLogin login, TimeSpan timeout, CancellationToken cancellationToken)
     {

@@ -1,3 +1,4 @@
+using DbRecovery.PostgreSql.Connections;
 using Npgsql;
 
 namespace DbRecovery.PostgreSql.Observation;
@@ -41,14 +42,4 @@ internal sealed record LightColumn(string Name, string Sql, Action<LightReading,
     /// <summary>A bool that more than one thing is made of.</summary>
     internal static LightColumn Bool(string name, string sql, Action<LightReading, bool?> set) =>
         new(name, sql, (reading, reader, i) => set(reading, reader.IsDBNull(i) ? null : reader.GetBoolean(i)), (_, _) => { });
-}
-
-/// <summary>Columns that may be NULL.</summary>
-internal static class NullableColumns
-{
-    internal static string? Text(this NpgsqlDataReader reader, int i) => reader.IsDBNull(i) ? null : reader.GetString(i);
-
-    internal static long? Int(this NpgsqlDataReader reader, int i) => reader.IsDBNull(i) ? null : reader.GetInt64(i);
-
-    internal static double? Number(this NpgsqlDataReader reader, int i) => reader.IsDBNull(i) ? null : reader.GetDouble(i);
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using DbRecovery.PostgreSql.Connections;
+using DbRecovery.PostgreSql.Targets;
 
 namespace DbRecovery.PostgreSql.Observation;
 
@@ -135,8 +136,17 @@ internal static class LightFacts
 
     private static (string Host, long Port)? Configured(LightReading reading)
     {
-        if (reading.PrimaryConnInfo is not { } text || ConnectionText.Parse(text) is not { } pairs)
+        if (reading.PrimaryConnInfo is not { } text)
             return null;
+        Dictionary<string, string> pairs;
+        try
+        {
+            pairs = ConnectionText.Read(text);
+        }
+        catch (DbRecoveryException)
+        {
+            return null;
+        }
         var host = pairs.GetValueOrDefault("host") ?? pairs.GetValueOrDefault("hostaddr") ?? "";
         // several hosts: the first is the one that it tries first
         var port = pairs.GetValueOrDefault("port")?.Split(',')[0];

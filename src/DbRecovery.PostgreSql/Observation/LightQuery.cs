@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text;
+using DbRecovery.PostgreSql.Connections;
 using Npgsql;
 
 namespace DbRecovery.PostgreSql.Observation;

@@ -41,6 +41,19 @@ internal sealed class LightReading
     /// <summary>The end of the log: written on a primary, received on a standby.</summary>
     internal long? LogEnd => InRecovery == true ? ReceivedOrReplayed : Flushed;
 
+    /// <summary>Takes over facts that were asked for apart.</summary>
+    internal void Add(FactSet more)
+    {
+        foreach (var fact in more)
+        {
+            var definition = new FactDefinition(fact.Name, fact.Value?.Type ?? FactType.Text, null, "");
+            if (fact.Value is { } value)
+                Facts.Set(definition, value);
+            else
+                Facts.SetUnknown(definition, fact.UnknownBecause ?? "");
+        }
+    }
+
     /// <summary>A position on the server's timeline.</summary>
     internal LogPosition? Position(long? lsn) => lsn is { } value
         ? new LogPosition("lsn", SqlText.Lsn(value), _history ??= Timeline?.ToString(CultureInfo.InvariantCulture), value)

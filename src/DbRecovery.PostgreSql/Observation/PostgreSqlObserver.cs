@@ -4,7 +4,7 @@ using Npgsql;
 namespace DbRecovery.PostgreSql.Observation;
 
 /// <summary>Turns a PostgreSQL server into facts. It sends nothing but reads.</summary>
-internal sealed class PostgreSqlObserver(PostgreSqlConnections connections) : INodeObserver, INodeEvents
+internal sealed class PostgreSqlObserver(PostgreSqlConnections connections, INodeCommands commands) : INodeObserver, INodeEvents
 {
     // a longer look may take minutes; whether the server answers is known sooner
     private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(15);
@@ -18,6 +18,8 @@ internal sealed class PostgreSqlObserver(PostgreSqlConnections connections) : IN
         try
         {
             var reading = await LightAsync(look, cancellationToken).ConfigureAwait(false);
+            if (request.Level != ObservationLevel.Quick)
+                await new LongLook(connections, commands, look, reading, progress).RunAsync(cancellationToken).ConfigureAwait(false);
             return look.Report(reading);
         }
         catch (LookFailedException e)
@@ -89,6 +91,24 @@ internal sealed class PostgreSqlObserver(PostgreSqlConnections connections) : IN
         }
         reading.Facts.Set(CommonFacts.ProbeLatency, _clock.GetElapsedTime(started));
         LightFacts.Record(reading, look.Link.Login);
+        if (Details.AreNeeded(reading, look.Request.Level))
+            await AskDetailsAsync(look, session, reading, cancellationToken).ConfigureAwait(false);
         return reading;
+    }
+
+    private static async Task AskDetailsAsync(Look look, LinkSession session, LightReading reading, CancellationToken cancellationToken)
+    {
+        try
+        {
+            reading.Add(await session.RunAsync((connection, token) => Details.ReadAsync(connection, reading, look.Request.Level, token), look.Remaining(AnswerTime), cancellationToken).ConfigureAwait(false));
+        }
+        catch (Exception e) when (e is NpgsqlException or ServerSilentException or InvalidOperationException)
+        {
+            // the light query was answered: that stands
+            var error = ConnectionFailure.Of(e).Observed("asking who holds others up");
+            look.Errors.Add(error);
+            reading.Facts.SetUnknown(PostgreSqlFacts.RootBlockers, error.Message);
+            reading.Facts.SetUnknown(PostgreSqlFacts.XminHolder, error.Message);
+        }
     }
 }

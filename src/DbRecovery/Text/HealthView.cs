@@ -1,5 +1,8 @@
 namespace DbRecovery.Shells;
 
+/// <summary>A node of a health report in a line.</summary>
+internal sealed record NodeLine(string Cluster, string Node, string Address, string Status, string Role, string Position, string Lag);
+
 /// <summary>Parts of a health report.</summary>
 internal static class HealthView
 {
@@ -15,6 +18,25 @@ internal static class HealthView
             Faults = [.. report.Faults.Where(f => f.Node is null || nodes.Contains(f.Node))],
             Observations = [.. report.Observations.Where(o => nodes.Contains(o.Node))],
         };
+    }
+
+    /// <summary>The nodes of clusters that have more than one, each in a line.</summary>
+    public static IReadOnlyList<NodeLine> Nodes(IEnumerable<HealthReport> reports) =>
+        [.. from report in reports where report.Nodes.Count > 1 from node in report.Nodes select Line(report, node)];
+
+    private static NodeLine Line(HealthReport report, NodeHealth node)
+    {
+        var seen = report.Observations.FirstOrDefault(o => o.Node == node.Node);
+        var role = seen?.Reachability switch
+        {
+            Reachability.Refusing => "REFUSES",
+            Reachability.Absent => "ABSENT",
+            Reachability.TimedOut => "NO ANSWER",
+            _ => node.Role.ToString().ToLowerInvariant(),
+        };
+        var position = node.Position is { } at ? at.History is { } history ? $"{at.Value} on {history}" : at.Value : "-";
+        var lag = seen?.Facts.Int(ReplicationFacts.LagBytes) is { } bytes ? SizeText.Size(bytes) : "-";
+        return new NodeLine(report.Cluster, node.Node, node.Address, node.Status.ToString(), role, position, lag);
     }
 
     private static int Weight(HealthStatus status) => status switch

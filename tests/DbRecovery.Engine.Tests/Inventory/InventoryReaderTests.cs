@@ -125,8 +125,9 @@ public sealed class InventoryReaderTests
     [InlineData("via: \"ssh dba@{host}\"", "via: «\"ssh 'dba'@{host}\"", "wrong-value")]
     [InlineData("via: \"ssh dba@{host}\"", "via: «\" \"", "wrong-value")]
     [InlineData("via: \"ssh dba@{host}\"", "via: «{ ssh: dba }", "wrong-type")]
-    [InlineData("kill: [kill-it, \"{node}\"]", "kill: «[]", "wrong-value")]
-    [InlineData("kill: [kill-it,", "«start: [up], kill: [kill-it,", "wrong-value")]
+    [InlineData("kill: [end]", "kill: «[]", "wrong-value")]
+    [InlineData("powerOff: [fence,", "«start: [up], powerOff: [fence,", "wrong-value")]
+    [InlineData("powerOff: [fence,", "«kill: [end], powerOff: [fence,", "wrong-value")]
     [InlineData("{ kind: command, start: [up], stop", "«{ kind: command, stop", "missing-key")]
     [InlineData("{ kind: command, start: [up], stop: [down], kill: [end], status: [is-up]", "«{ kind: command, start: [up], stop: [down], kill: [end]", "missing-key")]
     [InlineData("{ kind: command,", "{ kind: command, «unit: a,", "wrong-value")]
@@ -185,7 +186,6 @@ public sealed class InventoryReaderTests
         }, orders.Auth);
         Assert.Equal((ControlKind.Systemd, "postgresql@15-{node}"), (orders.Control!.Kind, orders.Control.Unit));
         Assert.Equal(["ssh", "dba@{host}"], orders.Control.Via);
-        Assert.Equal(["kill-it", "{node}"], orders.Control.Kill);
         Assert.Equal(["fence", "{host}", "--now"], orders.Control.PowerOff);
         Assert.Equal(new PolicySettings
         {

@@ -25,7 +25,7 @@ internal static class InventoryTexts
               - { name: orders-2, host: orders-2.example.org, dataDir: /srv/orders, binDir: /usr/lib/postgresql/15/bin, runAs: postgres }
               - { name: orders-3, host: "fd00::3", port: 5433, candidate: false, upstream: orders-2 }
             auth: { user: me, password: { file: secret.txt }, tls: verify-full, rootCertificate: root.pem, database: app, replication: { user: rep, password: { env: REP_PASSWORD } } }
-            control: { kind: systemd, unit: "postgresql@15-{node}", via: "ssh dba@{host}", kill: [kill-it, "{node}"], powerOff: [fence, "{host}", --now] }
+            control: { kind: systemd, unit: "postgresql@15-{node}", via: "ssh dba@{host}", powerOff: [fence, "{host}", --now] }
             policy: { restartInPlace: false, detectWithin: 3s, poll: 200ms, confirmations: 3, synchronous: 1, maxLag: 16MiB }
             routes:
               - { haproxy: /run/haproxy/admin.sock, backend: orders, server: primary, entry: "[fd00::9]:6432" }

@@ -39,7 +39,7 @@ internal static class Texts
         """;
 
     public static IReadOnlyList<FactDefinition> Facts { get; } =
-        [.. new[] { typeof(CommonFacts), typeof(SqliteFacts) }
+        [.. new[] { typeof(CommonFacts), typeof(ReplicationFacts), typeof(SqliteFacts), typeof(PostgreSqlFacts) }
             .SelectMany(t => t.GetFields(BindingFlags.Public | BindingFlags.Static)).Select(f => f.GetValue(null)).OfType<FactDefinition>()];
 
     public static LintContext Context { get; } = new()
@@ -47,7 +47,7 @@ internal static class Texts
         Actions = ActionCatalogue.Standard().Descriptors,
         Facts = Facts,
         Faults = FaultCatalogue.Classes,
-        Engines = ["sqlite"],
+        Engines = ["sqlite", "postgresql"],
         HasCapability = (_, _) => true,
     };
 

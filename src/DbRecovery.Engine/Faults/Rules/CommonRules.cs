@@ -11,7 +11,10 @@ internal sealed class DiskFullRule : NodeRule
 
     /// <summary>Whether a write failed for want of space, or nothing useful can be written any more.</summary>
     public static bool NothingLeft(NodeObservation node) =>
-        SqliteCodes.Primary(node) == SqliteCodes.Full || node.Facts.Int(CommonFacts.DiskFree) is < Thresholds.NoSpaceLeft;
+        Refused(node) || node.Facts.Int(CommonFacts.DiskFree) is < Thresholds.NoSpaceLeft;
+
+    // SQLite's SQLITE_FULL; PostgreSQL's disk_full
+    private static bool Refused(NodeObservation node) => SqliteCodes.Primary(node) == SqliteCodes.Full || node.Errors.Any(e => e.Code == "53100");
 
     protected override Fault? Judge(ClusterView view, NodeObservation node)
     {
@@ -20,12 +23,13 @@ internal sealed class DiskFullRule : NodeRule
         var full = NothingLeft(node);
         if (!full && !(free < least))
             return null;
-        var refused = SqliteCodes.Primary(node) == SqliteCodes.Full;
+        var refused = Refused(node);
         var quota = refused && free >= least;
         return Make(view, node.Node, quota ? FaultConfidence.Likely : FaultConfidence.Certain,
-            quota ? "the database may not grow: a quota or max_page_count is reached" : full ? "the disk of the data is full" : "the disk of the data is nearly full",
+            quota ? "the database may not grow: a quota is reached, or another disk of it is full" : full ? "the disk of the data is full" : "the disk of the data is nearly full",
             [node.Evidence(CommonFacts.DiskFree, "free space", $"at least {least} B", stable: false),
-                .. refused ? [node.Evidence(SqliteFacts.OpenError, "SQLite's result code", "0")] : Array.Empty<Evidence>()],
+                .. SqliteCodes.Primary(node) == SqliteCodes.Full ? [node.Evidence(SqliteFacts.OpenError, "SQLite's result code", "0")] : Array.Empty<Evidence>(),
+                .. node.Errors.Where(e => e.Code == "53100").Take(1).Select(e => new Evidence { Fact = "error", Value = e.Code, Node = node.Node, At = node.ObservedAt, Shows = e.Message })],
             ["a hung or damaged database: the shortage of space was measured"],
             free is { } known ? new Dictionary<string, FactValue> { ["free"] = known } : null,
             // what still works, with little room left, is no outage yet
@@ -48,14 +52,15 @@ internal sealed class MissingObjectRule : NodeRule
         var few = node.Facts.List(CommonFacts.ShortTables) ?? [];
         if (gone.Count + few.Count == 0)
             return null;
-        var writing = node.Facts.Text(SqliteFacts.Lock) is "reserved" or "pending" or "exclusive" or "wal-writer";
+        var sqlite = view.Cluster.Engine == "sqlite";
+        var writing = !sqlite || node.Facts.Text(SqliteFacts.Lock) is "reserved" or "pending" or "exclusive" or "wal-writer";
         string[] objects = [.. gone, .. few.Select(TableOf)];
         return Make(view, node.Node, writing ? FaultConfidence.Possible : FaultConfidence.Likely,
             gone.Count > 0 ? $"declared tables are gone: {string.Join(", ", objects)}" : $"declared tables have too few rows: {string.Join(", ", few)}",
             [.. gone.Count > 0 ? [node.Evidence(CommonFacts.MissingTables, "declared, and not in the schema", "none")] : Array.Empty<Evidence>(),
                 .. few.Count > 0 ? [node.Evidence(CommonFacts.ShortTables, "fewer rows than declared", "none")] : Array.Empty<Evidence>()],
-            [writing ? "a change of the schema under way cannot be ruled out: a writer holds a lock" : "a change of the schema under way: nobody holds a write lock",
-                "sqlite.corrupt: the schema could be read"],
+            [writing ? $"a change of the schema under way cannot be ruled out{(sqlite ? ": a writer holds a lock" : "")}" : "a change of the schema under way: nobody holds a write lock",
+                sqlite ? "sqlite.corrupt: the schema could be read" : "pg.corruption: the schema could be read"],
             new Dictionary<string, FactValue> { ["objects"] = FactValue.OfList(objects) });
     }
 
@@ -104,7 +109,7 @@ internal sealed class LatencyRule : NodeRule
         return Make(view, node.Node, view.Cluster.Expects.MaxLatency is null ? FaultConfidence.Likely : FaultConfidence.Certain,
             FormattableString.Invariant($"a light read took {latency * 1000:F0} ms, over {bound * 1000:F0} ms"),
             [node.Evidence(CommonFacts.ProbeLatency, "the time of the light read", FormattableString.Invariant($"at most {bound:0.###} s"), stable: false)],
-            ["sqlite.busy: no lock was waited for"], details);
+            [view.Cluster.Engine == "sqlite" ? "sqlite.busy: no lock was waited for" : "perf.lock-pileup: a light read takes no lock that others hold"], details);
     }
 }
 

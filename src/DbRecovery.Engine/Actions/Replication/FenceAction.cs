@@ -1,0 +1,75 @@
+using DbRecovery.Engine.Replication;
+
+namespace DbRecovery.Engine.Actions;
+
+/// <summary>Options of <c>fence</c>.</summary>
+internal sealed record FenceOptions
+{
+    /// <summary>The node.</summary>
+    [Option("the node that must not write any more; empty: the faulty one")]
+    public string Node { get; init; } = "";
+
+    /// <summary>The least level.</summary>
+    [Option("the least level: 4 cut off, 3 proved stopped, 2 a synchronous quorum denies it acknowledgements, 1 best effort, 0 none; below 2 a person must agree")]
+    public int AtLeast { get; init; } = FenceLevel.Enough;
+}
+
+/// <summary>Who is fenced, and the level that must be reached: what was asked for, or the lower one that a person agreed to.</summary>
+internal sealed record FenceState(string Node, int AtLeast);
+
+/// <summary>
+/// Keeps a former primary from writing, and says how surely. It is never undone by itself: a promotion that was asked for may come to pass long
+/// after its step failed, once the replica has applied all that it has.
+/// </summary>
+internal sealed class FenceAction : RecoveryAction<FenceOptions, FenceState>
+{
+    /// <inheritdoc/>
+    public override ActionDescriptor Descriptor { get; } = Describe(
+        "fence", "Keeps a former primary from writing: its machine shows it stopped, or it is killed there, or cut off; else a synchronous quorum denies it acknowledgements.",
+        destructive: true, capability: typeof(IReplicationControl), timeout: TimeSpan.FromSeconds(10),
+        outputs: [new("level", FactType.Int, null, "the level reached: 4 cut off, 3 proved stopped, 2 denied acknowledgements, 1 best effort, 0 none")]);
+
+    protected override async Task<Planned<FenceState>> PlanCoreAsync(ActionContext context, FenceOptions options, CancellationToken cancellationToken)
+    {
+        context.RefuseManaged(Descriptor.Name);
+        var node = context.NodeOrTarget(options.Node);
+        var forecast = await new FencingLadder(context, node).ForecastAsync(cancellationToken).ConfigureAwait(false);
+        // fencing loses nothing by itself and takes a server away: that is what a guard is for
+        var acts = forecast.Acts.Count == 0 ? [new PlannedAct(ActKind.Read, node.Name, forecast.Because, Destructive: true)] : forecast.Acts.Select((a, i) => a with { Destructive = a.Destructive || i == 0 }).ToList();
+        var below = forecast.Level < FenceLevel.Enough;
+        return new Planned<FenceState>(new(node.Name, Math.Min(options.AtLeast, forecast.Level)), acts,
+            Outputs: new Dictionary<string, FactValue> { ["level"] = (long)forecast.Level },
+            ApprovalBecause: below || options.AtLeast < FenceLevel.Enough
+                ? $"'{node.Name}' cannot be proved to be down (level {Math.Min(forecast.Level, options.AtLeast)}): if it still runs and clients reach it, it and the new primary both take writes (split brain), and what is written on one of them is lost"
+                : null);
+    }
+
+    protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, FenceState state, CancellationToken cancellationToken)
+    {
+        var outcome = await new FencingLadder(context, context.Cluster.Node(state.Node)).ClimbAsync(cancellationToken).ConfigureAwait(false);
+        if (outcome.Level < state.AtLeast)
+        {
+            throw new DbRecoveryException(ErrorIds.FencingFailed, ErrorKind.Refused,
+                $"only level {outcome.Level} of {state.AtLeast} was reached, so nobody is promoted: {outcome.Summary}",
+                $"Make sure that '{state.Node}' is down (power it off), or ask for the takeover with a lower level and agree to the risk.", state.Node);
+        }
+        return Result(outcome.Level, outcome.Summary);
+    }
+
+    protected override async Task<Reconciliation> ReconcileCoreAsync(ActionContext context, FenceState state, CancellationToken cancellationToken)
+    {
+        var node = context.Cluster.Node(state.Node);
+        if (context.Provider.TryGet<IInstanceControl>(out var control) && control.UnavailableBecause(context.Cluster, node) is null
+            && await control.StatusAsync(context.Cluster, node, TimeSpan.FromSeconds(2), cancellationToken).ConfigureAwait(false) is { State: InstanceState.Stopped } status
+            && control.HoldDown(context.Cluster, node, held: true) is null)
+        {
+            return new Reconciliation(ReconcileOutcome.Done, status.Detail, Result(FenceLevel.Stopped, $"'{node.Name}' is stopped: {status.Detail}"));
+        }
+        return new Reconciliation(ReconcileOutcome.NotDone, "fencing once more does no harm");
+    }
+
+    private static ActionResult Result(int level, string summary) => new()
+    {
+        Summary = $"Level {level}: {summary}.", Outputs = new Dictionary<string, FactValue> { ["level"] = (long)level },
+    };
+}

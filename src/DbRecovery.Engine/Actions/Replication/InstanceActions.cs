@@ -1,0 +1,194 @@
+namespace DbRecovery.Engine.Actions;
+
+/// <summary>Options of <c>start</c>.</summary>
+internal sealed record StartOptions
+{
+    /// <summary>The node.</summary>
+    [Option("the node; empty: the faulty one")]
+    public string Node { get; init; } = "";
+
+    /// <summary>Whether it is tried at all.</summary>
+    [Option("whether it is tried at all, such as ${cluster.policy.restartInPlace}; where not, 'started' is false")]
+    public bool Enabled { get; init; } = true;
+
+    /// <summary>Whether a server that does not start is an outcome.</summary>
+    [Option("a server that does not start, or was started too often in the last hour, is no failure: 'started' is false then")]
+    public bool Optional { get; init; }
+
+    /// <summary>Starts in an hour.</summary>
+    [Option("how often it may be started in an hour, this time included")]
+    public int PerHour { get; init; } = 3;
+}
+
+/// <summary>What is started; with a reason, it is not.</summary>
+internal sealed record StartState(string Node, bool Optional, string? NotBecause);
+
+/// <summary>Starts an instance where it was.</summary>
+internal sealed class StartAction : RecoveryAction<StartOptions, StartState>
+{
+    /// <inheritdoc/>
+    public override ActionDescriptor Descriptor { get; } = Describe(
+        "start", "Starts a server and waits until it answers, within a budget of starts an hour.", capability: typeof(IInstanceControl), timeout: TimeSpan.FromSeconds(30),
+        outputs: [new("started", FactType.Bool, null, "whether it answers")]);
+
+    protected override async Task<Planned<StartState>> PlanCoreAsync(ActionContext context, StartOptions options, CancellationToken cancellationToken)
+    {
+        var node = context.NodeOrTarget(options.Node);
+        if (!options.Enabled)
+            return Not("the policy does not ask for it");
+        context.RefuseManaged(Descriptor.Name);
+        if (InstanceActs.Hindrance(context, node, options.PerHour) is { } hindrance)
+            return options.Optional ? Not(hindrance.Message) : throw hindrance;
+        var seen = await context.SeenAsync(cancellationToken).ConfigureAwait(false);
+        var alone = !seen.Observations.Any(o => o.IsPrimary() && o.Node != node.Name);
+        return new Planned<StartState>(new(node.Name, options.Optional, null), [.. InstanceActs.StartActs(context, node, alone)]);
+
+        Planned<StartState> Not(string because) => new(new(node.Name, options.Optional, because), [new PlannedAct(ActKind.Read, node.Name, $"is not started: {because}")],
+            Outputs: new Dictionary<string, FactValue> { ["started"] = false });
+    }
+
+    protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, StartState state, CancellationToken cancellationToken)
+    {
+        if (state.NotBecause is { } because)
+            return Result(false, $"'{state.Node}' was not started: {because}.");
+        try
+        {
+            var outcome = await InstanceActs.StartAsync(context, context.Cluster.Node(state.Node), cancellationToken).ConfigureAwait(false);
+            return Result(true, outcome.Summary);
+        }
+        catch (DbRecoveryException e) when (state.Optional && e.Id != ErrorIds.LeaseLost)
+        {
+            return Result(false, $"'{state.Node}' does not start: {e.Message}");
+        }
+    }
+
+    protected override async Task<Reconciliation> ReconcileCoreAsync(ActionContext context, StartState state, CancellationToken cancellationToken) =>
+        (await context.LookAsync([context.Cluster.Node(state.Node)], TimeSpan.FromSeconds(2), cancellationToken).ConfigureAwait(false))[0].Reachability == Reachability.Reachable
+            ? new Reconciliation(ReconcileOutcome.Done, $"'{state.Node}' answers", Result(true, $"'{state.Node}' answers."))
+            : new Reconciliation(ReconcileOutcome.NotDone, $"'{state.Node}' does not answer");
+
+    private static ActionResult Result(bool started, string summary) => new() { Summary = summary, Outputs = new Dictionary<string, FactValue> { ["started"] = started } };
+}
+
+/// <summary>Options of <c>stop</c> and <c>restart</c>.</summary>
+internal sealed record InstanceOptions
+{
+    /// <summary>The node.</summary>
+    [Option("the node; empty: the faulty one")]
+    public string Node { get; init; } = "";
+}
+
+/// <summary>The instance.</summary>
+internal sealed record InstanceActState(string Node);
+
+/// <summary>Stops an instance cleanly.</summary>
+internal sealed class StopAction : RecoveryAction<InstanceOptions, InstanceActState>
+{
+    /// <inheritdoc/>
+    public override ActionDescriptor Descriptor { get; } = Describe(
+        "stop", "Stops a server cleanly.", destructive: true, capability: typeof(IInstanceControl), timeout: TimeSpan.FromMinutes(2));
+
+    protected override Task<Planned<InstanceActState>> PlanCoreAsync(ActionContext context, InstanceOptions options, CancellationToken cancellationToken)
+    {
+        context.RefuseManaged(Descriptor.Name);
+        var node = context.NodeOrTarget(options.Node);
+        return Task.FromResult(new Planned<InstanceActState>(new(node.Name), [.. InstanceActs.Control(context, node).Stop(context.Cluster, node).Acts.Select((a, i) => i == 0 ? a with { Destructive = true } : a)]));
+    }
+
+    protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, InstanceActState state, CancellationToken cancellationToken)
+    {
+        var node = context.Cluster.Node(state.Node);
+        return new ActionResult { Summary = (await InstanceActs.Control(context, node).Stop(context.Cluster, node).RunAsync(context.Timeout, context.Progress, cancellationToken).ConfigureAwait(false)).Summary };
+    }
+
+    protected override async Task<Reconciliation> ReconcileCoreAsync(ActionContext context, InstanceActState state, CancellationToken cancellationToken)
+    {
+        var node = context.Cluster.Node(state.Node);
+        var status = await InstanceActs.Control(context, node).StatusAsync(context.Cluster, node, TimeSpan.FromSeconds(2), cancellationToken).ConfigureAwait(false);
+        return status.State == InstanceState.Stopped
+            ? new Reconciliation(ReconcileOutcome.Done, status.Detail, new ActionResult { Summary = $"'{state.Node}' is stopped." })
+            : new Reconciliation(ReconcileOutcome.NotDone, status.Detail);
+    }
+}
+
+/// <summary>Stops an instance cleanly and starts it again.</summary>
+internal sealed class RestartAction : RecoveryAction<InstanceOptions, InstanceActState>
+{
+    private const int PerHour = 3;
+
+    /// <inheritdoc/>
+    public override ActionDescriptor Descriptor { get; } = Describe(
+        "restart", "Stops a server cleanly and starts it again, at most three times an hour.", destructive: true, capability: typeof(IInstanceControl), timeout: TimeSpan.FromMinutes(3));
+
+    protected override Task<Planned<InstanceActState>> PlanCoreAsync(ActionContext context, InstanceOptions options, CancellationToken cancellationToken)
+    {
+        context.RefuseManaged(Descriptor.Name);
+        var node = context.NodeOrTarget(options.Node);
+        if (InstanceActs.Hindrance(context, node, PerHour) is { } hindrance)
+            throw hindrance;
+        var control = InstanceActs.Control(context, node);
+        return Task.FromResult(new Planned<InstanceActState>(new(node.Name),
+            [.. control.Stop(context.Cluster, node).Acts.Select((a, i) => i == 0 ? a with { Destructive = true } : a), .. control.Start(context.Cluster, node).Acts]));
+    }
+
+    protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, InstanceActState state, CancellationToken cancellationToken)
+    {
+        var node = context.Cluster.Node(state.Node);
+        var control = InstanceActs.Control(context, node);
+        await control.Stop(context.Cluster, node).RunAsync(context.Timeout / 2, context.Progress, cancellationToken).ConfigureAwait(false);
+        return new ActionResult { Summary = (await control.Start(context.Cluster, node).RunAsync(context.Timeout / 2, context.Progress, cancellationToken).ConfigureAwait(false)).Summary };
+    }
+
+    protected override Task<Reconciliation> ReconcileCoreAsync(ActionContext context, InstanceActState state, CancellationToken cancellationToken) =>
+        Task.FromResult(new Reconciliation(ReconcileOutcome.NotDone, "restarting it once more does no harm"));
+}
+
+/// <summary>What starting and stopping have in common.</summary>
+internal static class InstanceActs
+{
+    private static readonly TimeSpan Release = TimeSpan.FromSeconds(5);
+
+    /// <summary>The control of a node.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.CapabilityMissing"/>.</exception>
+    public static IInstanceControl Control(ActionContext context, NodeDefinition node)
+    {
+        var control = context.Provider.Require<IInstanceControl>("control of instances");
+        return control.UnavailableBecause(context.Cluster, node) is { } because
+            ? throw new DbRecoveryException(ErrorIds.CapabilityMissing, ErrorKind.NotSupported, $"'{node.Name}' cannot be controlled: {because}", "Add 'control' to the cluster.", node.Name)
+            : control;
+    }
+
+    /// <summary>Why an instance may not be started; null if it may.</summary>
+    public static DbRecoveryException? Hindrance(ActionContext context, NodeDefinition node, int perHour)
+    {
+        try
+        {
+            Control(context, node);
+        }
+        catch (DbRecoveryException e)
+        {
+            return e;
+        }
+        var before = context.StartsInLastHour(node.Name);
+        return before < perHour ? null : new DbRecoveryException(ErrorIds.RecoverySuppressed, ErrorKind.Refused,
+            $"'{node.Name}' was started {Counted.Of(before, "time")} in the last hour, and may be {perHour}: what makes it fall is not mended by another start", "Look at its log.", node.Name);
+    }
+
+    /// <summary>What starting does. A node that was fenced is let go only where there is no other primary: where there is one it rejoins.</summary>
+    public static IReadOnlyList<PlannedAct> StartActs(ActionContext context, NodeDefinition node, bool alone)
+    {
+        var control = Control(context, node);
+        return [.. alone ? control.HoldDown(context.Cluster, node, held: false)?.Acts ?? [] : [], .. control.Start(context.Cluster, node).Acts];
+    }
+
+    /// <summary>Starts an instance.</summary>
+    public static async Task<OperationOutcome> StartAsync(ActionContext context, NodeDefinition node, CancellationToken cancellationToken)
+    {
+        var control = Control(context, node);
+        var others = await context.LookAsync(context.Cluster.Nodes.Where(n => n.Name != node.Name), TimeSpan.FromMilliseconds(500), cancellationToken).ConfigureAwait(false);
+        if (!others.Any(o => o.IsPrimary()) && control.HoldDown(context.Cluster, node, held: false) is { } release)
+            await release.RunAsync(Release, context.Progress, cancellationToken).ConfigureAwait(false);
+        // a little less than the step has, so that a start that takes too long is an outcome and not an unknown one
+        return await control.Start(context.Cluster, node).RunAsync(context.Timeout * 0.9, context.Progress, cancellationToken).ConfigureAwait(false);
+    }
+}

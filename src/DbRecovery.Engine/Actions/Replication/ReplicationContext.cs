@@ -1,0 +1,74 @@
+namespace DbRecovery.Engine.Actions;
+
+/// <summary>What the actions of replication ask of their context.</summary>
+internal static class ReplicationContext
+{
+    /// <summary>The acts of replication that the database has.</summary>
+    public static IReplicationControl Replication(this ActionContext context, string action) => context.Provider.Require<IReplicationControl>(action);
+
+    /// <summary>Refuses what a cluster manager would undo, or be confused by.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.ManagedCluster"/>.</exception>
+    public static void RefuseManaged(this ActionContext context, string action)
+    {
+        if (context.Cluster.ManagedBy is { } manager)
+        {
+            throw new DbRecoveryException(ErrorIds.ManagedCluster, ErrorKind.Refused,
+                $"'{action}' is not done behind the back of {manager.Kind}, which owns the cluster '{context.Cluster.Name}': it would set back what it does not know of, or promote another node",
+                $"Let {manager.Kind} do it: the actions 'failover' and 'switchover' ask it. Or take 'managedBy' out of the inventory once {manager.Kind} is gone.", context.Cluster.Name);
+        }
+    }
+
+    /// <summary>The last look at the cluster, or a quick one where there was none.</summary>
+    public static async Task<HealthReport> SeenAsync(this ActionContext context, CancellationToken cancellationToken) =>
+        context.Seen ?? await context.Health.ExamineAsync(context.Cluster, ObservationLevel.Quick, context.Progress, cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Looks at nodes anew, side by side, each within the time; one that cannot be looked at has timed out.</summary>
+    public static async Task<IReadOnlyList<NodeObservation>> LookAsync(this ActionContext context, IEnumerable<NodeDefinition> nodes, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        var observer = context.Provider.Require<INodeObserver>("a look at the cluster");
+        return await Task.WhenAll(nodes.Select(LookAsync)).ConfigureAwait(false);
+
+        async Task<NodeObservation> LookAsync(NodeDefinition node)
+        {
+            var at = context.Clock.GetUtcNow();
+            try
+            {
+                return await observer.ObserveAsync(new ObservationRequest { Cluster = context.Cluster, Node = node, Level = ObservationLevel.Quick, Timeout = timeout }, null, cancellationToken)
+                    .WaitAsync(timeout + timeout, context.Clock, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is TimeoutException or DbRecoveryException { Kind: not ErrorKind.MissingDependency })
+            {
+                return new NodeObservation
+                {
+                    Node = node.Name, ObservedAt = at, Duration = context.Clock.GetUtcNow() - at, Level = ObservationLevel.Quick, Reachability = Reachability.TimedOut,
+                    Errors = [new ObservedError((e as DbRecoveryException)?.Id ?? ErrorIds.TimedOut, e.Message, "observation")],
+                };
+            }
+        }
+    }
+
+    /// <summary>The node that an action is about: the one named, or the faulty one.</summary>
+    public static NodeDefinition NodeOrTarget(this ActionContext context, string named) => named.Length > 0 ? context.Cluster.Node(named) : context.TargetNode();
+
+    /// <summary>The node that is primary, or last was; null where nobody ever saw one.</summary>
+    public static string? LastPrimaryNode(this HealthReport seen) =>
+        seen.Observations.Where(o => o.IsPrimary()).Select(o => o.Node).ToList() is [var only] ? only : seen.LastPrimary?.Node;
+
+    /// <summary>Whether a node answered as a primary.</summary>
+    public static bool IsPrimary(this NodeObservation node) => node is { Reachability: Reachability.Reachable, Role: NodeRole.Primary };
+
+    /// <summary>Whether a node certainly receives from another one now.</summary>
+    public static bool StreamsFrom(this NodeObservation node, ClusterDefinition cluster, string upstream) =>
+        node.Upstream is { Streaming: true } from && IsAt(from.Address, cluster.Node(upstream));
+
+    /// <summary>Whether a node may receive from another one now: it receives, and certainly not from a third one of the cluster.</summary>
+    public static bool MayStreamFrom(this NodeObservation node, ClusterDefinition cluster, string upstream) =>
+        node.Upstream is { Streaming: true } from && (IsAt(from.Address, cluster.Node(upstream)) || !cluster.Nodes.Any(n => IsAt(from.Address, n)));
+
+    // a replica on the primary's machine may know it by another name of that machine
+    private static bool IsAt(string address, NodeDefinition node) => string.Equals(address, node.Address, StringComparison.OrdinalIgnoreCase)
+        || (address.LastIndexOf(':') is var colon and > 0 && address[(colon + 1)..] == node.Port?.ToString(System.Globalization.CultureInfo.InvariantCulture)
+            && IsThisMachine(address[..colon]) && IsThisMachine(node.Host ?? ""));
+
+    private static bool IsThisMachine(string host) => host.Trim('[', ']') is "localhost" or "::1" || host.StartsWith("127.", StringComparison.Ordinal) || host.StartsWith('/');
+}

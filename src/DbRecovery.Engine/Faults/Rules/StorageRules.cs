@@ -1,0 +1,50 @@
+using DbRecovery.Engine.Health;
+
+namespace DbRecovery.Engine.Faults.Rules;
+
+/// <summary>What is stored is not what was written.</summary>
+internal sealed class CorruptionRule : ServerNodeRule
+{
+    private static readonly string[] s_codes = ["XX001", "XX002"];
+
+    public override FaultClass Class { get; } = new("pg.corruption", FaultSeverity.DataAtRisk, PostgreSql,
+        "pages or indexes of the database are damaged",
+        [new("objects", FactType.List, null, "what is damaged, as 'database: schema.table: message'; empty where only a checksum tells"),
+            new("checksumFailures", FactType.Int, null, "pages that failed their checksum since the statistics were reset"), new("primary", FactType.Bool, null, "whether it is the primary"),
+            new("indexesOnly", FactType.Bool, null, "whether all that is damaged is indexes")]);
+
+    protected override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node)
+    {
+        var objects = node.Facts.List(PostgreSqlFacts.CorruptObjects) ?? [];
+        var failures = node.Facts.Int(PostgreSqlFacts.ChecksumFailures) ?? 0;
+        var error = Error(node, s_codes);
+        if (objects.Count == 0 && failures == 0 && error is null)
+            return null;
+        return Make(view, node.Node, objects.Count > 0 || error is not null ? FaultConfidence.Certain : FaultConfidence.Likely,
+            objects.Count > 0 ? $"'{node.Node}' has damaged data: {string.Join("; ", objects.Take(3))}" : $"'{node.Node}' has read damaged pages",
+            [.. objects.Count > 0 ? [node.Evidence(PostgreSqlFacts.CorruptObjects, "what a check found", "none")] : Array.Empty<Evidence>(),
+                .. failures > 0 ? [node.Evidence(PostgreSqlFacts.ChecksumFailures, "pages that failed their checksum", "0", stable: false)] : Array.Empty<Evidence>(),
+                .. error is null ? [] : new[] { Says(node, "error", error.Code, error.Message) }],
+            ["disk.stalled-or-eio: the page could be read", objects.Count == 0 && error is null ? "damage that was mended since: the count stays until the statistics are reset" : "an earlier damage: it was seen now"],
+            new Dictionary<string, FactValue>
+            {
+                ["objects"] = FactValue.OfList(objects), ["checksumFailures"] = failures, ["primary"] = cluster.Primary == node.Node,
+                ["indexesOnly"] = objects.Count > 0 && failures == 0 && error?.Code != "XX001" && objects.All(o => o.Contains(" index ", StringComparison.OrdinalIgnoreCase) || o.Contains("index \"", StringComparison.OrdinalIgnoreCase)),
+            }, confirmations: 1);
+    }
+}
+
+/// <summary>The disk does not read or write.</summary>
+internal sealed class DiskErrorRule : ServerNodeRule
+{
+    public override FaultClass Class { get; } = new("disk.stalled-or-eio", FaultSeverity.Outage, Servers,
+        "the operating system fails to read or write the database's files", [new("primary", FactType.Bool, null, "whether it is the primary")]);
+
+    protected override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node)
+    {
+        if (Error(node, "58030") is not { } error)
+            return null;
+        return Make(view, node.Node, FaultConfidence.Certain, $"'{node.Node}' cannot read or write its files: {error.Message}", [Says(node, "error", error.Code, error.Message)],
+            ["pg.corruption: nothing was read", "disk.full: that has an error of its own"], new Dictionary<string, FactValue> { ["primary"] = cluster.Primary == node.Node });
+    }
+}

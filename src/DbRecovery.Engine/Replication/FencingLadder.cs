@@ -1,0 +1,147 @@
+using DbRecovery.Engine.Actions;
+
+namespace DbRecovery.Engine.Replication;
+
+/// <summary>How surely a former primary is kept from writing.</summary>
+internal static class FenceLevel
+{
+    /// <summary>Nothing could be done.</summary>
+    public const int None = 0;
+    /// <summary>Its routes are dropped, its sessions ended, new transactions are read-only, as far as that could be had: no fence.</summary>
+    public const int BestEffort = 1;
+    /// <summary>A synchronous quorum denies it every acknowledgement.</summary>
+    public const int Denied = 2;
+    /// <summary>Its machine says that no process of it is left.</summary>
+    public const int Stopped = 3;
+    /// <summary>Its machine was cut off.</summary>
+    public const int PoweredOff = 4;
+
+    /// <summary>The least that a takeover needs without a person's agreement.</summary>
+    public const int Enough = Denied;
+}
+
+/// <summary>What a fence would reach as things stand.</summary>
+/// <param name="Level">The level.</param>
+/// <param name="Because">How that is known.</param>
+/// <param name="Acts">What would be done.</param>
+internal sealed record FenceForecast(int Level, string Because, IReadOnlyList<PlannedAct> Acts);
+
+/// <summary>What a fence reached.</summary>
+/// <param name="Level">The level.</param>
+/// <param name="Summary">How.</param>
+internal sealed record FenceOutcome(int Level, string Summary);
+
+/// <summary>
+/// Keeps a former primary from writing, by what is enough before what is more: its machine shows it stopped, or kills it; only where that machine
+/// does not answer its power is taken; else a synchronous quorum must deny it acknowledgements; and what is left is best effort, which is no fence.
+/// </summary>
+internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
+{
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Short = TimeSpan.FromSeconds(3);
+    private readonly IInstanceControl? _control = Available(context, node);
+
+    private static IInstanceControl? Available(ActionContext context, NodeDefinition node) =>
+        context.Provider.TryGet<IInstanceControl>(out var control) && control.UnavailableBecause(context.Cluster, node) is null ? control : null;
+
+    /// <summary>What would be reached. Changes nothing.</summary>
+    public async Task<FenceForecast> ForecastAsync(CancellationToken cancellationToken)
+    {
+        var status = await StatusAsync(cancellationToken).ConfigureAwait(false);
+        var acts = new List<PlannedAct>();
+        if (_control?.HoldDown(context.Cluster, node, held: true) is { } hold)
+            acts.AddRange(hold.Acts);
+        if (status.State == InstanceState.Stopped)
+            return new(FenceLevel.Stopped, $"'{node.Name}' is stopped: {status.Detail}", [.. acts, new PlannedAct(ActKind.Read, node.Name, "look that it is stopped")]);
+        if (_control is not null)
+            acts.AddRange(_control.Kill(context.Cluster, node).Acts);
+        if (status.State == InstanceState.Running)
+            return new(FenceLevel.Stopped, $"'{node.Name}' runs and can be killed on its machine: {status.Detail}", acts);
+        var power = _control?.PowerOff(context.Cluster, node);
+        if (power is not null)
+            return new(FenceLevel.PoweredOff, $"its machine does not tell ({status.Detail}), and can be cut off", [.. acts, .. power.Acts]);
+        acts.AddRange(BestEffort().SelectMany(b => b.Acts));
+        if (Denies(out var how))
+            return new(FenceLevel.Denied, how, [.. acts, new PlannedAct(ActKind.Read, node.Name, how)]);
+        return new(acts.Count > 0 ? FenceLevel.BestEffort : FenceLevel.None, $"whether it runs cannot be told ({status.Detail}), and nothing denies it acknowledgements", acts);
+    }
+
+    /// <summary>Fences, and says how surely.</summary>
+    public async Task<FenceOutcome> ClimbAsync(CancellationToken cancellationToken)
+    {
+        var tried = new List<string>();
+        var answers = _control is not null && await HoldAsync(tried, cancellationToken).ConfigureAwait(false);
+        var status = answers ? await StatusAsync(cancellationToken).ConfigureAwait(false) : new InstanceStatus(InstanceState.Unknown, tried.FirstOrDefault() ?? "there is no control of it");
+        if (status.State == InstanceState.Stopped)
+            return new(FenceLevel.Stopped, $"'{node.Name}' was stopped already: {status.Detail}");
+        if (_control is not null && answers)
+        {
+            await TryAsync(tried, "kill", _control.Kill(context.Cluster, node), Math.Max(Short.TotalSeconds, context.Timeout.TotalSeconds / 3), cancellationToken).ConfigureAwait(false);
+            status = await StatusAsync(cancellationToken).ConfigureAwait(false);
+            if (status.State == InstanceState.Stopped)
+                return new(FenceLevel.Stopped, $"'{node.Name}' was killed on its machine and no process of it is left: {status.Detail}");
+            tried.Add(status.Detail);
+        }
+        if (_control?.PowerOff(context.Cluster, node) is { } power && await TryAsync(tried, "power off", power, context.Timeout.TotalSeconds, cancellationToken).ConfigureAwait(false))
+            return new(FenceLevel.PoweredOff, $"the machine of '{node.Name}' was cut off");
+        var done = await Task.WhenAll(BestEffort().Select(b => TryAsync(tried, "best effort", b, Short.TotalSeconds, cancellationToken))).ConfigureAwait(false);
+        if (Denies(out var how))
+            return new(FenceLevel.Denied, how);
+        return new(Array.Exists(done, d => d) ? FenceLevel.BestEffort : FenceLevel.None, $"'{node.Name}' could not be proved to be down: {string.Join("; ", tried.Distinct())}");
+    }
+
+    /// <summary>Whether enough named standbys are in our hands, so that none of their acknowledgements reaches the old primary once they are led away from it.</summary>
+    private bool Denies(out string how)
+    {
+        how = "";
+        if (context.Seen is not { LastPrimary: { } last } seen || last.Node != node.Name || SynchronousProof.Needed(last) is not { } needed)
+            return false;
+        var known = SynchronousProof.Known(context.Cluster, last, seen.Observations);
+        how = $"'{node.Name}' needs {last.SynchronousRequired} of {string.Join(", ", last.Synchronous)} to acknowledge anything, and {string.Join(", ", known.Select(k => k.Node))} are led away from it before a promotion";
+        return known.Count >= needed;
+    }
+
+    private IEnumerable<NodeOperation> BestEffort()
+    {
+        if (context.Routes is { } routes && context.Cluster.Routes.Count > 0)
+            yield return routes.EndSessions(context.Cluster, node);
+        if (context.Provider.TryGet<IReplicationControl>(out var replication))
+            yield return replication.SetReadOnly(context.Cluster, node, readOnly: true);
+    }
+
+    private async Task<InstanceStatus> StatusAsync(CancellationToken cancellationToken) => _control is null
+        ? new InstanceStatus(InstanceState.Unknown, "the inventory gives no control of it")
+        : await _control.StatusAsync(context.Cluster, node, Look, cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Keeps it from starting by itself, before it is looked at. False: the way to its machine is gone, so that nothing else is tried on it.</summary>
+    private async Task<bool> HoldAsync(List<string> tried, CancellationToken cancellationToken)
+    {
+        if (_control!.HoldDown(context.Cluster, node, held: true) is not { } hold)
+            return true;
+        try
+        {
+            await hold.RunAsync(Look, context.Progress, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (DbRecoveryException e)
+        {
+            tried.Add($"hold down: {e.Message}");
+            return e.Id != ErrorIds.TimedOut;
+        }
+    }
+
+    private async Task<bool> TryAsync(List<string> tried, string what, NodeOperation operation, double seconds, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await operation.RunAsync(TimeSpan.FromSeconds(seconds), context.Progress, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (DbRecoveryException e)
+        {
+            lock (tried)
+                tried.Add($"{what}: {e.Message}");
+            return false;
+        }
+    }
+}

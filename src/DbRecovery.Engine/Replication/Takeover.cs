@@ -1,0 +1,86 @@
+using DbRecovery.Engine.Actions;
+
+namespace DbRecovery.Engine.Replication;
+
+/// <summary>
+/// What follows a promotion, each part at most once needed and harmless when done again: the epoch in the new primary's own data, a write that
+/// proves that it takes some, the replicas led to it, and the synchronous standbys that the policy asks for.
+/// </summary>
+internal sealed class Takeover(ActionContext context, NodeDefinition primary)
+{
+    private static readonly TimeSpan Short = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan BetweenTries = TimeSpan.FromMilliseconds(20);
+    private readonly IReplicationControl _replication = context.Provider.Require<IReplicationControl>("failover");
+
+    /// <summary>What will be done, in order.</summary>
+    public IReadOnlyList<PlannedAct> Acts(IReadOnlyList<NodeDefinition> siblings, bool liftReadOnly, bool synchronousNow) =>
+    [
+        .. liftReadOnly ? _replication.SetReadOnly(context.Cluster, primary, readOnly: false).Acts : [],
+        .. Synchronous(siblings, synchronousNow)?.Acts ?? [],
+        .. siblings.SelectMany(s => _replication.Follow(context.Cluster, s, primary).Acts),
+        // the number is that of the lease, which a plan does not have yet
+        new PlannedAct(ActKind.Sql, primary.Name, "write the takeover epoch and a canary row (schema dbrecovery, made where it is missing)"),
+    ];
+
+    /// <summary>Does it. Siblings that cannot be led are told, not an error: each has a fault and a runbook of its own.</summary>
+    /// <returns>What did not go well, in one sentence each.</returns>
+    public async Task<IReadOnlyList<string>> FollowUpAsync(IReadOnlyList<NodeDefinition> siblings, bool liftReadOnly, bool synchronousNow, CancellationToken cancellationToken)
+    {
+        var remarks = new List<string>();
+        if (liftReadOnly)
+            await _replication.SetReadOnly(context.Cluster, primary, readOnly: false).RunAsync(Short, context.Progress, cancellationToken).ConfigureAwait(false);
+        // nothing here waits for a synchronous standby, so that all of it may go side by side
+        var proof = ProveAsync(cancellationToken);
+        var synchronous = Synchronous(siblings, synchronousNow) is { } set ? TryAsync(remarks, "synchronous standbys", set, cancellationToken) : Task.CompletedTask;
+        var following = siblings.Select(s => TryAsync(remarks, $"'{s.Name}' does not follow yet", _replication.Follow(context.Cluster, s, primary), cancellationToken)).ToArray();
+        await Task.WhenAll([proof, synchronous, .. following]).ConfigureAwait(false);
+        return remarks;
+    }
+
+    private async Task ProveAsync(CancellationToken cancellationToken)
+    {
+        var epoch = new FencingEpoch(context.Epoch, primary.Name, context.Clock.GetUtcNow(), context.IncidentId);
+        await _replication.WriteEpoch(context.Cluster, primary, epoch).RunAsync(Short, context.Progress, cancellationToken).ConfigureAwait(false);
+        var since = context.Clock.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                await _replication.CanaryWriteAsync(context.Cluster, primary.Host!, primary.Port ?? 0, synchronous: false, TimeSpan.FromSeconds(5), cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            catch (DbRecoveryException e)
+            {
+                if (context.Clock.GetElapsedTime(since) > Short)
+                    throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Failed, $"'{primary.Name}' was promoted and does not take a write: {e.Message}", target: primary.Name, inner: e);
+            }
+            await Task.Delay(BetweenTries, context.Clock, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// The synchronous standbys that the policy asks for; null where nothing is to be set. Fewer survivors than the policy asks for do not lower it:
+    /// then commits wait until one is back, for an acknowledged transaction that is only here would be lost with the next failure.
+    /// </summary>
+    private NodeOperation? Synchronous(IReadOnlyList<NodeDefinition> siblings, bool synchronousNow)
+    {
+        var required = context.Cluster.Policy.Synchronous;
+        if (required == 0)
+            return synchronousNow ? _replication.SetSynchronous(context.Cluster, primary, [], 0) : null;
+        var named = siblings.Count >= required ? siblings : [.. context.Cluster.Nodes.Where(n => n.Name != primary.Name)];
+        return _replication.SetSynchronous(context.Cluster, primary, named, required);
+    }
+
+    private async Task TryAsync(List<string> remarks, string what, NodeOperation operation, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await operation.RunAsync(Short, context.Progress, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DbRecoveryException e)
+        {
+            lock (remarks)
+                remarks.Add($"{what}: {e.Message}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+using System.Globalization;
+using DbRecovery.PostgreSql.Connections;
+using DbRecovery.PostgreSql.Control;
+using Npgsql;
+
+namespace DbRecovery.PostgreSql.Replication;
+
+/// <summary>Makes a replica the primary.</summary>
+internal sealed class Promotion(ReplicationSessions sessions)
+{
+    // pg_promote(true) looks every 100 ms itself; a promotion takes 15 to 30
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(1);
+
+    private const string Ask = "SELECT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() THEN pg_promote(false) END";
+    private const string Look = """
+        SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_walfile_name(pg_current_wal_lsn()) END, CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn() - '0/0' END::int8
+        """;
+
+    internal NodeOperation Promote(ClusterDefinition cluster, NodeDefinition node) => new(
+        [new(ActKind.Sql, node.Name, "SELECT pg_promote(false)"), new(ActKind.Wait, node.Name, "until pg_is_in_recovery() is false")],
+        async (timeout, _, token) =>
+        {
+            var deadline = new Deadline(sessions.Clock, timeout);
+            var (timeline, position) = await sessions.RunKeptAsync(cluster, node, "promoting", changes: true, timeout, (c, t) => PromoteAsync(c, cluster, node, deadline, t), token).ConfigureAwait(false);
+            return new OperationOutcome($"'{node.Name}' is the primary, on timeline {timeline} from {position}.",
+                new Dictionary<string, FactValue> { ["timeline"] = timeline, ["position"] = position });
+        });
+
+    internal NodeOperation AfterPromotion(ClusterDefinition cluster, NodeDefinition node) => new(
+        [new(ActKind.Sql, node.Name, "CHECKPOINT")],
+        async (timeout, _, token) =>
+        {
+            await sessions.RunAsync(ServerLogin.Of(cluster, node), "writing a checkpoint", changes: false, timeout, async (c, t) =>
+            {
+                await ReplicationSessions.ExecuteAsync(c, "CHECKPOINT", t).ConfigureAwait(false);
+                return true;
+            }, token).ConfigureAwait(false);
+            return new OperationOutcome($"'{node.Name}' wrote a checkpoint: its control file has the new timeline.");
+        });
+
+    private async Task<(long Timeline, string Position)> PromoteAsync(NpgsqlConnection connection, ClusterDefinition cluster, NodeDefinition node, Deadline deadline, CancellationToken cancellationToken)
+    {
+        var asked = (await ReplicationSessions.RowAsync(connection, Ask, cancellationToken).ConfigureAwait(false))!;
+        if (asked[0] is false)
+            throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"'{node.Name}' is a primary already: there is nothing to promote", target: node.Name);
+        if (asked[1] is not true)
+            throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, $"'{node.Name}' could not be asked to become primary: its main process took no signal", "Look at the server's log.", node.Name);
+        while (true)
+        {
+            if (await LookAsync(connection, cancellationToken).ConfigureAwait(false) is { } promoted)
+                return promoted;
+            if (deadline.IsOver)
+            {
+                throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Timeout, $"'{node.Name}' was asked to become primary and is not yet: it may still",
+                    "Look at it again, and at its log.", node.Name);
+            }
+            await Task.Delay(Pause, sessions.Clock, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task<(long Timeline, string Position)?> LookAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var row = (await ReplicationSessions.RowAsync(connection, Look, cancellationToken).ConfigureAwait(false))!;
+        // the first eight digits of a segment's name are its timeline; pg_control_checkpoint() says the old one until the next checkpoint
+        return row is [string segment, long position] ? (long.Parse(segment.AsSpan(0, 8), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture), SqlText.Lsn(position)) : null;
+    }
+}

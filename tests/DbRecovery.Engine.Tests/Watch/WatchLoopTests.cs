@@ -1,0 +1,232 @@
+using DbRecovery.Engine.Health;
+using DbRecovery.Engine.Watch;
+
+namespace DbRecovery.Engine.Tests.Watch;
+
+public sealed class WatchLoopTests
+{
+    private const string Down = "node.process-down";
+
+    // a node that gave no answer, or refused the connection, is down
+    private static IEnumerable<Fault> DownRule(ClusterRound round) => round.Nodes.Where(n => n.Reachability is Reachability.Absent or Reachability.TimedOut).Select(n => WatchWorld.FaultOf(round, Down, n.Node));
+
+    private static WatchWorld World(TimeSpan? poll = null)
+    {
+        var world = new WatchWorld { Rule = DownRule };
+        world.Clusters.Add(WatchWorld.Cluster(poll: poll));
+        world.Servers.Set("n1", NodeRole.Primary);
+        world.Servers.Set("n2", NodeRole.Replica);
+        return world;
+    }
+
+    [Fact]
+    public async Task A_round_without_a_change_tells_nothing()
+    {
+        await using var world = World();
+        world.Start();
+        await world.UntilAsync(() => world.Servers.Looks("n1") > 20, "20 rounds");
+        Assert.Equal([WatchEventKind.Started], world.Events.Select(e => e.Kind));
+    }
+
+    [Fact]
+    public async Task A_broken_connection_is_looked_into_at_once_and_confirmed_without_a_poll()
+    {
+        await using var world = World(poll: TimeSpan.FromMinutes(1));
+        world.Start();
+        await world.UntilAsync(() => world.Told(WatchEventKind.Started) && world.Servers.IsListening("n1"), "the start");
+        var at = world.Time.GetUtcNow();
+        world.Servers.Set("n1", NodeRole.Primary, Reachability.Absent);
+        world.Servers.Break("n1");
+        await world.UntilAsync(() => world.Told(WatchEventKind.FaultRaised, Down), "the fault");
+        // by the clock that the test moves: far from a poll
+        Assert.True(world.Time.GetUtcNow() - at < TimeSpan.FromSeconds(1));
+        Assert.Equal("n1", world.Events.Single(e => e.Kind == WatchEventKind.FaultRaised).Node);
+        Assert.Contains(world.Events, e => e is { Kind: WatchEventKind.StateChanged, Node: "n1", To: "Absent" });
+        Assert.Contains(world.Events, e => e is { Kind: WatchEventKind.StateChanged, Node: null, To: "Failed" });
+    }
+
+    [Fact]
+    public async Task A_connection_that_breaks_all_the_time_is_no_busy_loop()
+    {
+        await using var world = World(poll: TimeSpan.FromSeconds(10));
+        world.Start();
+        var before = 0;
+        await world.UntilAsync(() => world.Told(WatchEventKind.Started), "the start");
+        var from = world.Servers.Looks("n1");
+        var end = world.Time.GetUtcNow() + TimeSpan.FromSeconds(20);
+        await world.UntilAsync(() =>
+        {
+            world.Servers.Break("n1");
+            before++;
+            return world.Time.GetUtcNow() > end;
+        }, "20 seconds");
+        Assert.True(before > 100);
+        Assert.InRange(world.Servers.Looks("n1") - from, 1, 100);
+        Assert.False(world.Told(WatchEventKind.FaultRaised));
+    }
+
+    [Fact]
+    public async Task What_one_round_alone_saw_is_not_believed()
+    {
+        await using var world = World();
+        world.Start();
+        await world.UntilAsync(() => world.Told(WatchEventKind.Started), "the start");
+        var once = true;
+        world.Servers.Answers["n1"] = (request, _) =>
+        {
+            var absent = once;
+            once = false;
+            return Task.FromResult(world.Servers.Seen("n1", NodeRole.Primary, absent ? Reachability.Absent : Reachability.Reachable));
+        };
+        await world.UntilAsync(() => !once, "the one look");
+        await world.PassAsync(TimeSpan.FromSeconds(5));
+        Assert.Equal([WatchEventKind.Started], world.Events.Select(e => e.Kind));
+    }
+
+    [Fact]
+    public async Task A_silent_node_delays_nobody_counts_as_no_answer_and_is_asked_once_at_a_time()
+    {
+        await using var world = World(poll: TimeSpan.FromMilliseconds(100));
+        world.Start();
+        await world.UntilAsync(() => world.Told(WatchEventKind.Started), "the start");
+        // an observer that hears of no cancellation
+        var never = new TaskCompletionSource<NodeObservation>();
+        var (first, second) = (world.Servers.Looks("n1"), 0);
+        world.Servers.Answers["n2"] = (_, _) => never.Task;
+        await world.UntilAsync(() => world.Told(WatchEventKind.FaultRaised, Down), "the fault");
+        second = world.Servers.Looks("n2");
+        Assert.True(world.Servers.Looks("n1") - first > 10, "the neighbour was looked at all the while");
+        await world.PassAsync(TimeSpan.FromSeconds(10));
+        Assert.Equal(second, world.Servers.Looks("n2"));
+        Assert.Equal(1, world.Servers.MostOpen);
+        // what the late look saw is not what is so now
+        never.SetResult(world.Servers.Seen("n2", NodeRole.Primary));
+        world.Servers.Set("n2", NodeRole.Replica);
+        await world.UntilAsync(() => world.Told(WatchEventKind.FaultCleared, Down), "the end of the fault");
+        Assert.DoesNotContain(world.Events, e => e is { Node: "n2", To: "Primary" });
+    }
+
+    [Fact]
+    public async Task An_exception_of_an_observer_is_an_unanswered_look()
+    {
+        await using var world = World();
+        world.Start();
+        await world.UntilAsync(() => world.Told(WatchEventKind.Started), "the start");
+        world.Servers.Answers["n2"] = (_, _) => throw new InvalidOperationException("defect");
+        await world.UntilAsync(() => world.Told(WatchEventKind.FaultRaised, Down), "the fault");
+        world.Servers.Set("n2", NodeRole.Replica);
+        await world.UntilAsync(() => world.Told(WatchEventKind.FaultCleared, Down), "its end");
+    }
+
+    [Fact]
+    public async Task A_rule_that_fails_is_told_once_and_the_watch_goes_on()
+    {
+        await using var world = World();
+        world.Start();
+        await world.UntilAsync(() => world.Told(WatchEventKind.Started), "the start");
+        world.Rule = _ => throw new InvalidOperationException("defect");
+        await world.PassAsync(TimeSpan.FromSeconds(20));
+        Assert.Single(world.Events, e => e.Kind == WatchEventKind.Watcher);
+        world.Rule = DownRule;
+        world.Servers.Set("n1", NodeRole.Primary, Reachability.Absent);
+        await world.UntilAsync(() => world.Told(WatchEventKind.FaultRaised, Down), "the fault");
+    }
+
+    [Fact]
+    public async Task After_the_watch_itself_stood_still_nothing_from_before_confirms()
+    {
+        await using var world = World(poll: TimeSpan.FromSeconds(1));
+        world.Start();
+        await world.UntilAsync(() => world.Told(WatchEventKind.Started), "the start");
+        // the second of two agreeing rounds would come now, and the process sleeps
+        var looks = 0;
+        world.Rule = round => Interlocked.Increment(ref looks) == 1 ? [WatchWorld.FaultOf(round, Down, "n1", confirmations: 2)] : [];
+        await world.UntilAsync(() => looks == 1, "the first sight");
+        world.Rule = round => round.Nodes.All(n => n.Reachability == Reachability.Reachable) ? [] : [WatchWorld.FaultOf(round, Down, "n1", confirmations: 2)];
+        world.Time.Advance(TimeSpan.FromMinutes(10));
+        await world.UntilAsync(() => world.Told(WatchEventKind.Watcher), "the word of the gap");
+        await world.PassAsync(TimeSpan.FromSeconds(5));
+        Assert.False(world.Told(WatchEventKind.FaultRaised));
+        Assert.Single(world.Events, e => e.Kind == WatchEventKind.Watcher);
+    }
+
+    [Fact]
+    public async Task Where_nothing_answers_a_fault_has_not_gone()
+    {
+        await using var world = World();
+        world.Rule = round => round.Nodes.All(n => n.Reachability == Reachability.TimedOut) ? [] : DownRule(round);
+        world.Start();
+        await world.UntilAsync(() => world.Told(WatchEventKind.Started), "the start");
+        world.Servers.Set("n1", NodeRole.Primary, Reachability.Absent);
+        await world.UntilAsync(() => world.Told(WatchEventKind.FaultRaised, Down), "the fault");
+        world.Servers.Set("n1", NodeRole.Primary, Reachability.TimedOut);
+        world.Servers.Set("n2", NodeRole.Replica, Reachability.TimedOut);
+        await world.PassAsync(TimeSpan.FromSeconds(10));
+        Assert.False(world.Told(WatchEventKind.FaultCleared));
+        world.Servers.Set("n1", NodeRole.Primary);
+        world.Servers.Set("n2", NodeRole.Replica);
+        await world.UntilAsync(() => world.Told(WatchEventKind.FaultCleared, Down), "its end");
+    }
+
+    [Fact]
+    public async Task It_ends_by_itself_when_its_time_is_over()
+    {
+        await using var world = World();
+        world.Start(new WatchOptions { Clusters = [], For = TimeSpan.FromSeconds(30) });
+        await world.PassAsync(TimeSpan.FromSeconds(29));
+        world.Time.Advance(TimeSpan.FromSeconds(1));
+        await world.StopAsync();
+        Assert.Equal([WatchEventKind.Started], world.Events.Select(e => e.Kind));
+    }
+
+    [Fact]
+    public async Task A_cluster_that_cannot_be_watched_is_told_and_left_out()
+    {
+        var servers = new FakeServers();
+        servers.Set("n1", NodeRole.Primary);
+        var world = new WatchWorld();
+        var watch = new HealthWatch(new WatchServices
+        {
+            Providers = engine => engine == "fake" ? servers : throw new DbRecoveryException(ErrorIds.EngineNotSupported, ErrorKind.NotSupported, $"no engine '{engine}'"), Judge = world, Health = world,
+        });
+        var good = WatchWorld.Cluster("good", nodes: "n1");
+        using var stop = new CancellationTokenSource(Wait.Limit);
+        var told = new List<WatchEvent>();
+        await foreach (var e in watch.WatchAsync(new WatchOptions { Clusters = [WatchWorld.Cluster("bad") with { Engine = "unknown" }, good] }, stop.Token))
+        {
+            told.Add(e);
+            if (told.Count == 2)
+                break;
+        }
+        Assert.Contains(told, e => e is { Kind: WatchEventKind.Watcher, Cluster: "bad" });
+        Assert.Contains(told, e => e is { Kind: WatchEventKind.Started, Cluster: "good" });
+        var alone = await Assert.ThrowsAsync<DbRecoveryException>(async () =>
+        {
+            await foreach (var _ in watch.WatchAsync(new WatchOptions { Clusters = [good with { Engine = "unknown" }] }, stop.Token))
+                break;
+        });
+        Assert.Equal(ErrorIds.EngineNotSupported, alone.Id);
+    }
+
+    [Fact]
+    public async Task Memory_stays_flat_over_a_hundred_thousand_rounds()
+    {
+        const int Many = 20;
+        await using var world = new WatchWorld();
+        var flip = 0;
+        // faults come and go all the time, each time on another node of another cluster
+        world.Rule = round => Interlocked.Increment(ref flip) % 40 < 8 ? [WatchWorld.FaultOf(round, Down, "n1"), WatchWorld.FaultOf(round, "perf.latency", null, FaultSeverity.Notice)] : [];
+        world.Servers.Set("n1", NodeRole.Primary);
+        world.Servers.Set("n2", NodeRole.Replica);
+        for (var i = 0; i < Many; i++)
+            world.Clusters.Add(WatchWorld.Cluster($"c{i}", TimeSpan.FromMilliseconds(200)));
+        // nobody keeps what is told
+        world.KeepEvents = false;
+        world.Start();
+        await world.UntilAsync(() => Volatile.Read(ref world.Judged) > 10_000, "the first rounds", TimeSpan.FromMilliseconds(100));
+        var early = GC.GetTotalMemory(forceFullCollection: true);
+        await world.UntilAsync(() => Volatile.Read(ref world.Judged) > 110_000, "a hundred thousand rounds", TimeSpan.FromMilliseconds(100));
+        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - early, long.MinValue, 1024 * 1024);
+        Assert.True(world.EventCount > 1000);
+    }
+}

@@ -1,0 +1,174 @@
+using DbRecovery.PostgreSql.Tests.Lab;
+using DbRecovery.PostgresLab;
+
+namespace DbRecovery.PostgreSql.Tests.Control;
+
+/// <summary>Real servers, started and stopped by their own programs.</summary>
+public sealed class PgCtlTests
+{
+    private static readonly PgClusterOptions Alone = new() { Standbys = 0 };
+
+    [Fact]
+    public async Task Stop_and_start_are_seen_in_the_status_and_are_done_once_only()
+    {
+        await using var bench = await Bench.StartAsync(Alone);
+        var (node, here) = (bench.Lab.Primary, bench[bench.Lab.Primary]);
+        var running = await bench.StatusAsync(node);
+        Assert.Equal((InstanceState.Running, node.ProcessId, 'S'), (running.State, running.ProcessId, running.ProcessState));
+
+        await bench.Control.Stop(bench.Cluster, here).RunAsync();
+        await bench.Control.Stop(bench.Cluster, here).RunAsync();
+        Assert.Equal(InstanceState.Stopped, (await bench.StatusAsync(node)).State);
+
+        await bench.Control.Start(bench.Cluster, here).RunAsync();
+        // it takes connections the moment the start is done
+        Assert.Equal(1, await bench.Lab.ScalarAsync<int>(node, "select 1"));
+        var first = node.ProcessId;
+        await bench.Control.Start(bench.Cluster, here).RunAsync();
+        Assert.Equal(first, node.ProcessId);
+    }
+
+    [Fact]
+    public async Task Kill_leaves_no_process_though_a_backend_commits_and_though_the_server_is_stopped()
+    {
+        await using var bench = await Bench.StartAsync(Alone);
+        var (node, here) = (bench.Lab.Primary, bench[bench.Lab.Primary]);
+        await using (var writer = await Writer.StartAsync(bench.Lab))
+        {
+            await bench.Control.Kill(bench.Cluster, here).RunAsync();
+            Assert.False(node.Runs);
+            Assert.Equal(InstanceState.Stopped, (await bench.StatusAsync(node)).State);
+            await bench.Control.Start(bench.Cluster, here).RunAsync();
+            await writer.UntilAsync(5);
+            Assert.Empty(await writer.MissingAsync(bench.Lab, node));
+        }
+
+        await node.FreezeAsync();
+        Assert.Equal('T', (await bench.StatusAsync(node)).ProcessState);
+        await bench.Control.Kill(bench.Cluster, here).RunAsync();
+        Assert.False(node.Runs);
+        // what is dead already is no error
+        await bench.Control.Kill(bench.Cluster, here).RunAsync();
+    }
+
+    [Fact]
+    public async Task A_main_process_that_was_killed_alone_is_not_stopped_while_children_are_left()
+    {
+        await using var bench = await Bench.StartAsync(Alone);
+        var node = bench.Lab.Primary;
+        var main = node.ProcessId!.Value;
+        // its children cannot see its end: they are stopped
+        await node.FreezeAsync();
+        Machine.Signal(main, Machine.SigKill);
+        await Machine.UntilAsync(() => !Machine.Lives(main), () => "the main process lives");
+        var status = await bench.StatusAsync(node);
+        Assert.Equal((InstanceState.Running, (int?)null), (status.State, status.ProcessId));
+        await bench.Control.Kill(bench.Cluster, bench[node]).RunAsync();
+        Assert.Equal(InstanceState.Stopped, (await bench.StatusAsync(node)).State);
+    }
+
+    [Fact]
+    public async Task A_pid_file_with_the_number_of_another_process_hides_nothing_and_stops_nothing()
+    {
+        await using var bench = await Bench.StartAsync(new PgClusterOptions { Standbys = 1 });
+        var (node, other) = (bench.Lab.Primary, bench.Lab.Nodes[1]);
+        await node.KillAsync();
+        await Machine.UntilAsync(() => !node.Runs, () => "it runs");
+        var file = Path.Combine(node.DataDir, "postmaster.pid");
+        // another server of the same user: the program itself refuses to start beside that
+        File.WriteAllText(file, File.ReadAllText(file).Replace(File.ReadLines(file).First(), $"{other.ProcessId}"));
+        Assert.Equal(InstanceState.Stopped, (await bench.StatusAsync(node)).State);
+        await bench.Control.Kill(bench.Cluster, bench[node]).RunAsync();
+        await bench.Control.Stop(bench.Cluster, bench[node]).RunAsync();
+        Assert.True(other.Runs);
+        await bench.Control.Start(bench.Cluster, bench[node]).RunAsync();
+        Assert.NotNull(node.ProcessId);
+        Assert.True(other.Runs);
+    }
+
+    [Fact]
+    public async Task One_that_ends_at_once_fails_at_once_with_its_log()
+    {
+        await using var bench = await Bench.StartAsync(Alone);
+        var (node, here) = (bench.Lab.Primary, bench[bench.Lab.Primary]);
+        await bench.Control.Stop(bench.Cluster, here).RunAsync();
+        node.Configure([new("shared_buffers", "nonsense")]);
+        var error = await bench.Control.Start(bench.Cluster, here).FailsAsync(ErrorIds.StepFailed);
+        Assert.Contains("shared_buffers", error.Message, StringComparison.Ordinal);
+        node.Configure([new("shared_buffers", "16MB")]);
+
+        node.BreakBinary();
+        Assert.Contains("postgres", (await bench.Control.Start(bench.Cluster, here).FailsAsync(ErrorIds.StepFailed)).Message, StringComparison.Ordinal);
+        node.MendBinary();
+        await bench.Control.Start(bench.Cluster, here).RunAsync();
+    }
+
+    [Fact]
+    public async Task One_that_is_held_down_does_not_start_until_it_is_let_go()
+    {
+        await using var bench = await Bench.StartAsync(Alone);
+        var (node, here) = (bench.Lab.Primary, bench[bench.Lab.Primary]);
+        await bench.Control.Kill(bench.Cluster, here).RunAsync();
+        await bench.Control.HoldDown(bench.Cluster, here, held: true)!.RunAsync();
+        Assert.Equal(ErrorKind.Refused, (await bench.Control.Start(bench.Cluster, here).FailsAsync(ErrorIds.StepFailed)).Kind);
+        Assert.False(node.Runs);
+        await bench.Control.HoldDown(bench.Cluster, here, held: false)!.RunAsync();
+        await bench.Control.HoldDown(bench.Cluster, here, held: false)!.RunAsync();
+        await bench.Control.Start(bench.Cluster, here).RunAsync();
+        Assert.True(node.Runs);
+    }
+
+    [Fact]
+    public async Task A_stop_that_takes_longer_than_its_time_says_so_and_kills_nothing()
+    {
+        await using var bench = await Bench.StartAsync(Alone);
+        var node = bench.Lab.Primary;
+        await node.FreezeAsync();
+        await bench.Control.Stop(bench.Cluster, bench[node]).FailsAsync(ErrorIds.TimedOut, TimeSpan.FromSeconds(1));
+        Assert.True(node.Runs);
+        node.Thaw();
+        // what it was asked, it does once it can
+        await Machine.UntilAsync(() => !node.Runs, () => "it runs");
+    }
+
+    [Fact]
+    public async Task What_cannot_be_told_is_unknown()
+    {
+        await using var bench = await Bench.StartAsync(Alone);
+        var here = bench[bench.Lab.Primary];
+        Assert.Equal(InstanceState.Unknown, (await bench.Control.StatusAsync(bench.Cluster, here with { DataDir = "/nonexistent" }, Bench.Time, default)).State);
+        Assert.Equal(InstanceState.Unknown, (await bench.Control.StatusAsync(bench.Cluster, here with { DataDir = null }, Bench.Time, default)).State);
+        Assert.Equal(InstanceState.Unknown, (await bench.Control.StatusAsync(bench.Cluster with { Control = null }, here, Bench.Time, default)).State);
+        // who may not see the processes of others must not say that there are none
+        Assert.Equal(InstanceState.Unknown, (await bench.Control.StatusAsync(bench.Cluster, here with { RunAs = "nobody" }, Bench.Time, default)).State);
+        Assert.NotNull(bench.Control.UnavailableBecause(bench.Cluster with { Control = null }, here));
+        Assert.Null(bench.Control.UnavailableBecause(bench.Cluster, here));
+        Assert.Null(bench.Control.PowerOff(bench.Cluster, here));
+    }
+
+    [Fact]
+    public async Task Space_is_freed_by_old_logs_and_cores_only()
+    {
+        await using var bench = await Bench.StartAsync(Alone with { Settings = new Dictionary<string, string> { ["logging_collector"] = "on", ["log_filename"] = "current.log" } });
+        var node = bench.Lab.Primary;
+        var old = DateTime.UtcNow.AddHours(-2);
+        string Put(string name, DateTime? at = null)
+        {
+            var path = Path.Combine(node.DataDir, name);
+            File.WriteAllText(path, "0123456789");
+            File.SetLastWriteTimeUtc(path, at ?? old);
+            return path;
+        }
+        var spare = new[] { Put("log/a.log"), Put("log/with space 'and quote.log"), Put("log/a.csv"), Put("log/a.log.gz"), Put("core"), Put("core.123") };
+        var kept = new[] { Put("log/new.log", DateTime.UtcNow), Put("log/notes.txt"), Put("pg_wal/old.log"), Put("core.txt"), Put("base/old.log"), Path.Combine(node.DataDir, "log/current.log") };
+        File.SetLastWriteTimeUtc(kept[^1], old);
+
+        var operation = await bench.Control.FreeSpaceAsync(bench.Cluster, bench[node], default);
+        Assert.Equal(spare.Order(), operation.Acts.Select(a => a.Detail[..a.Detail.LastIndexOf(" (", StringComparison.Ordinal)]).Order());
+        Assert.All(spare, f => Assert.True(File.Exists(f)));
+        Assert.Equal(60, (await operation.RunAsync()).Outputs["freedBytes"].AsInt());
+        Assert.All(spare, f => Assert.False(File.Exists(f)));
+        Assert.All(kept, f => Assert.True(File.Exists(f)));
+        Assert.Empty((await bench.Control.FreeSpaceAsync(bench.Cluster, bench[node], default)).Acts);
+    }
+}

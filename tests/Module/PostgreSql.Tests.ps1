@@ -1,0 +1,200 @@
+#Requires -Version 7.4
+# A real primary with two standbys: looked at, drawn, changed and recovered by the commands. Needs the built module; the servers are tests/LabHost.
+BeforeDiscovery {
+    $lacking = Test-Path /usr/lib/postgresql/15/bin/postgres ? $null : 'postgresql-15 is not installed'
+}
+
+BeforeAll {
+    . "$PSScriptRoot/Place.ps1"
+
+    # Starts a cluster and gives what speaks to it; Stop-Lab ends it.
+    function Start-Lab([string[]] $Arguments) {
+        $program = "$root/artifacts/labhost/labhost"
+        if (-not (Test-Path -LiteralPath $program)) {
+            dotnet build "$root/tests/LabHost" -c Release -o "$root/artifacts/labhost" -v quiet | Out-Null
+            if ($LASTEXITCODE) { throw 'tests/LabHost does not build' }
+        }
+        $start = [Diagnostics.ProcessStartInfo]::new($program, [string[]]$Arguments)
+        $start.RedirectStandardInput = $start.RedirectStandardOutput = $true
+        $lab = [Diagnostics.Process]::Start($start)
+        $line = $lab.StandardOutput.ReadLine()
+        if ($line -notlike 'ready *') { throw "the cluster did not start: $line" }
+        $lab | Add-Member Inventory ($line -replace '^ready ') -PassThru
+    }
+
+    function Send-Lab($Lab, [string] $Command) {
+        $Lab.StandardInput.WriteLine($Command)
+        $answer = $Lab.StandardOutput.ReadLine()
+        if ($answer -notlike 'ok*') { throw "${Command}: $answer" }
+        ($answer -replace '^ok ?')
+    }
+
+    function Stop-Lab($Lab) {
+        $Lab.StandardInput.Close()
+        if (-not $Lab.WaitForExit(120000)) { $Lab.Kill(); throw 'the cluster did not end' }
+    }
+
+    # Waits until something holds; what it gives is what it gave last.
+    function Wait-For([scriptblock] $Condition) {
+        $clock = [Diagnostics.Stopwatch]::StartNew()
+        do { $value = & $Condition } until ($value -or $clock.Elapsed.TotalMinutes -ge 2)
+        $value
+    }
+
+    function Enter-LabPlace($Lab) {
+        $place = Enter-Place 'pg'
+        [Environment]::SetEnvironmentVariable('DBRECOVERY_INVENTORY', $Lab.Inventory)
+        $place
+    }
+
+    $ours = "select string_agg(pid::text, ' ' order by pid) from pg_stat_activity where application_name = 'dbrecovery'"
+}
+
+Describe 'A cluster of servers' -Skip:([bool]$lacking) {
+    BeforeAll {
+        $lab = Start-Lab '--standbys', '2'
+        $place = Enter-LabPlace $lab
+        $ports = (Get-DbCluster lab).Nodes.Port
+    }
+    AfterAll {
+        Exit-Place $place
+        Stop-Lab $lab
+    }
+    It 'is healthy' {
+        $report = Test-DbHealth lab
+        $report.Status | Should -Be 'Healthy'
+        $report.Nodes.Node | Should -Be 'lab-1', 'lab-2', 'lab-3'
+        $report.Nodes.Role | Should -Be 'Primary', 'Replica', 'Replica'
+    }
+    It 'is looked at through sessions that stay open from one command to the next' {
+        Test-DbHealth lab -Level Quick | Out-Null
+        $first = Send-Lab $lab "ask lab-1 $ours"
+        $first | Should -Not -BeNullOrEmpty
+        Test-DbHealth lab -Level Quick | Out-Null
+        Get-DbTopology lab | Out-Null
+        Send-Lab $lab "ask lab-1 $ours" | Should -Be $first
+    }
+    It 'is left alone when the module is removed' {
+        Test-DbHealth lab -Level Quick | Out-Null
+        Remove-Module DbRecovery
+        try { Wait-For { (Send-Lab $lab "ask lab-1 $ours") -eq '' } | Should -BeTrue }
+        finally { Import-Module "$root/DbRecovery.psd1" -Force }
+        (Test-DbHealth lab -Level Quick).Status | Should -Be 'Healthy'
+    }
+    It 'has a topology: a tree to read, and objects' {
+        $topology = Get-DbTopology lab
+        $topology.Primary | Should -Be 'lab-1'
+        $topology.Nodes.Node | Should -Be 'lab-1', 'lab-2', 'lab-3'
+        $topology.Nodes.Upstream | Should -Be $null, 'lab-1', 'lab-1'
+        $topology.Nodes[1].State | Should -Be 'streaming'
+        ($topology | Out-String -Width 100) | Should -Match '─ lab-2'
+        ($topology | Format-Table | Out-String -Width 100) | Should -Match 'Primary'
+    }
+    It 'can be named without an inventory, and never with a password' {
+        $report = Test-DbHealth -ConnectionString "host=127.0.0.1,127.0.0.1 port=$($ports[0]),$($ports[1]) user=postgres"
+        $report.Engine | Should -Be 'postgresql'
+        $report.Nodes.Role | Should -Be 'Primary', 'Replica'
+        (Get-DbTopology -ConnectionString "postgresql://postgres@127.0.0.1:$($ports[0])").Nodes.Count | Should -Be 1
+        { Test-DbHealth -ConnectionString 'host=127.0.0.1 password=hunter2' } | Should -Throw -ErrorId 'ParameterInvalid*'
+        $Error[0] | Out-String | Should -Not -Match 'hunter2.*hunter2'
+    }
+    It 'reports the nodes that answer beside one that does not' {
+        $report = Test-DbHealth -Level Quick -ConnectionString "host=127.0.0.1,127.0.0.1 port=$($ports[0]),1 user=postgres"
+        $report.Observations.Reachability | Should -Be 'Reachable', 'Absent'
+        $report.Nodes[0].Role | Should -Be 'Primary'
+    }
+    It 'completes nodes' {
+        $line = 'Invoke-DbSwitchover lab -To '
+        (TabExpansion2 $line $line.Length).CompletionMatches.CompletionText | Should -Be 'lab-1', 'lab-2', 'lab-3'
+    }
+    It 'refuses what is no node of it' {
+        Invoke-DbSwitchover lab -To lab-9 -WhatIf -ErrorAction SilentlyContinue -ErrorVariable problem
+        $problem[0].FullyQualifiedErrorId | Should -BeLike 'NodeNotFound*'
+    }
+    It 'refuses the primary as the next primary' {
+        Invoke-DbSwitchover lab -To lab-1 -WhatIf -ErrorAction SilentlyContinue -ErrorVariable problem
+        $problem[0].FullyQualifiedErrorId | Should -BeLike 'WrongNode*'
+    }
+    It 'plans a switchover, and changes nothing with -WhatIf' {
+        $plan = Invoke-DbSwitchover lab -To lab-2 -WhatIf -InformationAction Ignore
+        $plan | Should -BeOfType ([DbRecovery.RecoveryPlan])
+        $plan.Fault.Id | Should -Be 'planned.switchover'
+        $plan.Blocked | Should -BeNullOrEmpty
+        $plan.Loss | Should -BeNullOrEmpty
+        ($plan.Steps.Acts.Detail -join "`n") | Should -Match 'pg_promote'
+        (Get-DbTopology lab).Primary | Should -Be 'lab-1'
+        Get-DbIncident | Should -BeNullOrEmpty
+    }
+    It 'plans a failover, and says what would be lost' {
+        $plan = Invoke-DbFailover lab -WhatIf -InformationAction Ignore
+        $plan.Fault.Id | Should -Be 'planned.failover'
+        ($plan.Steps.Acts.Detail -join "`n") | Should -Match 'pg_promote'
+        (Get-DbTopology lab).Primary | Should -Be 'lab-1'
+    }
+    It 'says what its set-up lacks, with the SQL, and changes nothing with -WhatIf' {
+        $before = Send-Lab $lab 'ask lab-1 select count(*) from pg_namespace'
+        $items = Initialize-DbCluster lab -WhatIf -InformationAction Ignore
+        $items | Should -Not -BeNullOrEmpty
+        $items[0] | Should -BeOfType ([DbRecovery.SetupItem])
+        Send-Lab $lab 'ask lab-1 select count(*) from pg_namespace' | Should -Be $before
+    }
+    It 'has another primary after a switchover, and a record of it' {
+        $incident = Invoke-DbSwitchover lab -To lab-2 -Confirm:$false
+        $incident.State | Should -BeIn 'Resolved', 'Probation' -Because $incident.Summary
+        $topology = Get-DbTopology lab
+        $topology.Primary | Should -Be 'lab-2'
+        Send-Lab $lab 'ask lab-2 select pg_is_in_recovery()' | Should -Be 'False'
+        (Get-DbIncident lab -Latest).Id | Should -Be $incident.Id
+        Wait-For { (Get-DbTopology lab).Nodes.Where{ $_.State -eq 'streaming' }.Count -eq 2 } | Should -BeTrue
+    }
+}
+
+Describe 'A primary that is gone' -Skip:([bool]$lacking) {
+    BeforeAll {
+        $lab = Start-Lab '--standbys', '2', '--also', 'policy: { maxDataLoss: 1MB }'
+        $place = Enter-LabPlace $lab
+        Test-DbHealth lab | Out-Null
+        Send-Lab $lab 'break lab-1'
+        Send-Lab $lab 'kill lab-1'
+    }
+    AfterAll {
+        Exit-Place $place
+        Stop-Lab $lab
+    }
+    It 'is a fault with a plan' {
+        $fault = Wait-For { Test-DbHealth lab -Level Quick | Get-DbFault | Where-Object Id -in 'pg.primary.dead', 'node.process-down' | Select-Object -First 1 }
+        $fault | Should -Not -BeNullOrEmpty
+        $plan = $fault | Invoke-DbRunbook -WhatIf -InformationAction Ignore
+        $plan | Should -BeOfType ([DbRecovery.RecoveryPlan])
+        ($plan.Steps.Acts.Detail -join "`n") | Should -Match 'pg_promote'
+    }
+    It 'is replaced, and comes back as a replica by the pipeline' {
+        $incident = Invoke-DbFailover lab -AllowDataLoss 1MB -Confirm:$false
+        $incident.State | Should -BeIn 'Resolved', 'Probation' -Because $incident.Summary
+        $primary = (Get-DbTopology lab).Primary
+        $primary | Should -BeIn 'lab-2', 'lab-3'
+        Send-Lab $lab 'mend lab-1'
+        $back = (Get-DbTopology lab).Nodes | Where-Object Node -eq 'lab-1' | Repair-DbReplica -AllowDataLoss Any -Confirm:$false
+        $back.State | Should -BeIn 'Resolved', 'Probation' -Because $back.Summary
+        Wait-For { (Get-DbTopology lab).Nodes.Where{ $_.State -eq 'streaming' }.Count -eq 2 } | Should -BeTrue
+    }
+}
+
+Describe 'What is no cluster of servers' {
+    BeforeAll {
+        $place = Enter-Place 'file' "clusters:`n  app: { engine: sqlite, nodes: [ { name: app-db, path: app.db } ] }"
+        & $workload create "$place/app.db" --megabytes 1
+    }
+    AfterAll { Exit-Place $place }
+    It 'has no <_>' -ForEach 'Invoke-DbFailover', 'Invoke-DbSwitchover' {
+        & $_ app -WhatIf -ErrorAction SilentlyContinue -ErrorVariable problem
+        $problem[0].FullyQualifiedErrorId | Should -BeLike 'CapabilityMissing*'
+    }
+    It 'has no set-up' {
+        Initialize-DbCluster app -WhatIf -ErrorAction SilentlyContinue -ErrorVariable problem
+        $problem[0].FullyQualifiedErrorId | Should -BeLike 'CapabilityMissing*'
+    }
+    It 'has a topology of one' {
+        (Get-DbTopology app).Nodes.Node | Should -Be 'app-db'
+    }
+}
