@@ -37,6 +37,8 @@ internal sealed record ConnectionFailure(string Code, Reachability Reachability,
             {
                 case ServerSilentException silent:
                     return silent.Failure;
+                case NoSessionException none:
+                    return none.Failure;
                 case PostgresException server:
                     return new(server.SqlState, Reachability.Refusing, server.MessageText, exception);
                 case DbRecoveryException { Id: ErrorIds.SecretUnavailable } secret:

@@ -57,6 +57,8 @@ internal static class PostgreSqlErrors
     {
         if (exception is DbRecoveryException known)
             return known;
+        if (exception is NoSessionException none)
+            return ToError(none.Failure, login);
         if (exception is not PostgresException server)
         {
             var failure = ConnectionFailure.Of(exception);

@@ -80,50 +80,34 @@ internal sealed class DatabaseChecks(PostgreSqlConnections connections, Look loo
     private async Task CheckAsync(string database, CancellationToken cancellationToken)
     {
         var login = ServerLogin.Of(look.Request.Cluster, look.Request.Node, database);
-        var session = await SessionAsync(login, database, cancellationToken).ConfigureAwait(false);
-        if (session is null)
-            return;
+        var session = new RenewedSession(connections, login, look.Remaining);
         await using (session.ConfigureAwait(false))
         {
             if (IsPrimary)
             {
-                await PartAsync(session, database, [PostgreSqlFacts.InvalidIndexes], (c, token) => ListAsync(c, PostgreSqlFacts.InvalidIndexes, Indexes, database, token), cancellationToken).ConfigureAwait(false);
-                await PartAsync(session, database, [PostgreSqlFacts.InvalidConstraints], (c, token) => ListAsync(c, PostgreSqlFacts.InvalidConstraints, Constraints, database, token), cancellationToken).ConfigureAwait(false);
-                await PartAsync(session, database, [PostgreSqlFacts.SequencesBehind], (c, token) => SequencesAsync(c, database, login, token), cancellationToken).ConfigureAwait(false);
+                await PartAsync(database, PostgreSqlFacts.InvalidIndexes, () => session.RunAsync((c, token) => ListAsync(c, PostgreSqlFacts.InvalidIndexes, Indexes, database, token), cancellationToken)).ConfigureAwait(false);
+                await PartAsync(database, PostgreSqlFacts.InvalidConstraints, () => session.RunAsync((c, token) => ListAsync(c, PostgreSqlFacts.InvalidConstraints, Constraints, database, token), cancellationToken)).ConfigureAwait(false);
+                await PartAsync(database, PostgreSqlFacts.SequencesBehind, () => session.RunAsync((c, token) => SequencesAsync(c, database, login, token), cancellationToken)).ConfigureAwait(false);
             }
             if (IsDeep)
-                await PartAsync(session, database, [PostgreSqlFacts.CorruptObjects], (c, token) => AmcheckAsync(c, database, login, token), cancellationToken).ConfigureAwait(false);
+                await PartAsync(database, PostgreSqlFacts.CorruptObjects, () => AmcheckAsync(session, database, login, cancellationToken)).ConfigureAwait(false);
         }
     }
 
-    private async Task<LinkSession?> SessionAsync(ServerLogin login, string database, CancellationToken cancellationToken)
+    private async Task PartAsync(string database, FactDefinition fact, Func<Task> part)
     {
-        var (connection, failure) = await connections.TryOpenAsync(login, look.Remaining(), cancellationToken).ConfigureAwait(false);
-        if (connection is not null)
-            return new LinkSession(connections, login, connection, kept: false);
-        look.Errors.Add(failure!.Observed($"connecting to the database '{database}'"));
-        UnseenAll($"database '{database}': {failure.Message}");
-        return null;
-    }
-
-    private async Task PartAsync(LinkSession session, string database, FactDefinition[] facts, Func<NpgsqlConnection, CancellationToken, Task<bool>> part, CancellationToken cancellationToken)
-    {
-        var error = new ObservedError("skipped", "the session was lost", "");
         try
         {
-            if (session.IsOpen)
-            {
-                await session.RunAsync(part, look.Remaining(), cancellationToken).ConfigureAwait(false);
-                return;
-            }
+            await part().ConfigureAwait(false);
         }
-        catch (Exception e) when (e is NpgsqlException or ServerSilentException or InvalidOperationException or InvalidCastException)
+        catch (Exception e) when (e is NpgsqlException or ServerSilentException or NoSessionException or InvalidOperationException or InvalidCastException)
         {
-            error = ConnectionFailure.Of(e).Observed($"checking the database '{database}'");
-            look.Errors.Add(error);
-        }
-        foreach (var fact in facts)
+            var error = ConnectionFailure.Of(e).Observed($"checking the database '{database}'");
+            // one reason for all parts is said once
+            if (!look.Errors.Contains(error))
+                look.Errors.Add(error);
             _found.Unseen(fact, $"database '{database}': {error.Message}");
+        }
     }
 
     private async Task<bool> ListAsync(NpgsqlConnection connection, FactDefinition fact, string sql, string database, CancellationToken cancellationToken)
@@ -164,33 +148,32 @@ internal sealed class DatabaseChecks(PostgreSqlConnections connections, Look loo
         return true;
     }
 
-    private async Task<bool> AmcheckAsync(NpgsqlConnection connection, string database, ServerLogin login, CancellationToken cancellationToken)
+    private async Task AmcheckAsync(RenewedSession session, string database, ServerLogin login, CancellationToken cancellationToken)
     {
-        var amcheck = await Amcheck.OfAsync(connection, cancellationToken).ConfigureAwait(false);
+        var amcheck = await session.RunAsync(Amcheck.OfAsync, cancellationToken).ConfigureAwait(false);
         if (amcheck is not { MayCheckIndexes: true })
         {
             _withoutAmcheck.Add(database);
             _found.Unseen(PostgreSqlFacts.CorruptObjects, amcheck is null
                 ? $"database '{database}' has no extension amcheck: CREATE EXTENSION amcheck;"
-                : $"database '{database}': the user '{login.User}' may not use amcheck: GRANT EXECUTE ON FUNCTION bt_index_check(regclass), verify_heapam(regclass, boolean, boolean, text, bigint, bigint) TO {SqlText.Identifier(login.User)};");
-            return false;
+                : $"database '{database}': the user '{login.User}' may not use amcheck: GRANT EXECUTE ON FUNCTION bt_index_check(regclass), verify_heapam TO {SqlText.Identifier(login.User)};");
+            return;
         }
         _amchecked = true;
         if (amcheck.MayCheckTables)
         {
-            foreach (var table in await amcheck.TablesAsync(connection, cancellationToken).ConfigureAwait(false))
+            foreach (var table in await session.RunAsync(amcheck.TablesAsync, cancellationToken).ConfigureAwait(false))
             {
-                foreach (var message in await amcheck.CheckTableAsync(connection, table, cancellationToken).ConfigureAwait(false))
+                foreach (var message in await session.RunAsync((c, token) => amcheck.CheckTableAsync(c, table, token), cancellationToken).ConfigureAwait(false))
                     _found.Add(PostgreSqlFacts.CorruptObjects, $"{database}: {table.Schema}.{table.Name}: {message}");
             }
         }
-        foreach (var index in await amcheck.IndexesAsync(connection, cancellationToken).ConfigureAwait(false))
+        foreach (var index in await session.RunAsync(amcheck.IndexesAsync, cancellationToken).ConfigureAwait(false))
         {
-            if (await amcheck.CheckIndexAsync(connection, index, cancellationToken).ConfigureAwait(false) is { } damage)
+            if (await session.RunAsync((c, token) => amcheck.CheckIndexAsync(c, index, token), cancellationToken).ConfigureAwait(false) is { } damage)
                 _found.Add(PostgreSqlFacts.CorruptObjects, $"{database}: {index.Schema}.{index.Name}: {damage}");
         }
         _found.Checked(PostgreSqlFacts.CorruptObjects);
-        return true;
     }
 
     private void UnseenAll(string because)

@@ -8,7 +8,7 @@ namespace DbRecovery.PostgreSql.Observation;
 /// <param name="Sql">The expression.</param>
 /// <param name="Read">Takes the value from a row.</param>
 /// <param name="Fails">Notes that there is none.</param>
-internal sealed record LightColumn(string Name, string Sql, Action<LightReading, NpgsqlDataReader, int> Read, Action<LightReading, PostgresException> Fails)
+internal sealed record LightColumn(string Name, string Sql, Action<LightReading, NpgsqlDataReader, int> Read, Action<LightReading, string> Fails)
 {
     /// <summary>A value that is a fact as it is. NULL is unknown, with that reason.</summary>
     internal static LightColumn Fact(FactDefinition fact, string sql, string noneBecause = "the server gives no value") => new(fact.Name, sql, (reading, reader, i) =>
@@ -25,7 +25,7 @@ internal sealed record LightColumn(string Name, string Sql, Action<LightReading,
             FactType.Number => reader.GetDouble(i),
             _ => reader.GetString(i),
         });
-    }, (reading, e) => reading.Facts.SetUnknown(fact, e.MessageText));
+    }, (reading, because) => reading.Facts.SetUnknown(fact, because));
 
     /// <summary>A whole number that more than one thing is made of.</summary>
     internal static LightColumn Int(string name, string sql, Action<LightReading, long?> set) =>

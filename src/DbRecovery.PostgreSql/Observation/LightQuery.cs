@@ -83,46 +83,33 @@ internal sealed class LightQuery
     }
 
     /// <summary>Asks each part by itself, after the whole was refused: what can be seen is seen, and what cannot says why.</summary>
-    internal async Task<LightReading> ReadPartsAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    internal async Task<LightReading> ReadPartsAsync(RenewedSession session, CancellationToken cancellationToken)
     {
         var reading = new LightReading { Profile = Profile };
         foreach (var column in _columns)
         {
-            await TryAsync(With + "\nselect " + column.Sql + From, async reader =>
+            await PartAsync(With + "\nselect " + column.Sql + From, r =>
             {
-                if (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-                    column.Read(reading, reader, 0);
-            }, column.Name, e => column.Fails(reading, e)).ConfigureAwait(false);
+                column.Read(reading, r, 0);
+                return true;
+            }, column.Name, because => column.Fails(reading, because)).ConfigureAwait(false);
         }
-        await TryAsync(Downstreams, async reader =>
-        {
-            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-                reading.Downstreams.Add(ReadDownstream(reader, reading));
-        }, "reading the replicas").ConfigureAwait(false);
-        await TryAsync(Slots, async reader =>
-        {
-            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-                reading.Slots.Add(ReadSlot(reader, reading));
-        }, "reading the slots").ConfigureAwait(false);
+        reading.Downstreams.AddRange(await PartAsync(Downstreams, r => ReadDownstream(r, reading), "reading the replicas").ConfigureAwait(false));
+        reading.Slots.AddRange(await PartAsync(Slots, r => ReadSlot(r, reading), "reading the slots").ConfigureAwait(false));
         return reading;
 
-        async Task TryAsync(string sql, Func<NpgsqlDataReader, Task> read, string during, Action<PostgresException>? fails = null)
+        async Task<List<T>> PartAsync<T>(string sql, Func<NpgsqlDataReader, T> row, string during, Action<string>? fails = null)
         {
             try
             {
-                var command = new NpgsqlCommand(sql, connection);
-                await using (command.ConfigureAwait(false))
-                {
-                    var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-                    await using (reader.ConfigureAwait(false))
-                        await read(reader).ConfigureAwait(false);
-                }
+                return await session.RunAsync((c, token) => c.RowsAsync(sql, row, token), cancellationToken).ConfigureAwait(false);
             }
-            catch (PostgresException e) when (connection.State == System.Data.ConnectionState.Open)
+            catch (PostgresException e)
             {
-                fails?.Invoke(e);
+                fails?.Invoke(e.MessageText);
                 if (reading.Errors.All(known => known.Code != e.SqlState || known.Message != e.MessageText))
                     reading.Errors.Add(new ObservedError(e.SqlState, e.MessageText, during));
+                return [];
             }
         }
     }

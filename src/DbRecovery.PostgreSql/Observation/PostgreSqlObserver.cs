@@ -54,7 +54,7 @@ internal sealed class PostgreSqlObserver(PostgreSqlConnections connections, INod
             {
                 throw new LookFailedException(new ConnectionFailure(e.Id, Reachability.Refusing, e.Message, e));
             }
-            catch (Exception e) when (e is NpgsqlException or ServerSilentException or InvalidOperationException or IOException)
+            catch (Exception e) when (e is NpgsqlException or ServerSilentException or NoSessionException or InvalidOperationException or IOException)
             {
                 var lost = ConnectionFailure.Of(e);
                 error = lost.Observed("observing");
@@ -83,15 +83,17 @@ internal sealed class PostgreSqlObserver(PostgreSqlConnections connections, INod
         {
             reading = await session.RunAsync((_, token) => query.ReadAsync(token), look.Remaining(AnswerTime), cancellationToken).ConfigureAwait(false);
         }
-        catch (PostgresException) when (session.IsOpen)
+        catch (PostgresException e) when (!e.SqlState.StartsWith("57P", StringComparison.Ordinal))
         {
-            // something of it is refused or broken: the rest can be had
+            // something of it is refused or damaged: the rest can be had. 57P01 and its like end the session, and only that
             session.Memory = null;
-            reading = await session.RunAsync((connection, token) => query.ReadPartsAsync(connection, token), look.Remaining(AnswerTime), cancellationToken).ConfigureAwait(false);
+            var parts = new RenewedSession(connections, look.Link.Login, () => look.Remaining(AnswerTime));
+            await using (parts.ConfigureAwait(false))
+                reading = await query.ReadPartsAsync(parts, cancellationToken).ConfigureAwait(false);
         }
         reading.Facts.Set(CommonFacts.ProbeLatency, _clock.GetElapsedTime(started));
         LightFacts.Record(reading, look.Link.Login);
-        if (Details.AreNeeded(reading, look.Request.Level))
+        if (session.IsOpen && Details.AreNeeded(reading, look.Request.Level))
             await AskDetailsAsync(look, session, reading, cancellationToken).ConfigureAwait(false);
         return reading;
     }

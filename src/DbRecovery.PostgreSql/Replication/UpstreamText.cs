@@ -1,5 +1,6 @@
 using System.Globalization;
 using DbRecovery.PostgreSql.Connections;
+using DbRecovery.PostgreSql.Targets;
 
 namespace DbRecovery.PostgreSql.Replication;
 
@@ -21,7 +22,7 @@ internal static class UpstreamText
     /// <param name="password">The password that the inventory names; null for none.</param>
     internal static string Of(ClusterDefinition cluster, NodeDefinition node, NodeDefinition upstream, string? present, string? password)
     {
-        var values = new Dictionary<string, string>(ConnectionText.Parse(present ?? "") ?? new Dictionary<string, string>(), StringComparer.Ordinal);
+        var values = Read(present ?? "") ?? new Dictionary<string, string>(StringComparer.Ordinal);
         var (login, replication) = (ServerLogin.Of(cluster, upstream), cluster.Auth?.Replication);
         var user = replication?.User ?? values.GetValueOrDefault("user") ?? login.User;
         // the login of somebody else is of no use; the present one's is kept where the inventory does not know better
@@ -45,7 +46,20 @@ internal static class UpstreamText
     }
 
     /// <summary>Whether a text holds a password.</summary>
-    internal static bool HasPassword(string text) => ConnectionText.Parse(text)?.ContainsKey("password") ?? text.Contains("password", StringComparison.Ordinal);
+    internal static bool HasPassword(string text) => Read(text)?.ContainsKey("password") ?? text.Contains("password", StringComparison.Ordinal);
+
+    // what libpq itself would not understand says nothing
+    private static Dictionary<string, string>? Read(string text)
+    {
+        try
+        {
+            return ConnectionText.Read(text);
+        }
+        catch (DbRecoveryException)
+        {
+            return null;
+        }
+    }
 
     private static string Quote(string value) => $"'{value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal)}'";
 }

@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using DbRecovery.PostgreSql.Connections;
-using Npgsql;
 
 namespace DbRecovery.PostgreSql.Sql;
 
@@ -24,14 +23,14 @@ internal static partial class BrokenIndexes
         """;
 
     /// <summary>Looks.</summary>
-    internal static async Task<IReadOnlyList<BrokenIndex>> FindAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    internal static async Task<IReadOnlyList<BrokenIndex>> FindAsync(RenewedSession session, CancellationToken cancellationToken)
     {
-        var found = await connection.RowsAsync(Invalid, r => Of(r.GetString(0), r.GetString(1), "it is not valid", r.GetBoolean(2), leftover: r.GetBoolean(3)), cancellationToken).ConfigureAwait(false);
-        if (await Amcheck.OfAsync(connection, cancellationToken).ConfigureAwait(false) is { MayCheckIndexes: true } amcheck)
+        var found = await session.RunAsync((c, token) => c.RowsAsync(Invalid, r => Of(r.GetString(0), r.GetString(1), "it is not valid", r.GetBoolean(2), leftover: r.GetBoolean(3)), token), cancellationToken).ConfigureAwait(false);
+        if (await session.RunAsync(Amcheck.OfAsync, cancellationToken).ConfigureAwait(false) is { MayCheckIndexes: true } amcheck)
         {
-            foreach (var index in await amcheck.IndexesAsync(connection, cancellationToken).ConfigureAwait(false))
+            foreach (var index in await session.RunAsync(amcheck.IndexesAsync, cancellationToken).ConfigureAwait(false))
             {
-                if (await amcheck.CheckIndexAsync(connection, index, cancellationToken).ConfigureAwait(false) is { } damage)
+                if (await session.RunAsync((c, token) => amcheck.CheckIndexAsync(c, index, token), cancellationToken).ConfigureAwait(false) is { } damage)
                     found.Add(Of(index.Schema, index.Name, damage, index.Schema.StartsWith("pg_", StringComparison.Ordinal), leftover: false));
             }
         }

@@ -1,4 +1,5 @@
 using DbRecovery.PostgreSql.Connections;
+using Npgsql;
 
 namespace DbRecovery.PostgreSql.Sql;
 
@@ -20,20 +21,7 @@ internal sealed class PostgreSqlMaintenance(PostgreSqlConnections connections) :
             return await Databases.ReadAsync(c, token).ConfigureAwait(false);
         }, cancellationToken).ConfigureAwait(false);
         foreach (var database in databases)
-        {
-            await connections.UseAsync(ServerLogin.Of(cluster, node, database), $"rebuilding indexes of '{database}'", timeout - connections.Clock.GetElapsedTime(started), async (c, token) =>
-            {
-                var found = await BrokenIndexes.FindAsync(c, token).ConfigureAwait(false);
-                // a concurrent rebuild waits for open transactions, and nobody waits behind it
-                await c.ExecuteAsync("set lock_timeout = 0", token).ConfigureAwait(false);
-                foreach (var index in found.Where(i => i.Concurrent))
-                    await c.ExecuteAsync(index.Repair, token).ConfigureAwait(false);
-                await c.ExecuteAsync("reset lock_timeout", token).ConfigureAwait(false);
-                foreach (var index in found.Where(i => !i.Concurrent))
-                    await c.ExecuteAsync(index.Repair, token).ConfigureAwait(false);
-                return true;
-            }, cancellationToken).ConfigureAwait(false);
-        }
+            await RebuildAsync(ServerLogin.Of(cluster, node, database), () => timeout - connections.Clock.GetElapsedTime(started), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -46,4 +34,28 @@ internal sealed class PostgreSqlMaintenance(PostgreSqlConnections connections) :
                 ? $"the standby's last restartpoint is at {redo}"
                 : $"a checkpoint was written: recovery would begin at {redo}";
         }, cancellationToken);
+
+    private async Task RebuildAsync(ServerLogin login, Func<TimeSpan> left, CancellationToken cancellationToken)
+    {
+        var session = new RenewedSession(connections, login, left);
+        await using (session.ConfigureAwait(false))
+        {
+            try
+            {
+                foreach (var index in await BrokenIndexes.FindAsync(session, cancellationToken).ConfigureAwait(false))
+                {
+                    await session.RunAsync(async (c, token) =>
+                    {
+                        // a concurrent rebuild waits for open transactions, and nobody waits behind it
+                        await c.ExecuteAsync(index.Concurrent ? "set lock_timeout = 0" : "reset lock_timeout", token).ConfigureAwait(false);
+                        return await c.ExecuteAsync(index.Repair, token).ConfigureAwait(false);
+                    }, cancellationToken).ConfigureAwait(false);
+                }
+            }
+            catch (Exception e) when (e is NpgsqlException or ServerSilentException or NoSessionException or InvalidOperationException)
+            {
+                throw PostgreSqlErrors.ToError(e, login, $"rebuilding indexes of '{login.Database}'");
+            }
+        }
+    }
 }

@@ -38,7 +38,7 @@ public sealed class BrokenConnectionTests
         await lab.ExecuteAsync(lab.Primary, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'dbrecovery'");
         Assert.Equal("57P01", (await broken.WaitAsync(Wait.Limit)).Code);
         Assert.Equal(Reachability.Reachable, (await watched.LookAsync(lab.Primary)).Reachability);
-        Assert.Equal(1L, await lab.ScalarAsync<long>(lab.Primary, "select count(*) from pg_stat_activity where application_name = 'dbrecovery'"));
+        await lab.UntilAsync(lab.Primary, "select count(*) from pg_stat_activity where application_name = 'dbrecovery'", 1L);
     }
 
     [Fact]
