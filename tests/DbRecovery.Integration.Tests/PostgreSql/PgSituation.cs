@@ -72,7 +72,7 @@ internal sealed class PgSituation : IAsyncDisposable
     public async Task<WatchProcess> WatchAsync(string[] arguments, IReadOnlyDictionary<string, string>? environment)
     {
         var watch = new WatchProcess(Start(["watch", .. arguments, "--output", "json"], hooked: environment is not null, environment));
-        await watch.UntilAsync(e => e.Kind == "StateChanged" && e.Node is null, "the state of the cluster");
+        await watch.UntilAsync(e => e is { Node: null, Kind: "Started" or "StateChanged", To: "Healthy" or "Degraded" or "Failed" }, "the state of the cluster");
         return watch;
     }
 
