@@ -26,6 +26,8 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
     public PostgreSqlProvider(PostgreSqlOptions options)
     {
         _connections = new PostgreSqlConnections(options.Secrets, options.Clock);
+        var instances = new Control.InstanceControl(options.Commands, _connections);
+        var replication = new Replication.ReplicationControl(_connections, options.Secrets, options.Commands);
         _capabilities =
         [
             new PostgreSqlObserver(_connections, options.Commands),
@@ -33,10 +35,12 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
             new PostgreSqlMaintenance(_connections),
             new Targets.ServerTarget(),
             new Setup.ClusterSetup(_connections, options.Secrets),
-            new Control.InstanceControl(options.Commands, _connections),
-            new Replication.ReplicationControl(_connections, options.Secrets, options.Commands),
+            instances,
+            replication,
+            new Replicas.ReplicaBuilder(_connections, options.Commands, options.Secrets, instances, replication),
             new Protocol.PoolerConsole(options.Secrets, options.Clock),
             new Protocol.ServerProbe(options.Secrets, options.Clock),
+            new Managed.PatroniClient(options.Clock),
         ];
     }
 
@@ -63,5 +67,10 @@ public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => _connections.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        foreach (var capability in _capabilities.OfType<IDisposable>())
+            capability.Dispose();
+        return _connections.DisposeAsync();
+    }
 }

@@ -21,6 +21,8 @@ public sealed record ReportModel
     public IReadOnlyList<RepositoryReport> Repositories { get; init; } = [];
     /// <summary>The health of clusters now; empty where nobody looked.</summary>
     public IReadOnlyList<HealthReport> Health { get; init; } = [];
+    /// <summary>Who replicates from whom in clusters that were looked at; one without other nodes is not drawn.</summary>
+    public IReadOnlyList<ClusterTopology> Topologies { get; init; } = [];
     /// <summary>Rows that an incident read from the damaged database, by the incident's id: the first of them, in the order of their list.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<SalvagedRow>> SalvagedRows { get; init; } = new Dictionary<string, IReadOnlyList<SalvagedRow>>();
     /// <summary>What could not be read and is therefore missing, each in one sentence.</summary>

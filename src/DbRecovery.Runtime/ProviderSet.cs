@@ -23,6 +23,9 @@ public sealed class ProviderSet : IAsyncDisposable
     /// <summary>The providers.</summary>
     internal IReadOnlyList<IDatabaseProvider> All => _providers;
 
+    /// <summary>How the providers read secrets.</summary>
+    internal ISecretResolver Secrets => _secrets;
+
     /// <summary>The provider of an engine; null where there is none. Secrets that it needs from here on, in this flow of work, are read by the asker.</summary>
     internal IDatabaseProvider? Find(string engine, ISecretResolver asker)
     {

@@ -1,6 +1,8 @@
+using System.Net;
 using System.Text;
 using System.Text.Json;
 using DbRecovery.Engine.Backups;
+using DbRecovery.Engine.Topology;
 using DbRecovery.Report;
 
 namespace DbRecovery.Runtime;
@@ -43,6 +45,7 @@ public sealed partial class RecoveryRuntime
         return model with
         {
             Clusters = [.. clusters.Where(c => c is not null).DistinctBy(c => c.Name, StringComparer.Ordinal)], Incidents = incidents, Health = health, Backups = backups,
+            Topologies = [.. objects.OfType<ClusterTopology>(), .. health.Where(h => h.Observations.Count > 1).Select(h => TopologyBuilder.Build(h, new NodeAddresses(h.Definition, new Dictionary<string, IReadOnlyList<IPAddress>>())))],
             Drills = [.. objects.OfType<DrillResult>()], Repositories = [.. objects.OfType<RepositoryReport>()],
         };
     }
@@ -59,15 +62,18 @@ public sealed partial class RecoveryRuntime
             problems.Add(error.Message);
             problem?.Invoke(error);
         }
+        var health = request.Health ? await HealthOfAsync(clusters, Missing, progress, cancellationToken).ConfigureAwait(false) : [];
+        var topologies = await Task.WhenAll(health.Where(h => h.Observations.Count > 1).Select(h => GetTopologyAsync(h, cancellationToken))).ConfigureAwait(false);
         return model with
         {
             Clusters = clusters,
             Incidents = incidents,
+            Topologies = topologies,
             SalvagedRows = SalvagedRowsOf(incidents, Missing),
             Backups = await BackupsOfAsync(clusters, Missing, cancellationToken).ConfigureAwait(false),
             Drills = await DrillsOfAsync(clusters, Missing).ConfigureAwait(false),
             Repositories = await LastChecksAsync(clusters, Missing, cancellationToken).ConfigureAwait(false),
-            Health = request.Health ? await HealthOfAsync(clusters, Missing, progress, cancellationToken).ConfigureAwait(false) : [],
+            Health = health,
             Problems = problems,
         };
     }

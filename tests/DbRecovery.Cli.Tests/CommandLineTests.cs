@@ -100,6 +100,16 @@ public sealed class CommandLineTests
     [InlineData("backup restore app --where id=1")]
     [InlineData("backup restore app --table orders --include-files")]
     [InlineData("backup restore app --table orders --files-to ./there")]
+    [InlineData("failover orders --plan --yes")]
+    [InlineData("failover orders --allow-data-loss lots")]
+    [InlineData("rejoin orders orders-1 --allow-data-loss lots")]
+    [InlineData("switchover orders --window soon")]
+    [InlineData("health app --path app.db")]
+    [InlineData("health app --connection host=a")]
+    [InlineData("health --path app.db --connection host=a")]
+    [InlineData("topology --engine sqlite")]
+    [InlineData("init orders --password-env SECRET")]
+    [InlineData("init orders --user me --password-env SECRET --password-file secret")]
     public async Task A_wrong_value_is_usage_and_reaches_nothing(string line)
     {
         var result = await CliRunner.RunAsync(line.Split(' '));

@@ -113,6 +113,25 @@ internal static class Sample
         SalvagedRows = damage == "data-page" ? 12 : null, LossWindow = rto is null ? null : TimeSpan.Zero, Score = score, Passed = passed, Regression = regression, Skipped = skipped, Outcome = passed ? "Resolved: every check holds." : "Failed: the restored data is older than expected.",
     };
 
+    /// <summary>A primary, a synchronous and a cascading replica, one that lost its stream and one that is silent.</summary>
+    public static ClusterTopology Topology(string cluster, string text = "") => new()
+    {
+        Cluster = cluster, Engine = "postgresql", ObservedAt = Now, Primary = "p1" + text,
+        Nodes =
+        [
+            TopologyOf(cluster, "p1" + text, NodeRole.Primary, null) with { Position = "0/5000148", Timeline = "3" },
+            TopologyOf(cluster, "r1" + text, NodeRole.Replica, "p1" + text) with { State = "streaming", SyncState = "sync", LagBytes = 0, LagTime = TimeSpan.Zero, Position = "0/5000148", Timeline = "3", Slot = "r1" + text, SlotStatus = "reserved" },
+            TopologyOf(cluster, "r2-cascading" + text, NodeRole.Replica, "r1" + text) with { State = "streaming", SyncState = "async", LagBytes = 812_000, LagTime = TimeSpan.FromMilliseconds(340), Position = "0/4F39F48", Timeline = "3" },
+            TopologyOf(cluster, "r3" + text, NodeRole.Replica, "p1" + text) with { State = "not streaming" + text, LagBytes = 90_000_000, Position = "0/100", Timeline = "2", Paused = true },
+            TopologyOf(cluster, "r4" + text, NodeRole.Unknown, null) with { Reachability = Reachability.TimedOut },
+        ],
+    };
+
+    private static TopologyNode TopologyOf(string cluster, string node, NodeRole role, string? upstream) => new()
+    {
+        Cluster = cluster, Node = node, Address = $"10.0.0.{node.Length}:5432", Role = role, Reachability = Reachability.Reachable, Upstream = upstream,
+    };
+
     public static HealthReport Health(string cluster, HealthStatus status) => new()
     {
         Cluster = cluster, Engine = "sqlite", ObservedAt = Now.AddSeconds(-1), Duration = TimeSpan.FromMilliseconds(41), Level = ObservationLevel.Quick, Status = status, Nodes = [], Observations = [], Definition = Cluster(cluster),
@@ -143,7 +162,7 @@ internal static class Sample
         {
             MadeAt = Now, Version = "0.1.0", Clusters = [Cluster("shop"), Cluster("billing"), Cluster("archive") with { Backups = null }],
             Incidents = [Incident("shop", Now.AddHours(-3), IncidentState.Probation, approval: true), Incident("billing", Now.AddMinutes(-4), IncidentState.AwaitingApproval, approval: true), Incident("shop", Now.AddDays(-9), loss: false), Incident("billing", Now.AddDays(-20), IncidentState.Failed, fault: Fault("billing", Now.AddDays(-20), "sqlite.locked", "another process holds a lock for 40 s"))],
-            Backups = backups, Drills = drills, Health = [Health("shop", HealthStatus.Healthy), Health("billing", HealthStatus.Degraded)], Problems = ["the repository 'offsite' cannot be read: there is no folder '/mnt/offsite'"],
+            Backups = backups, Drills = drills, Health = [Health("shop", HealthStatus.Healthy), Health("billing", HealthStatus.Degraded)], Topologies = [Topology("billing")], Problems = ["the repository 'offsite' cannot be read: there is no folder '/mnt/offsite'"],
             Repositories =
             [
                 new RepositoryReport { Repository = "main", Location = "/backup/dbrecovery", TestedAt = Now.AddDays(-1), Duration = TimeSpan.FromSeconds(8.4), Full = true, ObjectsChecked = 412, BytesChecked = 1_934_000_000, Backups = 90, StoredBytes = 1_934_000_000, UnreferencedBytes = 12_000_000, Encrypted = true },
@@ -178,6 +197,7 @@ internal static class Sample
             ],
             Backups = [Backup(name, Now.AddDays(-1), proved: false) with { Id = all, Parent = all, Repository = all, Node = all, Proof = new BackupProof { BackupId = all, TestedAt = Now, Passed = false, RestoreDuration = TimeSpan.Zero, CheckDuration = TimeSpan.Zero, Checks = [new ProofCheck(all, false, all)] } }],
             Drills = [Drill(name, all, Now.AddDays(-1), 2, 10, false, all) with { FoundFaults = [all], MissingActions = [all], WrongActions = [all], Outcome = all }],
+            Topologies = [Topology(name, all)],
             Health = [Health(name, HealthStatus.Failed) with { Faults = [Fault(name, Now) with { Id = all, Node = all, Summary = all }], Checks = [new HealthCheck { Cluster = name, Node = all, Name = all, Category = CheckCategory.Custom, Value = all, Unit = all, Threshold = all, Verdict = CheckVerdict.Fail, Evidence = all }] }],
             Repositories = [new RepositoryReport { Repository = all, Location = all, TestedAt = Now, Duration = TimeSpan.Zero, Full = false, ObjectsChecked = 0, BytesChecked = 0, Damage = [new RepositoryDamage { Key = all, Kind = RepositoryObjectKind.Other, Problem = all, Backups = [all], Objects = [all], Remedy = all }] }],
         };

@@ -1,7 +1,7 @@
 #Requires -Version 7.4
 # A real primary with two standbys: looked at, drawn, changed and recovered by the commands. Needs the built module; the servers are tests/LabHost.
 BeforeDiscovery {
-    $lacking = Test-Path /usr/lib/postgresql/15/bin/postgres ? $null : 'postgresql-15 is not installed'
+    $lacking = (Test-Path /usr/lib/postgresql/15/bin/postgres) ? $null : 'postgresql-15 is not installed'
 }
 
 BeforeAll {

@@ -23,8 +23,8 @@ internal static class InitCommand
             verb.Add(option);
         bind.To(verb, async (session, parsed, token) =>
         {
-            var definition = session.Runtime.GetCluster(parsed.GetValue(cluster)!);
             var login = Login(parsed.GetValue(user), parsed.GetValue(variable), parsed.GetValue(file));
+            var definition = session.Runtime.GetCluster(parsed.GetValue(cluster)!);
             var items = await session.Runtime.CheckSetupAsync(definition, login, token);
             if (!parsed.GetValue(apply))
             {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using DbRecovery.Cli.Output;
 using DbRecovery.Runtime;
 using DbRecovery.Shells;
@@ -34,8 +35,11 @@ internal static class ReplicationCommands
         var verb = new Verb("switchover", "Hands the primary's part over to a replica without losing anything; the old primary follows. Exit code 4 where it is refused.",
             "dbrecovery switchover orders --plan", "dbrecovery switchover orders --to orders-2 --yes");
         var to = Binder.Text("--to", "node", "The replica that becomes primary. Else: the fittest.");
+        var window = Binder.Text("--window", "duration", "How long writes may stop before the old primary is opened again, such as 15s. Else: what the runbook says.");
         verb.Add(to);
-        return Bind(bind, verb, ReplicationOperation.Switchover, allowsLoss: false, node: parsed => parsed.GetValue(to));
+        verb.Add(window);
+        return Bind(bind, verb, ReplicationOperation.Switchover, allowsLoss: false, node: parsed => parsed.GetValue(to),
+            parameters: parsed => [("window", Session.Duration(parsed.GetValue(window), "--window") is { } time ? string.Create(CultureInfo.InvariantCulture, $"{time.TotalMilliseconds:0}ms") : null)]);
     }
 
     private static Verb Rejoin(Binder bind)
@@ -76,14 +80,15 @@ internal static class ReplicationCommands
         {
             if (parsed.GetValue(plan) && parsed.GetValue(yes))
                 throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, "--plan and --yes were given", "Give one of them.");
-            var definition = session.Runtime.GetCluster(parsed.GetValue(cluster)!);
+            var values = (parameters?.Invoke(parsed) ?? []).Where(p => p.Value is not null).ToDictionary(p => p.Name, p => p.Value!);
+            var allowed = allowsLoss ? Session.Size(parsed.GetValue(loss), "--allow-data-loss") : null;
             var request = new ReplicationRequest
             {
-                Cluster = definition,
+                Cluster = session.Runtime.GetCluster(parsed.GetValue(cluster)!),
                 Operation = operation,
                 Node = named is null ? node!(parsed) : parsed.GetValue(named),
-                Parameters = (parameters?.Invoke(parsed) ?? []).Where(p => p.Value is not null).ToDictionary(p => p.Name, p => p.Value!),
-                AllowDataLossBytes = allowsLoss ? Session.Size(parsed.GetValue(loss), "--allow-data-loss") : null,
+                Parameters = values,
+                AllowDataLossBytes = allowed,
             };
             return await RunAsync(session, request, parsed.GetValue(plan), parsed.GetValue(yes), token);
         });

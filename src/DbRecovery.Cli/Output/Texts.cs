@@ -77,7 +77,7 @@ internal static class Texts
     /// <summary>What each check that did not pass has seen.</summary>
     public static string Of(IEnumerable<HealthReport> reports, int width) => string.Join('\n', reports.SelectMany(r =>
         r.Checks.Where(c => c.Verdict is CheckVerdict.Warn or CheckVerdict.Fail)
-            .Select(c => TextLayout.Hang($"  {c.Cluster}: {c.Name}: ", TextLayout.Cut($"{c.Value?.ToString() ?? "unknown"}{(c.Unit is null ? "" : " " + c.Unit)}{(c.Threshold is null ? "" : $" (must be: {c.Threshold})")}: {c.Evidence}", 3 * width), width))));
+            .Select(c => TextLayout.Hang($"  {c.Cluster}{(r.Nodes.Count > 1 && c.Node is { } node ? $" {node}" : "")}: {c.Name}: ", TextLayout.Cut($"{c.Value?.ToString() ?? "unknown"}{(c.Unit is null ? "" : " " + c.Unit)}{(c.Threshold is null ? "" : $" (must be: {c.Threshold})")}: {c.Evidence}", 3 * width), width))));
 
     /// <summary>What each damage of a drill lacked, why it was left out, what a drill does not carry out, and what is worse than before.</summary>
     public static string Of(IEnumerable<DrillResult> drills, int width) => string.Join('\n', drills.SelectMany(d => new[]

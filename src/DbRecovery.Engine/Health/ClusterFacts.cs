@@ -50,8 +50,10 @@ internal static class ClusterFacts
             facts.Set(ReplicationFacts.LagTime, 0.0);
         else if (told is { } time)
             facts.Set(ReplicationFacts.LagTime, time);
-        else if (facts.Find(ReplicationFacts.LagTime.Name)?.Value is null)
-            facts.SetUnknown(ReplicationFacts.LagTime, "the primary does not tell");
+        else if (facts.Number(PostgreSqlFacts.ReplayAge) is { } age)
+            facts.Set(ReplicationFacts.LagTime, age);
+        else
+            facts.SetUnknown(ReplicationFacts.LagTime, "neither the primary nor the replica tells");
 
         void Set(FactDefinition fact, long? value)
         {

@@ -102,6 +102,20 @@ internal static class Thresholds
     private const double LatencyFactor = 5;
     private static readonly TimeSpan LatencyFloor = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>The age of unfrozen transactions past which it is urgent; PostgreSQL refuses writes at about 2.1 thousand million.</summary>
+    public const long MostXidAge = 1_500_000_000;
+    /// <summary>Log that a slot without a consumer may hold back.</summary>
+    public const long MostHeldBySlot = 1024 * MiB;
+    /// <summary>The age past which a prepared transaction has been forgotten.</summary>
+    public static readonly TimeSpan MostPrepared = TimeSpan.FromMinutes(5);
+
+    /// <summary>The bytes past which a replica is behind: the policy's, else 1 GiB.</summary>
+    public static long MostLag(ClusterDefinition cluster) => cluster.Policy.MaxLagBytes ?? 1024 * MiB;
+
+    /// <summary>Whether a slot endangers the disk or itself: nobody reads it and it holds much, or it will lose its log at the next checkpoint.</summary>
+    public static bool IsBloated(SlotObservation slot) =>
+        slot.WalStatus == "unreserved" || (!slot.Active && (slot.WalStatus == "extended" || slot.HeldBytes > MostHeldBySlot));
+
     /// <summary>The free space that a node's disk must have: as declared, else 5 % of the data, at least 4 MiB and at most 1 GiB.</summary>
     public static long LeastFree(ClusterDefinition cluster, NodeObservation node) =>
         cluster.Expects.MinFreeBytes ?? Math.Clamp((node.Facts.Int(CommonFacts.DataSize) ?? 0) / 20, 4 * MiB, 1024 * MiB);

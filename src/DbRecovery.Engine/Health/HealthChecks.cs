@@ -3,7 +3,7 @@ using DbRecovery.Engine.Faults.Rules;
 namespace DbRecovery.Engine.Health;
 
 /// <summary>Holds what was seen against what should be, check by check. A check states; whether it adds up to a fault, the rules say.</summary>
-internal static class HealthChecks
+internal static partial class HealthChecks
 {
     private static readonly HashSet<string> s_always = new(StringComparer.Ordinal) { "file", "open", "header", "tables" };
     private static readonly HashSet<string> s_beyondQuick = new(StringComparer.Ordinal) { "structure", "rows", "foreign-keys" };
@@ -21,6 +21,8 @@ internal static class HealthChecks
             node.Reachability.ToString(), null, "Reachable", $"the node answered: {node.Reachability}{errors}");
         if (view.Cluster.Engine == "sqlite")
             Sqlite(of, view);
+        if (view.Cluster.Engine == "postgresql" && node.Reachability == Reachability.Reachable)
+            PostgreSql(of, view);
         of.Fact("tables", CheckCategory.Consistency, CommonFacts.MissingTables, "none missing", v => Verdict(v.AsList().Count == 0));
         of.Fact("rows", CheckCategory.Consistency, CommonFacts.ShortTables, "none short", v => Verdict(v.AsList().Count == 0));
         if (Thresholds.SlowestProbe(view.Cluster, node) is { } slowest)
@@ -53,7 +55,9 @@ internal static class HealthChecks
     }
 
     /// <summary>The checks of the cluster as a whole.</summary>
-    public static IReadOnlyList<HealthCheck> OfCluster(ClusterView view)
+    public static IReadOnlyList<HealthCheck> OfCluster(ClusterView view) => [.. OfReplication(view), .. OfBackups(view)];
+
+    private static IReadOnlyList<HealthCheck> OfBackups(ClusterView view)
     {
         if (view is not { Cluster.Backups: { } settings, Backups: { } known })
             return [];

@@ -25,6 +25,7 @@ public sealed partial class HealthService
             view = view with { Memory = counted, LastPrimary = primary.Primary };
             ClusterFacts.Add(view);
         }
+        options.Judged?.Invoke(view);
         var faults = FaultClassifier.Classify(view);
         Remember(view, recalled, faults);
         if (server && primary.Primary is not null && (options.KeepInMemory || !options.ReadOnly))

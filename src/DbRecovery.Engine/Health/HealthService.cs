@@ -30,6 +30,9 @@ public sealed record HealthServiceOptions
     public TimeSpan Grace { get; init; } = TimeSpan.FromSeconds(5);
     /// <summary>The clock.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>Is given each view as it is judged: what a recording is made of.</summary>
+    internal Action<ClusterView>? Judged { get; init; }
 }
 
 /// <summary>

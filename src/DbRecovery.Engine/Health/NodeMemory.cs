@@ -35,7 +35,10 @@ public sealed record NodeMemory
     public string? Upstream { get; init; }
     /// <summary>The address that it received from.</summary>
     public string? Sender { get; init; }
-    /// <summary>The last times without a message from its upstream while that lived, in seconds, oldest first.</summary>
+    /// <summary>
+    /// The last silences of its upstream while that lived, in seconds, oldest first, each as long as it was at the last look before a message ended it.
+    /// The last one may be going on.
+    /// </summary>
     public IReadOnlyList<double> Silences { get; init; } = [];
 
     /// <summary>Probes below which there is no baseline.</summary>
@@ -59,9 +62,11 @@ public sealed record NodeMemory
         }
     }
 
-    /// <summary>The longest of the silences; null where there are too few.</summary>
+    /// <summary>The longest of the silences; null where too few have ended: one that grows from look to look says nothing of how long it usually is.</summary>
     [JsonIgnore]
-    public double? LongestSilence => Silences.Count < LeastSamples ? null : Silences.Max();
+    public double? LongestSilence => Silences.Count <= LeastEnded ? null : Silences.Max();
+
+    private const int LeastEnded = 3;
 
     /// <summary>What is known with one more observation: how it answered, and what that says of its server's starts and its stream.</summary>
     /// <param name="node">The observation.</param>
@@ -85,7 +90,7 @@ public sealed record NodeMemory
             StreamedAt = streaming ? node.ObservedAt : StreamedAt,
             Upstream = streaming ? upstream : Upstream,
             Sender = streaming ? ReplicationView.Sender(node) : Sender,
-            Silences = streaming && upstreamLives && node.Facts.Number(PostgreSqlFacts.ReceiptAge) is { } age ? Silences.Append(Math.Max(0, age)).TakeLast(MostSamples).ToArray() : Silences,
+            Silences = streaming && upstreamLives && node.Facts.Number(PostgreSqlFacts.ReceiptAge) is { } age ? Heard(node.ObservedAt, Math.Max(0, age)) : Silences,
         };
     }
 
@@ -95,6 +100,10 @@ public sealed record NodeMemory
         LastSeenAt = node.ObservedAt, LastSize = node.Facts.Int(CommonFacts.DataSize) ?? node.Facts.Int(SqliteFacts.FileSize) ?? LastSize,
         Latencies = node.Facts.Number(CommonFacts.ProbeLatency) is { } latency ? Latencies.Append(latency).TakeLast(MostSamples).ToArray() : Latencies,
     };
+
+    // a message that is younger than the last look has ended the silence of then
+    private double[] Heard(DateTimeOffset at, double age) =>
+        [.. (Silences.Count > 0 && CountedAt is { } before && age >= (at - before).TotalSeconds ? Silences.SkipLast(1) : Silences).Append(age).TakeLast(MostSamples)];
 
     // a server that restarts by itself after a crash of one of its processes keeps its start time: then its refusal tells the start
     private NodeMemory Counted(NodeObservation node)

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace DbRecovery.Engine.Health;
 
 /// <summary>What a replica's own look says of the stream from a node.</summary>
@@ -19,8 +21,6 @@ internal enum StreamWord
 /// </summary>
 internal sealed class ReplicationView
 {
-    // a receiver asks its upstream for a sign of life after half of wal_receiver_timeout (60s by default) without a message
-    private const double AskedForLife = 31;
     private readonly Dictionary<string, NodeObservation> _byName;
 
     public ReplicationView(ClusterView view)
@@ -114,7 +114,7 @@ internal sealed class ReplicationView
             return StreamWord.None;
         if (replica.Upstream is not { Streaming: true })
             return StreamWord.Gone;
-        return IsSilent(replica, upstream) ? StreamWord.Silent : StreamWord.Streams;
+        return IsSilent(replica) ? StreamWord.Silent : StreamWord.Streams;
     }
 
     /// <summary>Whether a replica that says now that it receives nothing did receive when its upstream was last seen: one that was broken before is no witness. Null where that is not known.</summary>
@@ -126,19 +126,28 @@ internal sealed class ReplicationView
     }
 
     /// <summary>
-    /// A quiet primary sends nothing for many seconds, so silence alone says little. It says enough where it is longer than the replica's silences usually are,
-    /// where the receiver must have asked and got no answer, and where the upstream's machine takes our connections and its server does not answer them.
+    /// A quiet primary sends nothing for many seconds, so silence alone says little, and neither does a connection of ours that is taken and not served:
+    /// something in between may do that. Silence says enough where it is longer than the replica's silences ever are, and where the receiver
+    /// must have asked for a sign of life and got none: after half of wal_receiver_timeout.
     /// </summary>
-    private bool IsSilent(NodeObservation replica, NodeObservation upstream)
+    private bool IsSilent(NodeObservation replica)
     {
         if (replica.Facts.Number(PostgreSqlFacts.ReceiptAge) is not { } age)
             return false;
-        if (age >= AskedForLife)
+        if (ReceiverTimeout(replica) is { } timeout && age >= timeout / 2 + 1)
             return true;
-        var least = View.Cluster.Policy.DetectWithin.TotalSeconds / 2;
-        if (upstream.Facts.Text(PostgreSqlFacts.ConnectError) == "hung")
-            return age >= Math.Min(least, upstream.Duration.TotalSeconds / 2);
-        return age >= least && Memory(replica)?.LongestSilence is { } usual && age >= 2 * usual;
+        return age >= View.Cluster.Policy.DetectWithin.TotalSeconds / 2 && Memory(replica)?.LongestSilence is { } usual && age >= 2 * usual;
+    }
+
+    // as the server writes durations; 0 turns the timeout off, and with it the question
+    private static double? ReceiverTimeout(NodeObservation replica)
+    {
+        if (Setting(replica, "wal_receiver_timeout") is not { } text)
+            return 60;
+        var digits = text.TakeWhile(char.IsAsciiDigit).Count();
+        if (!long.TryParse(text.AsSpan(0, digits), CultureInfo.InvariantCulture, out var number) || number == 0)
+            return null;
+        return number * text[digits..] switch { "" or "ms" => 0.001, "s" => 1, "min" => 60, "h" => 3600, "d" => 86400, _ => double.PositiveInfinity };
     }
 
     private string? OwnSystemId()

@@ -7,6 +7,7 @@ namespace DbRecovery.Engine.Incidents;
 internal sealed partial class IncidentRun
 {
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
+    private const int LongestHeadline = 300;
     private static readonly TimeSpan LongestDelay = TimeSpan.FromMinutes(5);
 
     private enum AttemptKind
@@ -179,7 +180,7 @@ internal sealed partial class IncidentRun
         for (; ; attempt++)
         {
             RequireEdge(id, StepState.Intent);
-            Record(JournalKind.StepIntent, $"{action.Descriptor.Name}{(attempt > 1 ? $" (attempt {attempt} of {step.Retry.Attempts})" : "")}: {plan.Acts.FirstOrDefault()?.Detail}",
+            Record(JournalKind.StepIntent, $"{action.Descriptor.Name}{(attempt > 1 ? $" (attempt {attempt} of {step.Retry.Attempts})" : "")}: {Headline(plan)}",
                 new JournalData { Action = action.Descriptor.Name, Attempt = attempt, StepPlan = JournalPlan.Of(plan) }, step: id);
             var outcome = await AttemptAsync(action, plan, timeout, cancellationToken).ConfigureAwait(false);
             if (outcome.Kind == AttemptKind.Applied)
@@ -215,6 +216,14 @@ internal sealed partial class IncidentRun
                 plan = anew;
             }
         }
+    }
+
+    // a script is in the plan, whole; the line of a record says what it is about
+    private static string Headline(ActionPlan plan)
+    {
+        var detail = plan.Acts.Count > 0 ? plan.Acts[0].Detail : "";
+        var line = detail.AsSpan(0, detail.IndexOf('\n') is var end and >= 0 ? end : detail.Length);
+        return line.Length > LongestHeadline ? $"{line[..LongestHeadline]}..." : line.Length < detail.Length ? $"{line} ..." : line.ToString();
     }
 
     private async Task<Attempt> AttemptAsync(RecoveryAction action, ActionPlan plan, TimeSpan timeout, CancellationToken cancellationToken)

@@ -50,11 +50,13 @@ internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
         // a person who asks for an operation has decided; only a pause and an incident under way stand against it
         if (PlannedOperations.IsPlanned(fault.Id))
             return new PolicyDecision(reasons, Latest(until));
-        var recurs = histories.Find(h => h.StateAt(now) == IncidentState.Probation && h.Fault!.Id == fault.Id && !acknowledged.Contains(h.Id));
+        // what was mended on one node says nothing of another; a primary is one, whatever its name
+        var same = histories.Where(h => h.Fault!.Id == fault.Id && (TakesOver(runbook) || h.Fault.Node == fault.Node)).ToList();
+        var recurs = same.Find(h => h.StateAt(now) == IncidentState.Probation && !acknowledged.Contains(h.Id));
         if (recurs is not null)
             return new PolicyDecision(reasons, Latest(until), recurs);
 
-        if (CooldownEnd(histories, acknowledged, fault.Id, CooldownOf(cluster, runbook), now) is { } end)
+        if (CooldownEnd(same, acknowledged, fault.Id, CooldownOf(cluster, runbook), now) is { } end)
         {
             reasons.Add($"{fault.Id} was recovered from a short time ago; its cooldown lasts until {end:u} or until somebody acknowledges");
             until.Add(end);

@@ -127,7 +127,7 @@ public sealed class ClusterRoutes(Func<string, IDatabaseProvider> providers, Tim
             return seen;
         try
         {
-            var entry = Hosts.Parse(definition.Entry, $"the entry of the route {definition.Name}");
+            var entry = Endpoints.Parse(definition.Entry, $"the entry of the route {definition.Name}");
             return seen with { Server = await probe.IdentifyAsync(cluster, entry.Host, entry.Port, definition.Database, timeout, ends).ConfigureAwait(false) };
         }
         catch (Exception e) when (e is DbRecoveryException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))

@@ -7,6 +7,7 @@ namespace DbRecovery.Engine.Routing;
 internal sealed class HaProxyRoute(ClusterDefinition cluster, RouteDefinition route, TimeProvider clock) : Route(cluster, route)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan LookTime = TimeSpan.FromSeconds(2);
     private readonly HaProxySocket _socket = new(route.Address ?? "", clock);
 
     public override bool IsQuick => true;
@@ -15,9 +16,11 @@ internal sealed class HaProxyRoute(ClusterDefinition cluster, RouteDefinition ro
 
     public override async Task<RouteObservation> LookAsync(DateTimeOffset now, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        var taking = (await _socket.ServersAsync(Backend, timeout, cancellationToken).ConfigureAwait(false)).Where(s => s.TakesSessions);
+        var servers = await _socket.ServersAsync(Backend, timeout, cancellationToken).ConfigureAwait(false);
+        if (Definition.Server is { } only && servers.All(s => s.Name != only))
+            throw Missing(only);
         var targets = new List<string>();
-        foreach (var server in taking.Where(s => Definition.Server is null || s.Name == Definition.Server))
+        foreach (var server in servers.Where(s => s.TakesSessions && (Definition.Server is null || s.Name == Definition.Server)))
             targets.Add(await TargetAsync(server, cancellationToken).ConfigureAwait(false));
         return Seen(now, targets);
     }
@@ -67,7 +70,7 @@ internal sealed class HaProxyRoute(ClusterDefinition cluster, RouteDefinition ro
                 if (!await LeadsToAsync(primary, left(), cancellationToken).ConfigureAwait(false))
                 {
                     // a name is looked up before anything is closed: HAProxy takes addresses only
-                    var address = (await Hosts.LookUpAsync(primary.Host ?? primary.Name, cancellationToken).WaitAsync(left(), clock, cancellationToken).ConfigureAwait(false)).FirstOrDefault()
+                    var address = (await Endpoints.LookUpAsync(primary.Host ?? primary.Name, cancellationToken).WaitAsync(left(), clock, cancellationToken).ConfigureAwait(false)).FirstOrDefault()
                         ?? throw Failed($"the host name '{primary.Host}' is not known here, and HAProxy takes addresses only", "Give the node an address, or mend this machine's name service.");
                     await CloseAsync(server, left, mayBeMissing: false, cancellationToken).ConfigureAwait(false);
                     await _socket.TellAsync(SetAddress(address), left(), cancellationToken, "IP changed", "no need to change", "port changed").ConfigureAwait(false);
@@ -86,7 +89,7 @@ internal sealed class HaProxyRoute(ClusterDefinition cluster, RouteDefinition ro
         {
             if (mayBeMissing)
                 return;
-            throw Failed($"there is no server '{own}' in its backend", "Check the names of the backend's servers.");
+            throw Missing(own);
         }
         await _socket.TellAsync(Maintenance(server), left(), cancellationToken).ConfigureAwait(false);
         await _socket.TellAsync(Shutdown(server), left(), cancellationToken).ConfigureAwait(false);
@@ -101,7 +104,7 @@ internal sealed class HaProxyRoute(ClusterDefinition cluster, RouteDefinition ro
     /// <summary>Waits until it leads to the node and nowhere else: a health check of HAProxy's own may need some rounds to see the new primary.</summary>
     private async Task VerifyAsync(NodeDefinition primary, Func<TimeSpan> left, CancellationToken cancellationToken)
     {
-        while (await LookAsync(clock.GetUtcNow(), left(), cancellationToken).ConfigureAwait(false) is var seen && seen.LeadsTo != primary.Name)
+        while (await LookAsync(clock.GetUtcNow(), LookTime, cancellationToken).ConfigureAwait(false) is var seen && seen.LeadsTo != primary.Name)
         {
             if (left() <= Interval)
             {
@@ -115,7 +118,7 @@ internal sealed class HaProxyRoute(ClusterDefinition cluster, RouteDefinition ro
     private async Task<bool> LeadsToAsync(NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var server = (await _socket.ServersAsync(Backend, timeout, cancellationToken).ConfigureAwait(false)).FirstOrDefault(s => s.Name == Definition.Server)
-            ?? throw Failed($"there is no server '{Definition.Server}' in its backend", "Check the server's name in the inventory.");
+            ?? throw Missing(Definition.Server!);
         return await new Endpoint(server.Address, server.Port).IsAsync(node, cancellationToken).WaitAsync(timeout, clock, cancellationToken).ConfigureAwait(false);
     }
 
@@ -123,13 +126,8 @@ internal sealed class HaProxyRoute(ClusterDefinition cluster, RouteDefinition ro
     {
         if (Definition.Server is null && Cluster.Nodes.Any(n => n.Name == server.Name))
             return server.Name;
-        var address = new Endpoint(server.Address, server.Port);
-        foreach (var node in Definition.Server is null ? [] : Cluster.Nodes)
-        {
-            if (await address.IsAsync(node, cancellationToken).ConfigureAwait(false))
-                return node.Name;
-        }
-        return $"{server.Address}:{server.Port} (server {server.Name})";
+        var node = Definition.Server is null ? null : await new Endpoint(server.Address, server.Port).FindAsync(Cluster, cancellationToken).ConfigureAwait(false);
+        return node?.Name ?? $"{server.Address}:{server.Port} (server {server.Name})";
     }
 
     private Func<TimeSpan> Left(TimeSpan timeout)
@@ -137,6 +135,8 @@ internal sealed class HaProxyRoute(ClusterDefinition cluster, RouteDefinition ro
         var since = clock.GetTimestamp();
         return () => timeout - clock.GetElapsedTime(since) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
+
+    private DbRecoveryException Missing(string server) => Failed($"there is no server '{server}' in its backend", "Check the names of the backend's servers, and the inventory.");
 
     private string Qualified(string server) => $"{Backend}/{Checked(server)}";
 

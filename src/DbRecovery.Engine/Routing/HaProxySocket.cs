@@ -9,11 +9,14 @@ namespace DbRecovery.Engine.Routing;
 /// <param name="Address">The address that it leads to.</param>
 /// <param name="Port">Its port.</param>
 /// <param name="Operational">The operational state: 0 down, 1 starting, 2 running, 3 stopping.</param>
-/// <param name="Administrative">The administrative state, a mask: 0 ready; maintenance and drain are the rest.</param>
+/// <param name="Administrative">The administrative state, a mask of why it is in maintenance or drained.</param>
 internal sealed record HaProxyServer(string Name, string Address, int Port, int Operational, int Administrative)
 {
     /// <summary>Whether new sessions are led there.</summary>
-    public bool TakesSessions => Administrative == 0 && Operational is 1 or 2;
+    public bool TakesSessions => (Administrative & Closed) == 0 && Operational is 1 or 2;
+
+    // all but 0x04: that says only that the configuration began with it in maintenance, and stays when it has left that
+    private const int Closed = 0x7b;
 }
 
 /// <summary>HAProxy's runtime socket (management guide, section 9.3), one command a connection. It needs <c>level admin</c>.</summary>
@@ -93,7 +96,7 @@ internal sealed class HaProxySocket(string address, TimeProvider clock)
     private async Task<Socket> ConnectAsync(CancellationToken cancellationToken)
     {
         var local = address.StartsWith('/');
-        var end = local ? default : Hosts.Parse(address, "the address of HAProxy");
+        var end = local ? default : Endpoints.Parse(address, "the address of HAProxy");
         var socket = local ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) : new Socket(SocketType.Stream, ProtocolType.Tcp);
         try
         {

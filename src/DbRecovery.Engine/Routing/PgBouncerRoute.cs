@@ -26,12 +26,8 @@ internal sealed class PgBouncerRoute(ClusterDefinition cluster, RouteDefinition 
         var row = await RowAsync(timeout, cancellationToken).ConfigureAwait(false);
         if (On(row, "disabled"))
             return Seen(now, []);
-        foreach (var node in Cluster.Nodes)
-        {
-            if (Address(row) is { } address && await address.IsAsync(node, cancellationToken).ConfigureAwait(false))
-                return Seen(now, [node.Name], On(row, "paused"));
-        }
-        return Seen(now, [$"{row.GetValueOrDefault("host")}:{row.GetValueOrDefault("port")}"], On(row, "paused"));
+        var node = Address(row) is { } address ? await address.FindAsync(Cluster, cancellationToken).ConfigureAwait(false) : null;
+        return Seen(now, [node?.Name ?? $"{row.GetValueOrDefault("host")}:{row.GetValueOrDefault("port")}"], On(row, "paused"));
     }
 
     // a pause that is there already is asked for again: it may be one that still waits for transactions

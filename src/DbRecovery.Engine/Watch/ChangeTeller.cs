@@ -20,9 +20,10 @@ internal sealed class ChangeTeller(ClusterDefinition cluster, int rounds, TimePr
             TakeNode(seen, look);
         // a fault that is not believed yet must not be told by way of the state, and one that is has not ended before that is told
         var status = faults.Pending.Count == 0 ? judged : _status ?? judged;
-        if (Worst(faults.Standing) is { } worst && (faults.Pending.Count > 0 || Weight(worst) > Weight(status)))
-            status = worst;
-        TakeStatus(status, nodes);
+        var worst = Worst(faults.Standing);
+        if (worst is { } stands && (faults.Pending.Count > 0 || Weight(stands) > Weight(status)))
+            status = stands;
+        TakeStatus(status, confirmed: status == worst, nodes);
         foreach (var fault in faults.Raised)
             Tell(WatchEventKind.FaultRaised, fault.Node, fault.Summary, fault: fault);
         foreach (var fault in faults.Cleared)
@@ -55,7 +56,7 @@ internal sealed class ChangeTeller(ClusterDefinition cluster, int rounds, TimePr
         Tell(WatchEventKind.StateChanged, seen.Node, $"{seen.Node} was {Words(was)} and is {Words(now)}{because}", Words(was), Words(now));
     }
 
-    private void TakeStatus(HealthStatus status, IReadOnlyList<(NodeObservation Seen, long Look)> nodes)
+    private void TakeStatus(HealthStatus status, bool confirmed, IReadOnlyList<(NodeObservation Seen, long Look)> nodes)
     {
         _agreed = status == _seen ? _agreed + 1 : 1;
         _seen = status;
@@ -69,7 +70,7 @@ internal sealed class ChangeTeller(ClusterDefinition cluster, int rounds, TimePr
                 + (nodes.Count > 1 ? primary.Count == 0 ? "; none is primary" : $"; primary: {string.Join(", ", primary)}" : ""), to: status.ToString());
             return;
         }
-        if (Weight(status) > Weight(before) && _agreed < rounds)
+        if (Weight(status) > Weight(before) && !confirmed && _agreed < rounds)
             return;
         _status = status;
         Tell(WatchEventKind.StateChanged, null, $"the cluster was {before} and is {status}", before.ToString(), status.ToString());

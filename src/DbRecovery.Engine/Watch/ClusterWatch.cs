@@ -71,6 +71,9 @@ internal sealed class ClusterWatch : IDisposable
     /// <summary>What load balancers may be told; null before the first round.</summary>
     public RouteState? State => Volatile.Read(ref _state);
 
+    /// <summary>The nodes that are being looked at.</summary>
+    internal IEnumerable<string> Looking => _nodes.Where(n => n.IsLooking).Select(n => n.Node.Name);
+
     /// <summary>The age past which a look says nothing of now: two polls and the time that a look may take.</summary>
     public TimeSpan MostAge => _poll * 2 + _nodes[0].Deadline;
 

@@ -52,7 +52,7 @@ internal sealed class Confirmation(int rounds)
             if (!_entries.TryGetValue((fault.Id, fault.Node), out var entry))
                 _entries[(fault.Id, fault.Node)] = entry = new Entry();
             if (See(entry, fault, looks, timedOut))
-                raised.Add(fault);
+                raised.Add(entry.Fault!);
         }
         var cleared = new List<Fault>();
         foreach (var (key, entry) in _entries.Where(e => !seen.Contains(e.Key)).ToList())

@@ -9,6 +9,9 @@ namespace DbRecovery.Engine.Watch;
 /// <param name="services">What it works with.</param>
 public sealed class HealthWatch(WatchServices services)
 {
+    /// <summary>The clusters' watches; for tests whose clock must not outrun them.</summary>
+    internal IReadOnlyList<ClusterWatch> Watches { get; private set; } = [];
+
     /// <summary>
     /// Watches. The sequence ends, without an error, when it is cancelled or the options' time is over, and a recovery under way has come
     /// to where it can be put down. What the reader takes too slowly is left out and counted; the watch never waits for it.
@@ -23,9 +26,12 @@ public sealed class HealthWatch(WatchServices services)
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var timer = options.For is { } limit ? services.Clock.CreateTimer(_ => TryCancel(stopping), null, limit, Timeout.InfiniteTimeSpan) : null;
         var watches = Make(options, queue, stopping.Token);
+        Watches = watches;
         using var endpoint = options.Listen is { } address ? new WatchEndpoint(address, watches, services.Clock) : null;
         if (endpoint is not null)
             queue.Tell(Word("", $"load balancers may ask http://{endpoint.Address}"));
+        if (options.Recover && services.Runbooks is { Invalid: { Count: > 0 } invalid })
+            queue.Tell(Word("", $"{Counted.Of(invalid.Count, "runbook")} cannot be used, because of errors in the file: {string.Join(", ", invalid.Select(i => i.Name ?? i.File))}"));
         var running = RunAsync(watches, endpoint, queue, stopping.Token);
         try
         {

@@ -131,6 +131,8 @@ internal sealed class RecoveryDriver(ClusterDefinition cluster, IIncidentService
     {
         try
         {
+            // read now, and not when an outage waits for it
+            _ = runbooks.All;
             foreach (var open in incidents.List(cluster.Name).Where(i => i.State is not (IncidentState.Resolved or IncidentState.Superseded or IncidentState.Cancelled or IncidentState.Failed
                 or IncidentState.Probation or IncidentState.Suppressed or IncidentState.AwaitingApproval)))
             {

@@ -10,6 +10,8 @@ internal sealed class SideLooks(ClusterDefinition cluster, WatchServices service
 {
     /// <summary>A look that takes long is made less often: it never takes more than this part of the time.</summary>
     private const int Share = 20;
+    // a timer bears no more than 49 days
+    private static readonly TimeSpan s_longest = TimeSpan.FromDays(30);
     private static readonly string[] s_added = ["backup.", "probe.", "peers.", "primary.", "replication.", "node."];
     private readonly object _gate = new();
     private readonly HashSet<string> _light = new(StringComparer.Ordinal);
@@ -102,7 +104,7 @@ internal sealed class SideLooks(ClusterDefinition cluster, WatchServices service
                     failed(e);
                 }
                 var took = services.Clock.GetElapsedTime(began) * Share;
-                await PauseAsync(took > every ? took : every, call, cancellationToken).ConfigureAwait(false);
+                await PauseAsync(Least(took > every ? took : every, s_longest), call, cancellationToken).ConfigureAwait(false);
             }
         }
     }
@@ -128,6 +130,8 @@ internal sealed class SideLooks(ClusterDefinition cluster, WatchServices service
         lock (_gate)
             _slow = slow;
     }
+
+    private static TimeSpan Least(TimeSpan one, TimeSpan other) => one < other ? one : other;
 
     // what the core adds is judged anew in every round
     private static bool IsAdded(string fact) => s_added.Any(prefix => fact.StartsWith(prefix, StringComparison.Ordinal));

@@ -6,6 +6,7 @@ namespace DbRecovery.Engine.Watch;
 /// </summary>
 internal sealed class Wake : IDisposable
 {
+    private static readonly TimeSpan s_longest = TimeSpan.FromDays(1);
     private readonly ITimer _timer;
     private readonly CancellationTokenRegistration _cancelled;
     private TaskCompletionSource _signal = Make();
@@ -24,7 +25,7 @@ internal sealed class Wake : IDisposable
     {
         if (atMost > TimeSpan.Zero)
         {
-            _timer.Change(atMost, Timeout.InfiniteTimeSpan);
+            _timer.Change(atMost < s_longest ? atMost : s_longest, Timeout.InfiniteTimeSpan);
             await _signal.Task.ConfigureAwait(false);
         }
         // before the loop looks at what woke it: what comes from now on is a new call

@@ -13,11 +13,10 @@ internal sealed class PoolerConsole(ISecretResolver secrets, TimeProvider clock)
     /// <inheritdoc/>
     public async Task<IReadOnlyList<IReadOnlyDictionary<string, string?>>> ExecuteAsync(RouteDefinition route, string command, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        if (!Endpoint.TryParse(route.Address ?? "", out var address))
-            throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"the address of PgBouncer is '{route.Address}', which is no host and port", $"Write it as {Endpoint.Form}.", route.Address);
+        var address = Endpoints.Parse(route.Address, "the address of PgBouncer");
         var login = new ServerLogin { Host = address.Host, Port = address.Port, Database = Database, User = route.User ?? Database, Password = route.Password, Tls = TlsMode.Prefer, Plain = true };
         var since = clock.GetTimestamp();
-        var connection = await WireLogins.OpenAsync(login, secrets, clock, timeout, cancellationToken).ConfigureAwait(false);
+        var connection = await OpenAsync(login, timeout, cancellationToken).ConfigureAwait(false);
         await using var closing = connection.ConfigureAwait(false);
         try
         {
@@ -32,6 +31,20 @@ internal sealed class PoolerConsole(ISecretResolver secrets, TimeProvider clock)
         catch (Exception e) when (e is IOException or TimeoutException)
         {
             throw PostgreSqlErrors.ToError(e, login, $"'{command}'");
+        }
+    }
+
+    private async Task<WireConnection> OpenAsync(ServerLogin login, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await WireLogins.OpenAsync(login, secrets, clock, timeout, cancellationToken).ConfigureAwait(false);
+        }
+        // its one code for whatever it refuses
+        catch (DbRecoveryException e) when (e.InnerException is Npgsql.PostgresException { SqlState: "08P01" } refusal && !refusal.MessageText.Contains("connections", StringComparison.Ordinal))
+        {
+            throw new DbRecoveryException(ErrorIds.LoginFailed, ErrorKind.PermissionDenied, $"PgBouncer at {login.Address} refused the login of '{login.User}' to its console: {refusal.MessageText}",
+                $"Give it a password in auth_file and add '{login.User}' to admin_users, or correct the route's user and password.", login.Address, e);
         }
     }
 

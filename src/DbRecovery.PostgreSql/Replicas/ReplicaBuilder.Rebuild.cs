@@ -1,5 +1,6 @@
 using System.Globalization;
 using DbRecovery.PostgreSql.Connections;
+using DbRecovery.PostgreSql.Replication;
 
 namespace DbRecovery.PostgreSql.Replicas;
 
@@ -68,7 +69,7 @@ internal sealed partial class ReplicaBuilder
             [
                 new PlannedAct(ActKind.Read, node.Name, $"free space in {at.Parent}, and whether {at.DataDir} can be moved aside"),
                 .. slots,
-                new PlannedAct(ActKind.Command, node.Name, $"{at.BinDir}/pg_basebackup -D {at.Side}/new -d \"{CopyText(at, source)}\" -X stream -c fast -w{(source.Name == primary.Name ? $" -S {SlotOf(node)}" : "")}"),
+                new PlannedAct(ActKind.Command, node.Name, $"{at.BinDir}/pg_basebackup -D {at.Side}/new -d \"{CopyText(at, source)}\" -X stream -c fast -w{(source.Name == primary.Name ? $" -S {SlotName.Of(node)}" : "")}"),
                 SettingsAct(at, primary),
                 new PlannedAct(ActKind.Move, at.DataDir, $"to {Kept(at, stamp)}, if there is anything in it; it stays there"),
                 new PlannedAct(ActKind.Replace, at.DataDir, $"{at.Side}/new takes its place", Destructive: true),
@@ -85,16 +86,15 @@ internal sealed partial class ReplicaBuilder
     private async Task<OperationOutcome> RebuildAsync(
         NodePlace at, NodeDefinition source, NodeDefinition primary, string stamp, Deadline deadline, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        await RequireStoppedAsync(at, cancellationToken).ConfigureAwait(false);
-        var present = await PresentPrimary.ReadAsync(_query, at.Cluster, primary, cancellationToken).ConfigureAwait(false);
-        var folder = await DataFolder.LookAsync(_shell, at, LookTime, cancellationToken).ConfigureAwait(false);
-        RequireSameCluster(at, folder, present, primary);
+        var (present, folder) = await LookAsync(at, primary, cancellationToken).ConfigureAwait(false);
         var archived = folder is { Exists: true, Barred: false, Control: not null }
             ? await ArchivePendingAsync(at, folder, copy: false, deadline.Left, cancellationToken).ConfigureAwait(false) : "";
         // a copy that was complete when its maker ended is not made again
         if (folder.CopyOf != present.Timeline)
             await CopyAsync(at, folder, source, primary, present, stamp, deadline, progress, cancellationToken).ConfigureAwait(false);
-        await RequireStoppedAsync(at, cancellationToken).ConfigureAwait(false);
+        // the copy may have taken hours
+        if (folder.Exists)
+            await RequireStoppedAsync(at, cancellationToken).ConfigureAwait(false);
         var kept = (await _shell.RunAsync(at, "putting the new folder into place", Swap, [Kept(at, stamp)], deadline.Left, cancellationToken).ConfigureAwait(false)).Trim();
         await StartAsync(at, primary, deadline, progress, cancellationToken).ConfigureAwait(false);
         return new OperationOutcome(
@@ -122,7 +122,7 @@ internal sealed partial class ReplicaBuilder
         var replicator = at.Cluster.Auth?.Replication;
         var password = await PasswordAsync(replicator is null ? at.Cluster.Auth?.Password : replicator.Password, cancellationToken).ConfigureAwait(false);
         await _shell.RunAsync(at, "the copy by pg_basebackup", Copy,
-            [password is null ? "0" : "1", CopyText(at, source), slot ? SlotOf(at.Node) : "", "", log, .. spaces.SelectMany(s => (string[])[s.Old, s.New])],
+            [password is null ? "0" : "1", CopyText(at, source), slot ? SlotName.Of(at.Node) : "", "", log, .. spaces.SelectMany(s => (string[])[s.Old, s.New])],
             deadline.Left, cancellationToken, password).ConfigureAwait(false);
         await AdoptAsync(at, folder, from, primary, present, deadline, cancellationToken).ConfigureAwait(false);
     }
@@ -131,15 +131,16 @@ internal sealed partial class ReplicaBuilder
     {
         // a folder whose rewind broke off has the primary's configuration, and its own was saved before
         var origin = folder.Barred ? "own" : folder.Exists ? "data" : "none";
-        var settings = await StandbySettingsAsync(at, primary, cancellationToken).ConfigureAwait(false);
+        var old = await _shell.RunAsync(at, "reading the configuration", "case $1 in own) f=$S/own;; data) f=$D;; *) f=$S/new;; esac; [ -f \"$f/postgresql.auto.conf\" ] || exit 0; cat \"$f/postgresql.auto.conf\"",
+            [origin], deadline.Left, cancellationToken, outputLimit: 1024 * 1024).ConfigureAwait(false);
+        // the copy's own text is the source's, which follows somebody else, or nobody
+        var settings = await StandbySettingsAsync(at, primary, origin == "none" ? "" : old, cancellationToken).ConfigureAwait(false);
         if (origin == "none" && from.ConfigurationWithin)
         {
             settings.Add(new("port", (at.Node.Port ?? ServerLogin.DefaultPort).ToString(CultureInfo.InvariantCulture)));
-            if (at.Node.Host is { } host && !ListensFor(from.ListenAddresses, host))
+            if (ServerLogin.Of(at.Cluster, at.Node).Host is var host && !ListensFor(from.ListenAddresses, host))
                 settings.Add(new("listen_addresses", host));
         }
-        var old = await _shell.RunAsync(at, "reading the configuration", "case $1 in own) f=$S/own;; data) f=$D;; *) f=$S/new;; esac; [ -f \"$f/postgresql.auto.conf\" ] || exit 0; cat \"$f/postgresql.auto.conf\"",
-            [origin], deadline.Left, cancellationToken, outputLimit: 1024 * 1024).ConfigureAwait(false);
         await _shell.RunAsync(at, "giving the copy its configuration", Adopt,
             [origin, folder.ConfigFile ?? "", present.Timeline.ToString(CultureInfo.InvariantCulture)], deadline.Left, cancellationToken, StandbySettings.Set(old, settings)).ConfigureAwait(false);
     }
@@ -161,15 +162,5 @@ internal sealed partial class ReplicaBuilder
                     $"a copy for '{at.Node.Name}' needs {needed >> 20} MiB beside the old data, and {disk.First().Free >> 20} MiB are free", "Free space on its machine; the old data folder is not deleted by itself.", at.Node.Name);
             }
         }
-    }
-
-    // a slot whose log is gone is of no use to anybody
-    private async Task EnsureUsableSlotAsync(NodePlace at, NodeDefinition primary, Deadline deadline, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
-    {
-        var lost = await _query.RowsAsync(ServerLogin.Of(at.Cluster, primary), "looking at the slot",
-            "SELECT 1 FROM pg_replication_slots WHERE slot_name = $1 AND wal_status = 'lost' AND NOT active", cancellationToken, SlotOf(at.Node)).ConfigureAwait(false);
-        if (lost.Count > 0)
-            await replication.DropSlot(at.Cluster, primary, SlotOf(at.Node)).RunAsync(deadline.Left, progress, cancellationToken).ConfigureAwait(false);
-        await replication.EnsureSlots(at.Cluster, primary, [at.Node]).RunAsync(deadline.Left, progress, cancellationToken).ConfigureAwait(false);
     }
 }

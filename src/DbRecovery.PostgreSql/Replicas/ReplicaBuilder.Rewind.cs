@@ -1,5 +1,6 @@
 using System.Globalization;
 using DbRecovery.PostgreSql.Connections;
+using DbRecovery.PostgreSql.Replication;
 
 namespace DbRecovery.PostgreSql.Replicas;
 
@@ -77,11 +78,11 @@ internal sealed partial class ReplicaBuilder
                 new PlannedAct(ActKind.Command, node.Name, $"only if it was not stopped cleanly: {RecoveryCommand(at)}"),
                 ArchiveAct(at),
                 .. replication.AfterPromotion(cluster, primary).Acts.Select(a => a with { Detail = $"only if its control file still has the old timeline: {a.Detail}" }),
+                .. replication.EnsureSlots(cluster, primary, [node]).Acts,
                 new PlannedAct(ActKind.Command, node.Name, $"{command} --dry-run"),
                 new PlannedAct(ActKind.Modify, at.DataDir, $"copy its configuration to {at.Side}, and chmod o+x: no server starts on it until the rewind has ended well"),
                 new PlannedAct(ActKind.Command, node.Name, command, Destructive: true),
                 SettingsAct(at, primary),
-                .. replication.EnsureSlots(cluster, primary, [node]).Acts,
                 .. StartActs(at, primary),
             ],
             (timeout, progress, token) => RewindAsync(at, primary, Deadline.In(timeout, _query.Clock), progress, token));
@@ -103,6 +104,8 @@ internal sealed partial class ReplicaBuilder
             archived = await ArchivePendingAsync(at, found.Folder, copy: true, deadline.Left, cancellationToken).ConfigureAwait(false);
             if (found.Primary.ControlTimeline != found.Primary.Timeline)
                 await replication.AfterPromotion(at.Cluster, primary).RunAsync(deadline.Left, progress, cancellationToken).ConfigureAwait(false);
+            // from now on the primary keeps the log that the node will ask for
+            await EnsureUsableSlotAsync(at, primary, deadline, progress, cancellationToken).ConfigureAwait(false);
             await RewindFilesAsync(at, found, primary, deadline, cancellationToken).ConfigureAwait(false);
         }
         await SettleAsync(at, found, primary, deadline.Left, cancellationToken).ConfigureAwait(false);
@@ -143,5 +146,5 @@ internal sealed partial class ReplicaBuilder
     }
 
     private static PlannedAct SettingsAct(NodePlace at, NodeDefinition primary) => new(ActKind.Modify, at.DataDir,
-        $"its own postgresql.conf, postgresql.auto.conf, pg_hba.conf and pg_ident.conf; standby.signal; primary_conninfo to {primary.Address}, primary_slot_name = '{SlotOf(at.Node)}'");
+        $"its own postgresql.conf, postgresql.auto.conf, pg_hba.conf and pg_ident.conf; standby.signal; primary_conninfo to {primary.Address}, primary_slot_name = '{SlotName.Of(at.Node)}'");
 }

@@ -1,4 +1,5 @@
 using DbRecovery.PostgreSql.Connections;
+using DbRecovery.PostgreSql.Replication;
 
 namespace DbRecovery.PostgreSql.Replicas;
 
@@ -13,22 +14,20 @@ internal sealed partial class ReplicaBuilder
     private async Task SettleAsync(NodePlace at, Comparison found, NodeDefinition primary, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var old = await _shell.RunAsync(at, "reading the configuration", ReadSettings, [], timeout, cancellationToken, outputLimit: 1024 * 1024).ConfigureAwait(false);
-        var text = StandbySettings.Set(old, await StandbySettingsAsync(at, primary, cancellationToken).ConfigureAwait(false));
+        var text = StandbySettings.Set(old, await StandbySettingsAsync(at, primary, old, cancellationToken).ConfigureAwait(false));
         var history = found.Primary.HistoryText.Length > 0;
         await _shell.RunAsync(at, "making it a standby", Settle,
             [history ? TimelineHistory.FileName(found.Primary.Timeline) : "", found.Primary.HistoryText, found.Folder.ConfigFile ?? ""], timeout, cancellationToken, text).ConfigureAwait(false);
     }
 
-    // as pg_basebackup -R writes them: the file is its owner's alone, and the text came by the input
-    private async Task<List<KeyValuePair<string, string>>> StandbySettingsAsync(NodePlace at, NodeDefinition primary, CancellationToken cancellationToken)
+    /// <summary>Whom it follows, and by which slot; what its text said beside that stays.</summary>
+    private async Task<List<KeyValuePair<string, string>>> StandbySettingsAsync(NodePlace at, NodeDefinition primary, string old, CancellationToken cancellationToken)
     {
-        var (login, replicator) = (ServerLogin.Of(at.Cluster, primary), at.Cluster.Auth?.Replication);
+        var replicator = at.Cluster.Auth?.Replication;
         var password = (await PasswordAsync(replicator is null ? at.Cluster.Auth?.Password : replicator.Password, cancellationToken).ConfigureAwait(false))?.TrimEnd('\n');
-        var text = LibpqText.Of(login, replicator?.User, at.Node.Name) + (password is null ? "" : $" password={LibpqText.Quote(password)}");
-        return [new("primary_conninfo", text), new("primary_slot_name", SlotOf(at.Node))];
+        var text = UpstreamText.Of(at.Cluster, at.Node, primary, StandbySettings.Get(old, "primary_conninfo"), password);
+        return [new("primary_conninfo", text), new("primary_slot_name", SlotName.Of(at.Node))];
     }
-
-    private static string SlotOf(NodeDefinition node) => new([.. node.Name.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_').Take(63)]);
 
     private List<PlannedAct> StartActs(NodePlace at, NodeDefinition primary) =>
     [
@@ -39,7 +38,7 @@ internal sealed partial class ReplicaBuilder
 
     private async Task StartAsync(NodePlace at, NodeDefinition primary, Deadline deadline, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
-        await replication.EnsureSlots(at.Cluster, primary, [at.Node]).RunAsync(deadline.Left, progress, cancellationToken).ConfigureAwait(false);
+        await EnsureUsableSlotAsync(at, primary, deadline, progress, cancellationToken).ConfigureAwait(false);
         // it was held down until it could do no harm, which is now
         if (instances.HoldDown(at.Cluster, at.Node, held: false) is { } letGo)
             await letGo.RunAsync(deadline.Left, progress, cancellationToken).ConfigureAwait(false);
@@ -77,7 +76,7 @@ internal sealed partial class ReplicaBuilder
     // a former primary's slots of its replicas would hold back its log for ever; they follow another node now
     private async Task DropOldSlotsAsync(NodePlace at, CancellationToken cancellationToken)
     {
-        string[] names = [.. at.Cluster.Nodes.Where(n => n.Name != at.Node.Name && n.Upstream != at.Node.Name).Select(SlotOf)];
+        string[] names = [.. at.Cluster.Nodes.Where(n => n.Name != at.Node.Name && n.Upstream != at.Node.Name).Select(SlotName.Of)];
         try
         {
             await _query.RowsAsync(ServerLogin.Of(at.Cluster, at.Node), "dropping the slots of its former replicas",
@@ -87,5 +86,15 @@ internal sealed partial class ReplicaBuilder
         {
             // a slot that came into use meanwhile, or a right that is missing: the next observation reports what is left
         }
+    }
+
+    // a slot whose log is gone is of no use to anybody
+    private async Task EnsureUsableSlotAsync(NodePlace at, NodeDefinition primary, Deadline deadline, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var lost = await _query.RowsAsync(ServerLogin.Of(at.Cluster, primary), "looking at the slot",
+            "SELECT 1 FROM pg_replication_slots WHERE slot_name = $1 AND wal_status = 'lost' AND NOT active", cancellationToken, SlotName.Of(at.Node)).ConfigureAwait(false);
+        if (lost.Count > 0)
+            await replication.DropSlot(at.Cluster, primary, SlotName.Of(at.Node)).RunAsync(deadline.Left, progress, cancellationToken).ConfigureAwait(false);
+        await replication.EnsureSlots(at.Cluster, primary, [at.Node]).RunAsync(deadline.Left, progress, cancellationToken).ConfigureAwait(false);
     }
 }

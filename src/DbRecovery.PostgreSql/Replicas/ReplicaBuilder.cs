@@ -35,10 +35,7 @@ internal sealed partial class ReplicaBuilder(
 
     private async Task<Comparison> CompareAsync(NodePlace at, NodeDefinition primary, CancellationToken cancellationToken)
     {
-        await RequireStoppedAsync(at, cancellationToken).ConfigureAwait(false);
-        var present = await PresentPrimary.ReadAsync(_query, at.Cluster, primary, cancellationToken).ConfigureAwait(false);
-        var folder = await DataFolder.LookAsync(_shell, at, LookTime, cancellationToken).ConfigureAwait(false);
-        RequireSameCluster(at, folder, present, primary);
+        var (present, folder) = await LookAsync(at, primary, cancellationToken).ConfigureAwait(false);
         if (!folder.Exists)
             throw new DbRecoveryException(ErrorIds.DatabaseNotFound, ErrorKind.NotFound, $"there is no data in '{at.DataDir}' of '{at.Node.Name}'", "Rebuild it from the primary.", at.Node.Name);
         if (folder.Control is not { } control)
@@ -53,6 +50,17 @@ internal sealed partial class ReplicaBuilder(
         if (history.ForkFrom(present.History) is not { } fork)
             return new Comparison(new RejoinAssessment { Diverged = true, NotRewindableBecause = "it has no timeline in common with the primary" }, folder, present, []);
         return await CompareAsync(at, folder, control, present, history, fork, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The primary and the folder of a node on which no server runs; where there are no data, none can.</summary>
+    private async Task<(PresentPrimary Primary, DataFolder Folder)> LookAsync(NodePlace at, NodeDefinition primary, CancellationToken cancellationToken)
+    {
+        var folder = await DataFolder.LookAsync(_shell, at, LookTime, cancellationToken).ConfigureAwait(false);
+        if (folder.Exists)
+            await RequireStoppedAsync(at, cancellationToken).ConfigureAwait(false);
+        var present = await PresentPrimary.ReadAsync(_query, at.Cluster, primary, cancellationToken).ConfigureAwait(false);
+        RequireSameCluster(at, folder, present, primary);
+        return (present, folder);
     }
 
     private async Task<Comparison> CompareAsync(

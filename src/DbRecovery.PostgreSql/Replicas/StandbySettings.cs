@@ -12,6 +12,27 @@ internal static class StandbySettings
         return string.Join('\n', [.. lines, .. wanted.Select(s => $"{s.Key} = {Quote(s.Value)}"), ""]);
     }
 
+    /// <summary>A value, as the last line with its name has it; null where there is none.</summary>
+    internal static string? Get(string text, string name)
+    {
+        if (text.Split('\n').LastOrDefault(l => NameOf(l).Equals(name, StringComparison.OrdinalIgnoreCase)) is not { } line)
+            return null;
+        var value = line.TrimStart()[NameOf(line).Length..].Trim().TrimStart('=').Trim();
+        return value.Length < 2 || value[0] != '\'' ? value : Unquote(value[1..(value.LastIndexOf('\'') is var end and > 0 ? end : value.Length)]);
+    }
+
+    private static string Unquote(string value)
+    {
+        var read = new System.Text.StringBuilder();
+        for (var i = 0; i < value.Length; i++)
+        {
+            if (value[i] is '\'' or '\\' && i + 1 < value.Length)
+                i++;
+            read.Append(value[i]);
+        }
+        return read.ToString();
+    }
+
     private static string NameOf(string line)
     {
         var trimmed = line.TrimStart();

@@ -13,14 +13,16 @@ internal static class HealthSection
             return;
         to.Section("health", "Health now");
         foreach (var cluster in view.Clusters.Where(c => c.Health is not null).Take(ReportLimits.Clusters))
-            WriteCluster(to, cluster, cluster.Health!);
+            WriteCluster(to, cluster, cluster.Health!, view.Model.Topologies.FirstOrDefault(t => t.Cluster == cluster.Name && t.Nodes.Count > 1));
         to.Close();
     }
 
-    private static void WriteCluster(HtmlWriter to, ClusterView cluster, HealthReport health)
+    private static void WriteCluster(HtmlWriter to, ClusterView cluster, HealthReport health, ClusterTopology? topology)
     {
         to.Open("article", ("class", "card")).Open("h3").Foreign(cluster.Name).Text(" ").Badge(ClusterView.ToneOf(health.Status), Markup.Words(health.Status)).Close();
         to.Open("p", ("class", "note")).Text($"A {Markup.Words(health.Level)} look of {SizeText.Duration(health.Duration)} at ").Moment(health.ObservedAt).Text(".").Close();
+        if (topology is not null)
+            TopologyPicture.Write(to, topology);
         if (health.Faults.Count > 0)
             to.Table($"Faults of {HtmlText.Bounded(cluster.Name)}", health.Faults.Take(ReportLimits.Lines),
                 new Column<Fault>("Fault", (w, f) => w.Foreign(f.Id)), new("Severity", (w, f) => w.Badge(IncidentSection.ToneOf(f.Severity), Markup.Words(f.Severity))),

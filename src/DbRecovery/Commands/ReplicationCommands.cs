@@ -40,7 +40,16 @@ public sealed class InvokeDbSwitchoverCommand : ReplicationCmdlet
     [ValidateNotNullOrEmpty]
     public string? To { get; set; }
 
-    private protected override ReplicationAsk Ask => new("Switchover") { Node = To };
+    /// <summary>How long writes may stop before the old primary is opened again, such as 15s. Without it: what the runbook says.</summary>
+    [Parameter]
+    [DurationTransformation]
+    public TimeSpan? Window { get; set; }
+
+    private protected override ReplicationAsk Ask => new("Switchover")
+    {
+        Node = To,
+        Parameter = ("window", Window is { } window ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{window.TotalMilliseconds:0}ms") : null),
+    };
 }
 
 /// <summary>When a node is copied anew.</summary>

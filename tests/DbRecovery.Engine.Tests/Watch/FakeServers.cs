@@ -48,16 +48,22 @@ internal sealed class FakeServers : IDatabaseProvider, INodeObserver, INodeEvent
             waiting.TrySetResult(new ObservedError("57P01", "gone", "waiting"));
     }
 
+    /// <summary>Whether a look at a node is held back by the test.</summary>
+    public bool IsOpen(string node) => _open.GetValueOrDefault(node) > 0;
+
     public bool IsListening(string node) => _breaks.ContainsKey(node);
 
     public async Task<NodeObservation> ObserveAsync(ObservationRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         var name = request.Node.Name;
         _looks.AddOrUpdate(name, 1, (_, n) => n + 1);
+        var answer = Answers[name](request, cancellationToken);
+        if (answer.IsCompleted)
+            return await answer;
         MostOpen = Math.Max(MostOpen, _open.AddOrUpdate(name, 1, (_, n) => n + 1));
         try
         {
-            return await Answers[name](request, cancellationToken);
+            return await answer;
         }
         finally
         {

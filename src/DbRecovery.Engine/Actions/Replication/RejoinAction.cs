@@ -45,7 +45,7 @@ internal sealed class RejoinAction : RecoveryAction<RejoinOptions, ReplicaReturn
     {
         var way = new ReplicaReturn(context, action);
         var scene = await way.LookAsync(node, cancellationToken).ConfigureAwait(false);
-        var found = scene is { Primary: { } primary, Status.State: InstanceState.Stopped } ? await way.CompareAsync(node, primary, mayRecover: false, cancellationToken).ConfigureAwait(false) : null;
+        var found = scene is { Primary: { } primary, Status.State: not InstanceState.Running } ? await way.CompareAsync(node, primary, mayRecover: false, cancellationToken).ConfigureAwait(false) : null;
         var state = new ReplicaReturnState(node.Name, scene.Primary?.Name ?? "", source.Length > 0 ? context.Cluster.Node(source).Name : scene.Primary?.Name ?? "", rebuild,
             keepTail ? $"{node.DataDir}.lost-{context.IncidentId}" : null, ReplicaReturn.StartOf(scene.Seen.Observations.FirstOrDefault(o => o.Node == node.Name)));
         var loss = scene.Status.State == InstanceState.Running && scene.Primary is not null ? way.LossOfRunning(scene, node) : way.Loss(found);

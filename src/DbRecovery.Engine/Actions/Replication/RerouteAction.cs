@@ -77,7 +77,7 @@ internal sealed class RerouteAction : RecoveryAction<RerouteOptions, RerouteStat
 
     private static async Task<bool> ProveAsync(ActionContext context, RouteDefinition route, NodeDefinition primary, ServerIdentity server, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        var entry = Hosts.Parse(route.Entry, $"the entry of the route {route.Name}");
+        var entry = Endpoints.Parse(route.Entry, $"the entry of the route {route.Name}");
         // a pooler's name for the database is the one that goes through it
         var through = route.Database is null ? context.Cluster : context.Cluster with { Auth = (context.Cluster.Auth ?? new AuthSettings()) with { Database = route.Database } };
         await context.Provider.Require<IReplicationControl>(Name).CanaryWriteAsync(through, entry.Host, entry.Port, synchronous: false, timeout, cancellationToken).ConfigureAwait(false);

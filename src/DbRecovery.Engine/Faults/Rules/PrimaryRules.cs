@@ -39,9 +39,6 @@ internal sealed class SyncBlockedRule : ServerNodeRule
 /// <summary>Transaction numbers run out.</summary>
 internal sealed class WraparoundRule : ServerNodeRule
 {
-    /// <summary>The age past which it is urgent; writes are refused at about 2.1 thousand million.</summary>
-    public const long Most = 1_500_000_000;
-
     public override FaultClass Class { get; } = new("pg.wraparound", FaultSeverity.Outage, PostgreSql,
         "old transactions are not frozen, and the server will refuse writes, or does",
         [new("age", FactType.Int, "transactions", "the greatest age"), new("database", FactType.Text, null, "the database"), new("holder", FactType.Text, null, "what holds old rows back; empty for nothing")]);
@@ -50,10 +47,10 @@ internal sealed class WraparoundRule : ServerNodeRule
     {
         var age = node.Facts.Int(PostgreSqlFacts.XidAge);
         var refused = Error(node, "54000");
-        if (node.Role == NodeRole.Replica || (!(age > Most) && refused is null))
+        if (node.Role == NodeRole.Replica || (!(age > Thresholds.MostXidAge) && refused is null))
             return null;
         return Make(view, node.Node, FaultConfidence.Certain, $"transactions of '{node.Facts.Text(PostgreSqlFacts.XidAgeDatabase)}' on '{node.Node}' are {age} old and not frozen",
-            [node.Evidence(PostgreSqlFacts.XidAge, "the greatest age", $"at most {Most}", stable: false), node.Evidence(PostgreSqlFacts.XminHolder, "what holds old rows back", stable: false),
+            [node.Evidence(PostgreSqlFacts.XidAge, "the greatest age", $"at most {Thresholds.MostXidAge}", stable: false), node.Evidence(PostgreSqlFacts.XminHolder, "what holds old rows back", stable: false),
                 .. refused is null ? [] : new[] { Says(node, "error", refused.Code, refused.Message) }],
             ["topology.no-writable-primary: the age was measured"],
             new Dictionary<string, FactValue>
@@ -86,20 +83,17 @@ internal sealed class SlotLostRule : ServerNodeRule
 /// <summary>A slot without a consumer keeps ever more log.</summary>
 internal sealed class SlotBloatRule : ServerNodeRule
 {
-    /// <summary>Log that a slot without a consumer may hold back.</summary>
-    public const long Most = 1024L * 1024 * 1024;
-
     public override FaultClass Class { get; } = new("pg.slot.bloat", FaultSeverity.Degraded, PostgreSql,
         "a replication slot that nobody reads keeps so much log that the disk may fill, or the slot be lost",
         [new("slots", FactType.List, null, "the slots"), new("heldBytes", FactType.Int, "B", "the most that one of them holds back")]);
 
     protected override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node)
     {
-        var bloated = node.Slots.Where(s => s.WalStatus == "unreserved" || (!s.Active && (s.WalStatus == "extended" || s.HeldBytes > Most))).ToList();
+        var bloated = node.Slots.Where(Thresholds.IsBloated).ToList();
         if (bloated.Count == 0)
             return null;
         return Make(view, node.Node, FaultConfidence.Certain, $"{Counted.Of(bloated.Count, "slot")} on '{node.Node}' that nobody reads keeps log: {string.Join(", ", bloated.Select(s => s.Name))}",
-            [.. bloated.Select(s => Says(node, "slot.heldBytes", s.HeldBytes is { } held ? held : null, $"the slot '{s.Name}' ({s.WalStatus})", $"at most {Most}", stable: false))],
+            [.. bloated.Select(s => Says(node, "slot.heldBytes", s.HeldBytes is { } held ? held : null, $"the slot '{s.Name}' ({s.WalStatus})", $"at most {Thresholds.MostHeldBySlot}", stable: false))],
             ["pg.archive-failing: the log is held by the slot", "pg.slot.lost: the log is still there"],
             new Dictionary<string, FactValue> { ["slots"] = FactValue.OfList(bloated.Select(s => s.Name)), ["heldBytes"] = bloated.Max(s => s.HeldBytes ?? 0) }, confirmations: Patient(view));
     }
@@ -122,8 +116,6 @@ internal sealed class ArchiveFailingRule : ServerNodeRule
 /// <summary>A prepared transaction that nobody ends.</summary>
 internal sealed class PreparedOrphanRule : ServerNodeRule
 {
-    private static readonly TimeSpan s_most = TimeSpan.FromMinutes(5);
-
     public override FaultClass Class { get; } = new("pg.prepared-orphan", FaultSeverity.Degraded, PostgreSql,
         "a prepared transaction holds its locks and nobody ends it; it outlives restarts and promotions",
         [new("count", FactType.Int, null, "prepared transactions"), new("oldest", FactType.Number, "s", "the age of the oldest")]);
@@ -132,11 +124,11 @@ internal sealed class PreparedOrphanRule : ServerNodeRule
     {
         if (node.Role == NodeRole.Replica || node.Facts.Number(PostgreSqlFacts.PreparedOldest) is not { } oldest || node.Facts.Int(PostgreSqlFacts.PreparedCount) is 0)
             return null;
-        if (oldest <= s_most.TotalSeconds)
+        if (oldest <= Thresholds.MostPrepared.TotalSeconds)
             return null;
         var count = node.Facts.Int(PostgreSqlFacts.PreparedCount) ?? 1;
         return Make(view, node.Node, FaultConfidence.Likely, FormattableString.Invariant($"a transaction on '{node.Node}' is prepared and not ended since {TimeSpan.FromSeconds(oldest):d\\.hh\\:mm\\:ss}"),
-            [node.Evidence(PostgreSqlFacts.PreparedOldest, "the age of the oldest", $"at most {s_most}", stable: false), node.Evidence(PostgreSqlFacts.PreparedCount, "prepared transactions")],
+            [node.Evidence(PostgreSqlFacts.PreparedOldest, "the age of the oldest", $"at most {Thresholds.MostPrepared}", stable: false), node.Evidence(PostgreSqlFacts.PreparedCount, "prepared transactions")],
             ["perf.lock-pileup: no session holds it, so none can be ended", "a transaction manager at work: it ends a transaction within seconds"],
             new Dictionary<string, FactValue> { ["count"] = count, ["oldest"] = oldest }, confirmations: 1);
     }

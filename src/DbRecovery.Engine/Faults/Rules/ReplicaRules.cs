@@ -172,23 +172,19 @@ internal sealed class LaggingRule : ReplicaRule
     private const long MiB = 1024 * 1024;
     private const long LeastBytes = 16 * MiB;
     private const double LeastSeconds = 30;
-    private const long Most = 1024 * MiB;
 
     public override FaultClass Class { get; } = new("pg.replica.lagging", FaultSeverity.Degraded, PostgreSql,
         "the replica has not applied more than the policy allows, or than is ordinary",
         [UpstreamDetail, new("lagBytes", FactType.Int, "B", "bytes that it has not applied"), new("lagSeconds", FactType.Number, "s", "the same as time; unknown where nobody tells")]);
 
-    /// <summary>The bytes past which a replica is behind.</summary>
-    public static long Bound(ClusterDefinition cluster) => cluster.Policy.MaxLagBytes ?? Most;
-
     protected override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node, NodeObservation? upstream)
     {
         var (bytes, seconds) = (node.Facts.Int(ReplicationFacts.LagBytes), node.Facts.Number(ReplicationFacts.LagTime));
         // time alone says nothing: after a quiet night one new transaction is hours behind the last one
-        if (upstream is null || !(bytes > Bound(view.Cluster) || (bytes > LeastBytes && seconds > LeastSeconds)))
+        if (upstream is null || !(bytes > Thresholds.MostLag(view.Cluster) || (bytes > LeastBytes && seconds > LeastSeconds)))
             return null;
         return Make(view, node.Node, FaultConfidence.Certain, FormattableString.Invariant($"'{node.Node}' is {bytes / MiB} MiB behind"),
-            [node.Evidence(ReplicationFacts.LagBytes, "bytes that it has not applied", $"at most {Bound(view.Cluster)}", stable: false), node.Evidence(ReplicationFacts.LagTime, "the same as time", stable: false)],
+            [node.Evidence(ReplicationFacts.LagBytes, "bytes that it has not applied", $"at most {Thresholds.MostLag(view.Cluster)}", stable: false), node.Evidence(ReplicationFacts.LagTime, "the same as time", stable: false)],
             ["a quiet primary: bytes are missing", "pg.replica.receiver-down: it receives", "pg.replica.replay-paused: replay is not paused"],
             Details(upstream, ("lagBytes", bytes!.Value), ("lagSeconds", seconds is { } s ? s : null)), confirmations: Patient(view));
     }

@@ -39,16 +39,16 @@ internal sealed class SplitBrainRule : ServerRule
 {
     public override FaultClass Class { get; } = new("topology.split-brain", FaultSeverity.DataAtRisk, Servers,
         "two nodes or more with the same origin take writes",
-        [new("nodes", FactType.List, null, "the nodes that take writes"), new("primary", FactType.Text, null, "the one that the last takeover made primary, or whose timeline is the highest; empty where that cannot be told")]);
+        [new("nodes", FactType.List, null, "the nodes that take writes"), new("primary", FactType.Text, null, "the one that the last takeover made primary; empty where that cannot be told")]);
 
     protected override IEnumerable<Fault> Judge(ClusterView view, ReplicationView cluster)
     {
         var writable = cluster.Writable;
         if (writable.Count < 2)
             return [];
-        var ranked = writable.OrderByDescending(Rank).ToList();
-        // the node is the one that has to be fenced; with more than two, or equals, a person has to say
-        var told = Rank(ranked[0]) != Rank(ranked[1]);
+        // which of them is right the epoch of a takeover tells, or the memory of one that went to the higher timeline; else a person has to say
+        var ranked = writable.OrderByDescending(Epoch).ThenByDescending(Timeline).ToList();
+        var told = Epoch(ranked[0]) > Epoch(ranked[1]) || (Epoch(ranked[0]) == Epoch(ranked[1]) && Timeline(ranked[0]) > Timeline(ranked[1]) && view.LastPrimary?.Node == ranked[0].Node);
         var stale = told && writable.Count == 2 ? ranked[1].Node : null;
         return [Make(view, stale, FaultConfidence.Certain, $"{string.Join(" and ", writable.Select(n => $"'{n.Node}'"))} both take writes",
             [.. writable.Select(n => n.Evidence(PostgreSqlFacts.Timeline, "it is not in recovery, on this timeline"))],
@@ -56,7 +56,9 @@ internal sealed class SplitBrainRule : ServerRule
             new Dictionary<string, FactValue> { ["nodes"] = FactValue.OfList(writable.Select(n => n.Node)), ["primary"] = told ? ranked[0].Node : "" }, confirmations: 1)];
     }
 
-    private static (long, long) Rank(NodeObservation node) => (node.Facts.Int(ReplicationFacts.Epoch) is { } epoch && node.Facts.Text(ReplicationFacts.EpochPrimary) == node.Node ? epoch : 0, node.Facts.Int(PostgreSqlFacts.Timeline) ?? 0);
+    private static long Epoch(NodeObservation node) => node.Facts.Text(ReplicationFacts.EpochPrimary) == node.Node ? node.Facts.Int(ReplicationFacts.Epoch) ?? 0 : 0;
+
+    private static long Timeline(NodeObservation node) => node.Facts.Int(PostgreSqlFacts.Timeline) ?? 0;
 }
 
 /// <summary>A former primary takes writes again, alone.</summary>
