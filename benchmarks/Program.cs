@@ -2,6 +2,21 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using DbRecovery.Benchmarks;
+using DbRecovery.Benchmarks.Failover;
+
+if (args is ["failover", var executable, var roundsText])
+{
+    var rounds = int.Parse(roundsText, CultureInfo.InvariantCulture);
+    FailoverFigures.Run(rounds, Math.Max(1, rounds / 4),
+    [
+        (() => new OwnSystem(executable, synchronous: 0), false),
+        (() => new OwnSystem(executable, synchronous: 1), false),
+        (() => new PatroniPeer(), true),
+        (() => new AutoFailoverPeer(), true),
+        (() => new RepmgrPeer(), true),
+    ]);
+    return 0;
+}
 
 // Each figure beside its peer, in the same run, on the same file. Ratios are what to compare between machines.
 if (args is ["watch", var watching, var nodesText, var secondsText])

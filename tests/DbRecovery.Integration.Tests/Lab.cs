@@ -191,7 +191,7 @@ internal sealed class Lab : IDisposable
     public static string Program(string name) => Path.Combine(AppContext.BaseDirectory, name + ".dll");
 
     /// <summary>The command of the executable: the native one where the run of all tests names it. A startup hook needs the IL.</summary>
-    private static string[] Executable(IEnumerable<string> arguments, bool hooked = false) =>
+    internal static string[] Executable(IEnumerable<string> arguments, bool hooked = false) =>
         !hooked && Environment.GetEnvironmentVariable("DBRECOVERY_PROGRAM") is { Length: > 0 } native
             ? [native, .. arguments]
             : ["dotnet", "exec", Program("dbrecovery"), .. arguments];

@@ -49,7 +49,7 @@ public class ActionTests
     }
 
     [Fact]
-    public void The_catalogue_holds_these_and_no_other() => Assert.Equal(18, ActionCatalogue.Standard().Descriptors.Count);
+    public void The_catalogue_holds_these_and_no_other() => Assert.Equal(29, ActionCatalogue.Standard().Descriptors.Count);
 
     [Theory]
     [InlineData("newFile", 3L)]

@@ -1,0 +1,107 @@
+using System.Diagnostics;
+using DbRecovery.PostgresLab;
+
+namespace DbRecovery.Integration.Tests.PostgreSql;
+
+/// <summary>A primary goes, in every way that it can, under a writer that keeps its own book and a sampler of primaries.</summary>
+public sealed class LostPrimaryTests
+{
+    [Fact]
+    public async Task A_killed_server_whose_data_is_whole_is_started_again_and_nothing_is_lost()
+    {
+        await using var lab = await PgSituation.StartAsync();
+        await using var writer = await lab.WriterAsync();
+        var watch = await lab.WatchAsync("--recover");
+        await lab.Cluster.Primary.KillAsync();
+        Assert.Equal("Probation", (await watch.UntilRecoveredAsync()).To);
+        await writer.UntilAsync(50);
+        await writer.StopAsync();
+        Assert.Equal([lab.Cluster.Primary.Name], await lab.PrimariesAsync());
+        Assert.Empty(await writer.MissingAsync(lab.Cluster, lab.Cluster.Primary));
+        await watch.StopAsync();
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task A_primary_that_cannot_be_started_again_is_replaced(int synchronous)
+    {
+        await using var lab = await PgSituation.StartAsync(new PgClusterOptions { Synchronous = synchronous }, $"autoRecover: true, maxDataLoss: 16MB, synchronous: {synchronous}");
+        await using var writer = await lab.WriterAsync();
+        await using var sampler = await lab.SamplerAsync();
+        var watch = await lab.WatchAsync("--recover");
+        await writer.UntilAsync(100);
+        lab.Cluster.Primary.BreakBinary();
+        await lab.Cluster.Primary.KillAsync();
+        Assert.Equal("Probation", (await watch.UntilRecoveredAsync()).To);
+        await writer.UntilAsync(50);
+        await writer.StopAsync();
+        await sampler.StopAsync();
+        var now = Assert.Single(await lab.PrimariesAsync());
+        Assert.NotEqual(lab.Cluster.Primary.Name, now);
+        Assert.True(sampler.Most <= 1, string.Join('\n', sampler.Spans));
+        var missing = await writer.MissingAsync(lab.Cluster, lab.Cluster[now]);
+        if (synchronous > 0)
+            Assert.Empty(missing);
+        else
+            await AtMostThePreviewAsync(lab, missing);
+        // the sibling follows the new primary
+        var sibling = lab.Cluster.Standbys.Single(s => s.Name != now);
+        await lab.Cluster.UntilStreamingAsync(sibling, lab.Cluster[now]);
+        await watch.StopAsync();
+    }
+
+    [Fact]
+    public async Task A_frozen_primary_is_fenced_before_another_is_made_and_stays_fenced_when_it_thaws()
+    {
+        await using var lab = await PgSituation.StartAsync();
+        await using var writer = await lab.WriterAsync();
+        await using var sampler = await lab.SamplerAsync();
+        var watch = await lab.WatchAsync("--recover");
+        await writer.UntilAsync(100);
+        await lab.Cluster.Primary.FreezeAsync();
+        Assert.Equal("Probation", (await watch.UntilRecoveredAsync()).To);
+        await writer.UntilAsync(20);
+        lab.Cluster.Primary.Thaw();
+        await writer.UntilAsync(100);
+        await writer.StopAsync();
+        await sampler.StopAsync();
+        var now = Assert.Single(await lab.PrimariesAsync());
+        Assert.NotEqual(lab.Cluster.Primary.Name, now);
+        Assert.True(sampler.Most <= 1, string.Join('\n', sampler.Spans));
+        await AtMostThePreviewAsync(lab, await writer.MissingAsync(lab.Cluster, lab.Cluster[now]));
+        await watch.StopAsync();
+    }
+
+    [Fact]
+    public async Task The_old_primary_comes_back_as_a_standby_and_its_lost_writes_are_listed()
+    {
+        await using var lab = await PgSituation.StartAsync(new PgClusterOptions { Standbys = 2, UpstreamRelays = true });
+        await using var writer = await lab.WriterAsync();
+        var watch = await lab.WatchAsync("--recover");
+        // what is written now reaches no standby: it will be lost, and known
+        foreach (var standby in lab.Cluster.Standbys)
+            standby.UpstreamRelay!.Set(Flow.Pass, Flow.Drop);
+        await writer.UntilAsync(50);
+        lab.Cluster.Primary.BreakBinary();
+        await lab.Cluster.Primary.KillAsync();
+        await watch.UntilAsync(e => e.Kind == "Incident" && e.To is "Probation" or "AwaitingApproval", "a failover");
+        await writer.UntilAsync(20);
+        await writer.StopAsync();
+        lab.Cluster.Primary.MendBinary();
+        var now = Assert.Single(await lab.PrimariesAsync());
+        await lab.DbRecoveryAsync(0, "rejoin", lab.Name, lab.Cluster.Primary.Name, "--yes", "--output", "json");
+        await lab.Cluster.UntilStreamingAsync(lab.Cluster.Primary, lab.Cluster[now]);
+        await watch.StopAsync();
+    }
+
+    private static async Task AtMostThePreviewAsync(PgSituation lab, IReadOnlyList<long> missing)
+    {
+        if (missing.Count == 0)
+            return;
+        var incident = await lab.IncidentAsync();
+        Assert.True(incident.TryGetProperty("loss", out var loss) && loss.GetProperty("bytes").GetInt64() > 0, $"{missing.Count} acknowledged writes are missing and the incident tells of no loss: {incident}");
+        // a row of the writer takes more than 50 bytes of log
+        Assert.True(missing.Count * 50L <= loss.GetProperty("bytes").GetInt64(), $"{missing.Count} rows are missing, more than {loss}");
+    }
+}
