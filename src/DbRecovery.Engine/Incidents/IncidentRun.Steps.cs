@@ -124,7 +124,7 @@ internal sealed partial class IncidentRun
             try
             {
                 var (action, values) = (_services.Actions.Get(step.Action), Values());
-                var again = await action.PlanAsync(_planner.Context(Request(), _planner.TimeoutOf(step, action, values), _progress), _services.Evaluator.BindOptions(action, step.With, values), cancellationToken).ConfigureAwait(false);
+                var again = await action.PlanAsync(_planner.Context(Request(acting: true), _planner.TimeoutOf(step, action, values), _progress), _services.Evaluator.BindOptions(action, step.With, values), cancellationToken).ConfigureAwait(false);
                 if (!IncidentPlanner.IsAccepted(again.Loss, allowed))
                     return again.Loss!.Statement;
             }
@@ -200,6 +200,8 @@ internal sealed partial class IncidentRun
             Record(JournalKind.StepIntent, $"{action.Descriptor.Name}{(attempt > 1 ? $" (attempt {attempt} of {step.Retry.Attempts})" : "")}: {Headline(plan)}",
                 new JournalData { Action = action.Descriptor.Name, Attempt = attempt, StepPlan = JournalPlan.Of(plan) }, step: id);
             var outcome = await AttemptAsync(action, plan, timeout, cancellationToken).ConfigureAwait(false);
+            // what was seen before is not how things are now
+            _seenAge = Fresh;
             if (outcome.Kind == AttemptKind.Applied)
             {
                 RecordStep(id, action, StepState.Applied, outcome.Result!.Summary, outcome.Result);
@@ -249,7 +251,7 @@ internal sealed partial class IncidentRun
         using var deadline = new CancellationTokenSource(remaining < timeout && remaining > TimeSpan.Zero ? remaining : timeout, Clock);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         var token = linked.Token;
-        var context = _planner.Context(Request(), timeout, _progress);
+        var context = _planner.Context(Request(acting: true), timeout, _progress);
         var work = Task.Run(() => action.ExecuteAsync(context, plan, token), CancellationToken.None);
         await Task.WhenAny(work, Task.Delay(Timeout.InfiniteTimeSpan, Clock, token)).ConfigureAwait(false);
         // a step that must not be torn ends first; one that ignores its deadline is not waited for for ever
@@ -282,7 +284,7 @@ internal sealed partial class IncidentRun
         Reconciliation seen;
         try
         {
-            seen = await action.ReconcileAsync(_planner.Context(Request(), action.Descriptor.DefaultTimeout, _progress), plan, cancellationToken).ConfigureAwait(false);
+            seen = await action.ReconcileAsync(_planner.Context(Request(acting: true), action.Descriptor.DefaultTimeout, _progress), plan, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -310,7 +312,7 @@ internal sealed partial class IncidentRun
         if (step is null)
             return false;
         var seen = await _services.Actions.Get(step.Action)
-            .ReconcileAsync(_planner.Context(Request(), TimeSpan.FromMinutes(1), _progress), step.Plan!, cancellationToken).ConfigureAwait(false);
+            .ReconcileAsync(_planner.Context(Request(acting: true), TimeSpan.FromMinutes(1), _progress), step.Plan!, cancellationToken).ConfigureAwait(false);
         if (seen.Outcome == ReconcileOutcome.Unknown)
             return false;
         Record(JournalKind.Decided, $"It can be told now: {seen.Evidence}.", trigger: IncidentTrigger.Reconciled);
@@ -342,7 +344,7 @@ internal sealed partial class IncidentRun
         Record(JournalKind.UndoIntent, $"Undoing the step '{step.Id}'.", new JournalData { Action = step.Action }, step: step.Id);
         try
         {
-            var result = await action.CompensateAsync(_planner.Context(Request(), action.Descriptor.DefaultTimeout, _progress), step.Plan!, cancellationToken).ConfigureAwait(false);
+            var result = await action.CompensateAsync(_planner.Context(Request(acting: true), action.Descriptor.DefaultTimeout, _progress), step.Plan!, cancellationToken).ConfigureAwait(false);
             RecordStep(step.Id, action, StepState.Compensated, result.Summary);
         }
         catch (Exception e) when (e is DbRecoveryException { Id: not (ErrorIds.LeaseLost or ErrorIds.JournalCorrupt or ErrorIds.Unexpected) } or IOException or UnauthorizedAccessException && !_journal.IsBroken)
@@ -358,7 +360,7 @@ internal sealed partial class IncidentRun
             return true;
         try
         {
-            var seen = await action.ReconcileAsync(_planner.Context(Request(), action.Descriptor.DefaultTimeout, _progress), step.Plan!, cancellationToken).ConfigureAwait(false);
+            var seen = await action.ReconcileAsync(_planner.Context(Request(acting: true), action.Descriptor.DefaultTimeout, _progress), step.Plan!, cancellationToken).ConfigureAwait(false);
             return seen.Outcome != ReconcileOutcome.NotDone;
         }
         catch (Exception e) when (e is DbRecoveryException or IOException or UnauthorizedAccessException)

@@ -25,7 +25,8 @@ internal sealed partial class IncidentRun
             Record(JournalKind.Failing, $"The steps were carried out, and the check '{failed.Name}' does not hold: {failed.Detail}", new JournalData { ErrorId = ErrorIds.VerificationFailed });
             return;
         }
-        Record(JournalKind.Verified, $"Recovered: every check holds ({string.Join(", ", results.Select(r => r.Name))}). A recurrence within {_services.Probation} is a matter for people."
+        var checks = results.Count == 0 ? "Every step is done; the runbook checks nothing." : $"Recovered: every check holds ({string.Join(", ", results.Select(r => r.Name))}).";
+        Record(JournalKind.Verified, $"{checks} A recurrence within {_services.Probation} is a matter for people."
             + (_history.Loss is { } loss ? $" {loss.Statement}" : ""), new JournalData { Checks = results }, IncidentTrigger.Verified);
     }
 

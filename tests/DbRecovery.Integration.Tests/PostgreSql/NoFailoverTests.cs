@@ -11,8 +11,7 @@ public sealed class NoFailoverTests
     {
         await using var lab = await PgSituation.StartAsync(new PgClusterOptions { Relays = true });
         var watch = await lab.WatchAsync("--recover");
-        foreach (var node in lab.Cluster.Nodes)
-            node.Relay!.Set(Flow.Drop, Flow.Drop);
+        await Task.WhenAll(lab.Cluster.Nodes.Select(n => n.Relay!.VanishAsync()));
         await watch.UntilAsync(e => e.Fault == "net.watcher-isolated", "the isolation of the watch");
         await watch.UntilAsync(e => e.Kind == "NotActed", "why nothing was done");
         await NothingHappenedAsync(lab, watch);
@@ -49,13 +48,14 @@ public sealed class NoFailoverTests
             Assert.Contains("node.conn-exhausted", await lab.FaultsAsync());
             var watch = await lab.WatchAsync("--recover");
             await watch.UntilAsync(e => e.Fault == "node.conn-exhausted", "the exhaustion");
-            await NothingHappenedAsync(lab, watch);
+            await NothingHappenedAsync(lab, watch, ask: false);
         }
         finally
         {
             foreach (var connection in held)
                 await connection.DisposeAsync();
         }
+        Assert.Equal([lab.Cluster.Primary.Name], await lab.PrimariesAsync());
     }
 
     [Fact]

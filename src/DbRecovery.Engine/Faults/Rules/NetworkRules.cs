@@ -40,6 +40,7 @@ internal sealed class PartialPartitionRule : ServerNodeRule
                 ? n.Evidence(PostgreSqlFacts.ReceiptAge, "it receives from it: the time since the last message", stable: false)
                 : Says(n, "downstream", node.Node, "it sends its log there"))],
             ["pg.primary.dead, node.host-unreachable: a node that another one receives from is alive"],
-            new Dictionary<string, FactValue> { ["primary"] = outage.Primary, ["inTouch"] = FactValue.OfList(outage.InTouch.Select(n => n.Node)) });
+            // in the first moment of a death the others have not noticed yet; a partition can wait
+            new Dictionary<string, FactValue> { ["primary"] = outage.Primary, ["inTouch"] = FactValue.OfList(outage.InTouch.Select(n => n.Node)) }, confirmations: Patient(view));
     }
 }
