@@ -92,7 +92,7 @@ Describe 'Cmdlet <Name>' -ForEach $cmdlets {
         }
     }
     It 'asks before it changes something, and only then' {
-        $changes = $command.Verb -in 'Invoke', 'New', 'Restore', 'Resume', 'Suspend', 'Approve', 'Add', 'Remove', 'Update', 'Export', 'Repair', 'Copy', 'Optimize'
+        $changes = $command.Verb -in 'Invoke', 'New', 'Restore', 'Resume', 'Suspend', 'Approve', 'Add', 'Remove', 'Update', 'Export', 'Repair', 'Copy', 'Optimize', 'Initialize'
         $command.Parameters.ContainsKey('WhatIf') | Should -Be $changes
     }
     It 'has completers where names are known' {

@@ -90,7 +90,8 @@ internal static class ServerScripts
           M=$(setsid "$2" -D "$D" >> "$O" 2>&1 < /dev/null & echo $!)
         fi
         while ! { ready 2>/dev/null; }; do
-          [ "/proc/$M/cwd" -ef "$D" ] || ended
+          # in the middle of its exec a process shows nothing of itself for a moment: one that is gone is gone at the second look, too
+          [ "/proc/$M/cwd" -ef "$D" ] || { pause; [ "/proc/$M/cwd" -ef "$D" ] || ended; }
           pause
         done
         echo "$M"

@@ -1,0 +1,41 @@
+using DbRecovery.PostgresLab;
+
+namespace DbRecovery.Integration.Tests.PostgreSql;
+
+/// <summary>Another primary by plan: nothing is lost, at most one takes writes, and the old one follows.</summary>
+public sealed class SwitchoverTests
+{
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(1, false)]
+    [InlineData(0, true)]
+    public async Task The_named_replica_takes_over_and_the_others_follow_it(int synchronous, bool cascading)
+    {
+        await using var lab = await PgSituation.StartAsync(new PgClusterOptions { Synchronous = synchronous, Cascading = cascading }, $"synchronous: {synchronous}");
+        await using var writer = await lab.WriterAsync();
+        await using var sampler = await lab.SamplerAsync();
+        await writer.UntilAsync(100);
+        var (old, next) = (lab.Cluster.Primary, lab.Cluster.Nodes[1]);
+        var incident = (await lab.DbRecoveryAsync(0, "switchover", lab.Name, "--to", next.Name, "--yes", "--output", "json")).Object;
+        Assert.Equal("planned.switchover", incident.GetProperty("fault").GetProperty("id").GetString());
+        await writer.UntilAsync(50);
+        await lab.Cluster.UntilStreamingAsync(old, next);
+        await lab.Cluster.UntilStreamingAsync(lab.Cluster.Nodes[2], next);
+        await writer.StopAsync();
+        await sampler.StopAsync();
+        Assert.Equal([next.Name], await lab.PrimariesAsync());
+        Assert.True(sampler.Most <= 1, string.Join('\n', sampler.Spans));
+        Assert.Empty(await writer.MissingAsync(lab.Cluster, next));
+    }
+
+    [Fact]
+    public async Task A_plan_shows_every_statement_and_changes_nothing()
+    {
+        await using var lab = await PgSituation.StartAsync();
+        var plan = (await lab.DbRecoveryAsync(0, "switchover", lab.Name, "--to", lab.Cluster.Nodes[1].Name, "--plan", "--output", "json")).Object.ToString();
+        Assert.Contains("pg_promote", plan, StringComparison.Ordinal);
+        Assert.Contains("CHECKPOINT", plan, StringComparison.OrdinalIgnoreCase);
+        Assert.Equal([lab.Cluster.Primary.Name], await lab.PrimariesAsync());
+        Assert.Equal(1, await lab.Cluster.ScalarAsync<int>(lab.Cluster.Primary, "select timeline_id from pg_control_checkpoint()"));
+    }
+}
