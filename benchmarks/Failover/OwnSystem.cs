@@ -26,8 +26,8 @@ internal sealed class OwnSystem(string cli, int synchronous) : IFailoverSystem
         while (_watch.StandardOutput.ReadLine() is { } line && !line.Contains("Healthy", StringComparison.Ordinal))
         {
         }
-        _watch.OutputDataReceived += (_, _) => { };
-        _watch.BeginOutputReadLine();
+        // a pipe that nobody empties would stop it
+        _ = _watch.StandardOutput.ReadToEndAsync();
     }
 
     public void KillForGood(int node)

@@ -7,6 +7,8 @@ internal static class BenchTask
 
     public static int Run(Workspace workspace, string[] arguments)
     {
+        if (arguments.Contains("failover"))
+            return Failover(workspace);
         SystemPackages.Ensure(
             [SystemPackages.Sqlite, SystemPackages.Zstd, SystemPackages.SqliteShell, SystemPackages.ZstdTool, SystemPackages.Restic, .. SystemPackages.PostgreSql, .. SystemPackages.PostgreSqlPeers]);
         BuildTask.Run(workspace, []);
@@ -29,6 +31,17 @@ internal static class BenchTask
         {
             Directory.Delete(folder, recursive: true);
         }
+        return 0;
+    }
+
+    /// <summary>Twenty primaries are lost, beside the peers'.</summary>
+    private static int Failover(Workspace workspace)
+    {
+        SystemPackages.Ensure([.. SystemPackages.PostgreSql, .. SystemPackages.PostgreSqlPeers]);
+        BuildTask.Run(workspace, []);
+        BuildTask.Native(workspace);
+        Shell.Run("dotnet", ["run", "-c", "Release", "--project", Path.Combine(workspace.Root, "benchmarks", "Benchmarks.csproj"), "--", "failover", workspace.NativeExecutable, "20"],
+            workspace.Root, Limit);
         return 0;
     }
 }
