@@ -105,7 +105,7 @@ public sealed partial class RecoveryRuntime
         Provider = Provider,
         Backups = _backups.Value,
         Repository = RepositoryOf,
-        Routes = new ClusterRoutes(Provider, _options.Clock, [PassphraseVariable, .. Model?.SecretVariables ?? []]),
+        Routes = new ClusterRoutes(Provider, _options.Clock, SecretVariables()),
         Health = readOnly ? _health.Value.AsReadOnly() : _health.Value,
         Runbooks = _library.Value,
         ReadRunbook = ReadRunbook,

@@ -133,3 +133,10 @@ public sealed record NodeObservation
     /// <summary>The facts.</summary>
     public FactSet Facts { get; init; } = new();
 }
+
+/// <summary>Helpers over <see cref="NodeObservation"/>.</summary>
+public static class NodeObservations
+{
+    /// <summary>Whether a node answered as a primary.</summary>
+    public static bool IsPrimary(this NodeObservation node) => node is { Reachability: Reachability.Reachable, Role: NodeRole.Primary };
+}

@@ -52,7 +52,7 @@ public sealed record ActionContext
     public HealthReport? Seen { get; init; }
     /// <summary>The takeover epoch of the lease under which it acts; 0 while a plan is only shown.</summary>
     public long Epoch { get; init; }
-    /// <summary>Whether the plan that is asked for is carried out next, rather than shown: earlier steps have run, so the world must be ready for this one.</summary>
+    /// <summary>Whether the step is carried out now or next, rather than shown: earlier steps have run, so the world must be ready for this one, and what was seen before them is old.</summary>
     public bool Acting { get; init; }
     /// <summary>The ways by which applications reach the primary; null where the host gives none.</summary>
     public IRoutes? Routes { get; init; }

@@ -36,7 +36,7 @@ public sealed partial class HealthService
     /// <inheritdoc/>
     public async Task ReadEpochsAsync(ClusterDefinition cluster, IReadOnlyList<NodeObservation> nodes, ObservationLevel level, CancellationToken cancellationToken)
     {
-        var writable = nodes.Where(n => n is { Reachability: Reachability.Reachable, Role: NodeRole.Primary }).ToList();
+        var writable = nodes.Where(n => n.IsPrimary()).ToList();
         if (writable.Count == 0 || !options.Providers(cluster.Engine).TryGet<IReplicationControl>(out var control))
             return;
         var known = _history?.ReadPrimary(cluster.Name);

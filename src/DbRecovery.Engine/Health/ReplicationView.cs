@@ -32,7 +32,7 @@ internal sealed class ReplicationView
         Twice = SameServers();
         var seconds = Twice.Select(t => t.Second).ToHashSet();
         Members = [.. view.Nodes.Where(n => !Foreign.Contains(n) && !seconds.Contains(n))];
-        Writable = [.. Members.Where(n => n is { Reachability: Reachability.Reachable, Role: NodeRole.Primary })];
+        Writable = [.. Members.Where(n => n.IsPrimary())];
         (Primary, Inferred) = FindPrimary();
         Inferred &= Writable.Count == 0;
     }

@@ -124,7 +124,7 @@ internal sealed partial class IncidentRun
             try
             {
                 var (action, values) = (_services.Actions.Get(step.Action), Values());
-                var again = await action.PlanAsync(_planner.Context(Request(acting: true), _planner.TimeoutOf(step, action, values), _progress), _services.Evaluator.BindOptions(action, step.With, values), cancellationToken).ConfigureAwait(false);
+                var again = await action.PlanAsync(Acting(_planner.TimeoutOf(step, action, values)), _services.Evaluator.BindOptions(action, step.With, values), cancellationToken).ConfigureAwait(false);
                 if (!IncidentPlanner.IsAccepted(again.Loss, allowed))
                     return again.Loss!.Statement;
             }
@@ -153,7 +153,7 @@ internal sealed partial class IncidentRun
         {
             var values = Values();
             var timeout = _planner.TimeoutOf(step, action, values);
-            var plan = await action.PlanAsync(_planner.Context(Request(acting: true), timeout, _progress), _services.Evaluator.BindOptions(action, step.With, values), cancellationToken).ConfigureAwait(false);
+            var plan = await action.PlanAsync(Acting(timeout), _services.Evaluator.BindOptions(action, step.With, values), cancellationToken).ConfigureAwait(false);
             var allowed = Math.Max(_history.Opened.AllowDataLossBytes ?? 0, Inputs().MaxDataLossBytes);
             var foreseen = _history.Plan?.Steps.FirstOrDefault(s => s.Id == id);
             if (foreseen is { AsksLater: true })
@@ -251,7 +251,7 @@ internal sealed partial class IncidentRun
         using var deadline = new CancellationTokenSource(remaining < timeout && remaining > TimeSpan.Zero ? remaining : timeout, Clock);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         var token = linked.Token;
-        var context = _planner.Context(Request(acting: true), timeout, _progress);
+        var context = Acting(timeout);
         var work = Task.Run(() => action.ExecuteAsync(context, plan, token), CancellationToken.None);
         await Task.WhenAny(work, Task.Delay(Timeout.InfiniteTimeSpan, Clock, token)).ConfigureAwait(false);
         // a step that must not be torn ends first; one that ignores its deadline is not waited for for ever
@@ -284,7 +284,7 @@ internal sealed partial class IncidentRun
         Reconciliation seen;
         try
         {
-            seen = await action.ReconcileAsync(_planner.Context(Request(acting: true), action.Descriptor.DefaultTimeout, _progress), plan, cancellationToken).ConfigureAwait(false);
+            seen = await action.ReconcileAsync(Acting(action.Descriptor.DefaultTimeout), plan, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -312,74 +312,15 @@ internal sealed partial class IncidentRun
         if (step is null)
             return false;
         var seen = await _services.Actions.Get(step.Action)
-            .ReconcileAsync(_planner.Context(Request(acting: true), TimeSpan.FromMinutes(1), _progress), step.Plan!, cancellationToken).ConfigureAwait(false);
+            .ReconcileAsync(Acting(TimeSpan.FromMinutes(1)), step.Plan!, cancellationToken).ConfigureAwait(false);
         if (seen.Outcome == ReconcileOutcome.Unknown)
             return false;
         Record(JournalKind.Decided, $"It can be told now: {seen.Evidence}.", trigger: IncidentTrigger.Reconciled);
         return true;
     }
 
-    private async Task CompensateAsync(CancellationToken cancellationToken)
-    {
-        await UndoAsync(static action => action.CanCompensate, cancellationToken).ConfigureAwait(false);
-        var failed = _history.Steps.LastOrDefault(s => s.State == StepState.Failed);
-        Record(JournalKind.Failing, failed is null ? "A step failed; what was done is undone." : $"The step '{failed.Id}' failed, and what was done is undone: {failed.Result}");
-    }
-
-    /// <summary>Undoes steps from the last to the first, up to one that took effect for good: what came before it may be what is in use now, or hold what was.</summary>
-    private async Task UndoAsync(Func<RecoveryAction, bool> wanted, CancellationToken cancellationToken)
-    {
-        foreach (var step in _history.Steps.Reverse().Where(s => s.Plan is not null && s.State is not StepState.Compensated).ToList())
-        {
-            var action = _services.Actions.Get(step.Action);
-            if (!action.CanCompensate && step.Plan!.Acts.Any(a => a.Destructive) && await TookEffectAsync(step, action, cancellationToken).ConfigureAwait(false))
-                return;
-            if (step.State is StepState.Applied or StepState.Confirmed && wanted(action))
-                await UndoAsync(step, action, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    private async Task UndoAsync(StepProgress step, RecoveryAction action, CancellationToken cancellationToken)
-    {
-        Record(JournalKind.UndoIntent, $"Undoing the step '{step.Id}'.", new JournalData { Action = step.Action }, step: step.Id);
-        try
-        {
-            var result = await action.CompensateAsync(_planner.Context(Request(acting: true), action.Descriptor.DefaultTimeout, _progress), step.Plan!, cancellationToken).ConfigureAwait(false);
-            RecordStep(step.Id, action, StepState.Compensated, result.Summary);
-        }
-        catch (Exception e) when (e is DbRecoveryException { Id: not (ErrorIds.LeaseLost or ErrorIds.JournalCorrupt or ErrorIds.Unexpected) } or IOException or UnauthorizedAccessException && !_journal.IsBroken)
-        {
-            Record(JournalKind.Decided, $"The step '{step.Id}' could not be undone: {e.Message}", step: step.Id);
-        }
-    }
-
-    // a step that failed may have failed after its effect: the look at the world decides, and what it cannot tell counts as an effect
-    private async Task<bool> TookEffectAsync(StepProgress step, RecoveryAction action, CancellationToken cancellationToken)
-    {
-        if (step.State is StepState.Applied or StepState.Confirmed)
-            return true;
-        try
-        {
-            var seen = await action.ReconcileAsync(_planner.Context(Request(acting: true), action.Descriptor.DefaultTimeout, _progress), step.Plan!, cancellationToken).ConfigureAwait(false);
-            return seen.Outcome != ReconcileOutcome.NotDone;
-        }
-        catch (Exception e) when (e is DbRecoveryException or IOException or UnauthorizedAccessException)
-        {
-            return true;
-        }
-    }
-
-    private async Task EscalateAsync(bool onlyNotify, CancellationToken cancellationToken)
-    {
-        for (var i = 0; i < _runbook.Escalate.Count; i++)
-        {
-            var step = _runbook.Escalate[i];
-            var id = $"escalate.{(string.IsNullOrEmpty(step.Id) ? (i + 1).ToString(System.Globalization.CultureInfo.InvariantCulture) : step.Id)}";
-            if ((onlyNotify && step.Action != "notify") || _history.Step(id) is { IsSettled: true })
-                continue;
-            await RunStepAsync(step, id, FailurePolicy.Continue, cancellationToken).ConfigureAwait(false);
-        }
-    }
+    /// <summary>What an action that acts, or looks whether it acted, works with.</summary>
+    private ActionContext Acting(TimeSpan timeout) => _planner.Context(Request(acting: true), timeout, _progress);
 
     private void RecordStep(string id, RecoveryAction action, StepState state, string text, ActionResult? result = null, bool? goesOn = null, string? errorId = null)
     {

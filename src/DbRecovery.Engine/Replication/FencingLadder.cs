@@ -76,15 +76,15 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
             return new(FenceLevel.Stopped, $"'{node.Name}' was stopped already: {status.Detail}");
         if (_control is not null && answers)
         {
-            await TryAsync(tried, "kill", _control.Kill(context.Cluster, node), Math.Max(Short.TotalSeconds, context.Timeout.TotalSeconds / 3), cancellationToken).ConfigureAwait(false);
+            await context.TryAsync(tried, "kill", _control.Kill(context.Cluster, node), context.Timeout / 3 > Short ? context.Timeout / 3 : Short, cancellationToken).ConfigureAwait(false);
             status = await StatusAsync(cancellationToken).ConfigureAwait(false);
             if (status.State == InstanceState.Stopped)
                 return new(FenceLevel.Stopped, $"'{node.Name}' was killed on its machine and no process of it is left: {status.Detail}");
             tried.Add(status.Detail);
         }
-        if (_control?.PowerOff(context.Cluster, node) is { } power && await TryAsync(tried, "power off", power, context.Timeout.TotalSeconds, cancellationToken).ConfigureAwait(false))
+        if (_control?.PowerOff(context.Cluster, node) is { } power && await context.TryAsync(tried, "power off", power, context.Timeout, cancellationToken).ConfigureAwait(false))
             return new(FenceLevel.PoweredOff, $"the machine of '{node.Name}' was cut off");
-        var done = await Task.WhenAll(BestEffort().Select(b => TryAsync(tried, "best effort", b, Short.TotalSeconds, cancellationToken))).ConfigureAwait(false);
+        var done = await Task.WhenAll(BestEffort().Select(b => context.TryAsync(tried, "best effort", b, Short, cancellationToken))).ConfigureAwait(false);
         if (Denies(out var how))
             return new(FenceLevel.Denied, how);
         return new(Array.Exists(done, d => d) ? FenceLevel.BestEffort : FenceLevel.None, $"'{node.Name}' could not be proved to be down: {string.Join("; ", tried.Distinct())}");
@@ -127,21 +127,6 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
         {
             tried.Add($"hold down: {e.Message}");
             return e.Id != ErrorIds.TimedOut;
-        }
-    }
-
-    private async Task<bool> TryAsync(List<string> tried, string what, NodeOperation operation, double seconds, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await operation.RunAsync(TimeSpan.FromSeconds(seconds), context.Progress, cancellationToken).ConfigureAwait(false);
-            return true;
-        }
-        catch (DbRecoveryException e)
-        {
-            lock (tried)
-                tried.Add($"{what}: {e.Message}");
-            return false;
         }
     }
 }

@@ -21,7 +21,7 @@ internal static class ManagedTakeover
         var acts = Client(context).Failover(context.Cluster, managed, candidate.Name).Acts;
         return new Planned<FailoverState>(
             new FailoverState(old, candidate.Name, seen.LastPrimary?.SystemId, choice.Place.Timeline, choice.Place.Bytes, [], false, false, false, loss, Managed: true),
-            [.. acts.Select((a, i) => i == 0 ? a with { Destructive = true } : a)], loss, new Dictionary<string, FactValue> { ["newPrimary"] = candidate.Name, ["oldPrimary"] = old ?? "" });
+            [.. acts.AsDestructive()], loss, new Dictionary<string, FactValue> { ["newPrimary"] = candidate.Name, ["oldPrimary"] = old ?? "" });
     }
 
     /// <summary>Asks for the takeover.</summary>

@@ -31,8 +31,8 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
             await _replication.SetReadOnly(context.Cluster, primary, readOnly: false).RunAsync(Short, context.Progress, cancellationToken).ConfigureAwait(false);
         // nothing here waits for a synchronous standby, so that all of it may go side by side
         var proof = ProveAsync(cancellationToken);
-        var synchronous = Synchronous(siblings, synchronousNow) is { } set ? TryAsync(remarks, "synchronous standbys", set, cancellationToken) : Task.CompletedTask;
-        var following = siblings.Select(s => TryAsync(remarks, $"'{s.Name}' does not follow yet", _replication.Follow(context.Cluster, s, primary), cancellationToken)).ToArray();
+        var synchronous = Synchronous(siblings, synchronousNow) is { } set ? context.TryAsync(remarks, "synchronous standbys", set, Short, cancellationToken) : Task.CompletedTask;
+        var following = siblings.Select(s => context.TryAsync(remarks, $"'{s.Name}' does not follow yet", _replication.Follow(context.Cluster, s, primary), Short, cancellationToken)).ToArray();
         await Task.WhenAll([proof, synchronous, .. following]).ConfigureAwait(false);
         return remarks;
     }
@@ -69,18 +69,5 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
             return synchronousNow ? _replication.SetSynchronous(context.Cluster, primary, [], 0) : null;
         var named = siblings.Count >= required ? siblings : [.. context.Cluster.Nodes.Where(n => n.Name != primary.Name)];
         return _replication.SetSynchronous(context.Cluster, primary, named, required);
-    }
-
-    private async Task TryAsync(List<string> remarks, string what, NodeOperation operation, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await operation.RunAsync(Short, context.Progress, cancellationToken).ConfigureAwait(false);
-        }
-        catch (DbRecoveryException e)
-        {
-            lock (remarks)
-                remarks.Add($"{what}: {e.Message}");
-        }
     }
 }

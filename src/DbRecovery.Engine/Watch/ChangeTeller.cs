@@ -65,7 +65,7 @@ internal sealed class ChangeTeller(ClusterDefinition cluster, int rounds, TimePr
         if (_status is not { } before)
         {
             _status = status;
-            var primary = nodes.Where(n => n.Seen is { Reachability: Reachability.Reachable, Role: NodeRole.Primary }).Select(n => n.Seen.Node).ToList();
+            var primary = nodes.Where(n => n.Seen.IsPrimary()).Select(n => n.Seen.Node).ToList();
             Tell(WatchEventKind.Started, null, $"{Counted.Of(nodes.Count, "node")} watched, {nodes.Count(n => n.Seen.Reachability == Reachability.Reachable)} of them answer"
                 + (nodes.Count > 1 ? primary.Count == 0 ? "; none is primary" : $"; primary: {string.Join(", ", primary)}" : ""), to: status.ToString());
             return;

@@ -94,7 +94,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         IReadOnlyList<PlannedAct> acts =
         [
             new(ActKind.Wait, old ?? context.Cluster.Name, "until no replica receives from the old primary any more"),
-            .. operation.Acts.Select((a, i) => i == 0 ? a with { Destructive = true } : a),
+            .. operation.Acts.AsDestructive(),
             .. new Takeover(context, candidate).Acts(siblings, state.LiftReadOnly, state.SynchronousNow),
         ];
         var outputs = new Dictionary<string, FactValue> { ["newPrimary"] = candidate.Name, ["oldPrimary"] = old ?? "" };
@@ -113,9 +113,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         var since = context.Clock.GetTimestamp();
         while (true)
         {
-            var looking = context.LookAsync(context.Cluster.Nodes.Where(n => n.Name != old), Look, cancellationToken);
-            var oldLooking = context.LookAsync(context.Cluster.Nodes.Where(n => n.Name == old), OldLook, cancellationToken);
-            NodeObservation[] nodes = [.. await looking.ConfigureAwait(false), .. await oldLooking.ConfigureAwait(false)];
+            var nodes = await LookAtAllAsync(context, old, cancellationToken).ConfigureAwait(false);
             if (old is null || !Array.Exists(nodes, n => n.MayStreamFrom(context.Cluster, old)))
                 return nodes;
             if (context.Clock.GetElapsedTime(since) > settle)
@@ -126,6 +124,14 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
             }
             await Task.Delay(BetweenLooks, context.Clock, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    // nobody waits long for the old primary: it is expected to be silent
+    private static async Task<NodeObservation[]> LookAtAllAsync(ActionContext context, string? old, CancellationToken cancellationToken)
+    {
+        var looking = context.LookAsync(context.Cluster.Nodes.Where(n => n.Name != old), Look, cancellationToken);
+        var oldLooking = context.LookAsync(context.Cluster.Nodes.Where(n => n.Name == old), OldLook, cancellationToken);
+        return [.. await looking.ConfigureAwait(false), .. await oldLooking.ConfigureAwait(false)];
     }
 
     /// <summary>Promotes, and does what follows.</summary>
@@ -157,9 +163,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
     /// </summary>
     private static async Task<long?> IsPromotedAsync(ActionContext context, FailoverState state, CancellationToken cancellationToken)
     {
-        var looking = context.LookAsync(context.Cluster.Nodes.Where(n => n.Name != state.Old), Look, cancellationToken);
-        var oldLooking = context.LookAsync(context.Cluster.Nodes.Where(n => n.Name == state.Old), OldLook, cancellationToken);
-        NodeObservation[] nodes = [.. await looking.ConfigureAwait(false), .. await oldLooking.ConfigureAwait(false)];
+        var nodes = await LookAtAllAsync(context, state.Old, cancellationToken).ConfigureAwait(false);
         if (Array.Find(nodes, n => n.IsPrimary() && n.Node != state.Candidate) is { } other)
         {
             throw new DbRecoveryException(ErrorIds.FencingFailed, ErrorKind.Refused, $"'{other.Node}' answers as a primary now: nobody is promoted",

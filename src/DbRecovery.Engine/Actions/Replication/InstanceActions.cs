@@ -92,7 +92,7 @@ internal sealed class StopAction : RecoveryAction<InstanceOptions, InstanceActSt
     {
         context.RefuseManaged(Descriptor.Name);
         var node = context.NodeOrTarget(options.Node);
-        return Task.FromResult(new Planned<InstanceActState>(new(node.Name), [.. InstanceActs.Control(context, node).Stop(context.Cluster, node).Acts.Select((a, i) => i == 0 ? a with { Destructive = true } : a)]));
+        return Task.FromResult(new Planned<InstanceActState>(new(node.Name), [.. InstanceActs.Control(context, node).Stop(context.Cluster, node).Acts.AsDestructive()]));
     }
 
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, InstanceActState state, CancellationToken cancellationToken)
@@ -128,7 +128,7 @@ internal sealed class RestartAction : RecoveryAction<InstanceOptions, InstanceAc
             throw hindrance;
         var control = InstanceActs.Control(context, node);
         return Task.FromResult(new Planned<InstanceActState>(new(node.Name),
-            [.. control.Stop(context.Cluster, node).Acts.Select((a, i) => i == 0 ? a with { Destructive = true } : a), .. control.Start(context.Cluster, node).Acts]));
+            [.. control.Stop(context.Cluster, node).Acts.AsDestructive(), .. control.Start(context.Cluster, node).Acts]));
     }
 
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, InstanceActState state, CancellationToken cancellationToken)

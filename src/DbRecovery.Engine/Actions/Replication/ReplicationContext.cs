@@ -22,6 +22,37 @@ internal static class ReplicationContext
     public static async Task<HealthReport> SeenAsync(this ActionContext context, CancellationToken cancellationToken) =>
         context.Seen ?? await context.Health.ExamineAsync(context.Cluster, ObservationLevel.Quick, context.Progress, cancellationToken).ConfigureAwait(false);
 
+    /// <summary>The last look at the cluster while a plan is shown, which may be a little old; a new one for what is done now.</summary>
+    public static async Task<HealthReport> SeenNowAsync(this ActionContext context, CancellationToken cancellationToken) => context is { Acting: false, Seen: { } last }
+        ? last
+        : await context.Health.ExamineAsync(context.Cluster, ObservationLevel.Quick, context.Progress, cancellationToken).ConfigureAwait(false);
+
+    /// <summary>The acts of an operation that takes something away, which the first of them stands for.</summary>
+    public static IEnumerable<PlannedAct> AsDestructive(this IEnumerable<PlannedAct> acts) => acts.Select((a, i) => i == 0 ? a with { Destructive = true } : a);
+
+    /// <summary>Runs an operation whose failure is told, not an error; several may run side by side.</summary>
+    /// <param name="context">The context.</param>
+    /// <param name="remarks">What gets the failure, in one sentence.</param>
+    /// <param name="what">What it begins with.</param>
+    /// <param name="operation">The operation.</param>
+    /// <param name="timeout">The time that it has.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <returns>Whether it went well.</returns>
+    public static async Task<bool> TryAsync(this ActionContext context, List<string> remarks, string what, NodeOperation operation, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await operation.RunAsync(timeout, context.Progress, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (DbRecoveryException e)
+        {
+            lock (remarks)
+                remarks.Add($"{what}: {e.Message}");
+            return false;
+        }
+    }
+
     /// <summary>Looks at nodes anew, side by side, each within the time; one that cannot be looked at has timed out.</summary>
     public static async Task<IReadOnlyList<NodeObservation>> LookAsync(this ActionContext context, IEnumerable<NodeDefinition> nodes, TimeSpan timeout, CancellationToken cancellationToken)
     {
@@ -53,9 +84,6 @@ internal static class ReplicationContext
     /// <summary>The node that is primary, or last was; null where nobody ever saw one.</summary>
     public static string? LastPrimaryNode(this HealthReport seen) =>
         seen.Observations.Where(o => o.IsPrimary()).Select(o => o.Node).ToList() is [var only] ? only : seen.LastPrimary?.Node;
-
-    /// <summary>Whether a node answered as a primary.</summary>
-    public static bool IsPrimary(this NodeObservation node) => node is { Reachability: Reachability.Reachable, Role: NodeRole.Primary };
 
     /// <summary>Whether a node certainly receives from another one now.</summary>
     public static bool StreamsFrom(this NodeObservation node, ClusterDefinition cluster, string upstream) =>

@@ -62,16 +62,14 @@ internal sealed class ResumeReplicationAction : RecoveryAction<ResumeReplication
 
     private static async Task<bool> StreamsAsync(ActionContext context, ResumeReplicationState state, CancellationToken cancellationToken)
     {
-        var observer = context.Provider.Require<INodeObserver>("resume-replication");
-        var seen = await observer.ObserveAsync(
-            new ObservationRequest { Cluster = context.Cluster, Node = context.Cluster.Node(state.Node), Level = ObservationLevel.Quick, Timeout = TimeSpan.FromSeconds(5) }, null, cancellationToken).ConfigureAwait(false);
+        var seen = (await context.LookAsync([context.Cluster.Node(state.Node)], TimeSpan.FromSeconds(5), cancellationToken).ConfigureAwait(false))[0];
         return seen is { Role: NodeRole.Replica, Upstream.Streaming: true } && seen.Facts.Bool(PostgreSqlFacts.ReplayPaused) != true;
     }
 
     // a cascading replica goes back to the upstream that the inventory gives it, if that is there
     private static async Task<NodeDefinition> UpstreamAsync(ActionContext context, NodeDefinition node, CancellationToken cancellationToken)
     {
-        var seen = context is { Acting: false, Seen: { } last } ? last : await context.Health.ExamineAsync(context.Cluster, ObservationLevel.Quick, context.Progress, cancellationToken).ConfigureAwait(false);
+        var seen = await context.SeenNowAsync(cancellationToken).ConfigureAwait(false);
         var reachable = seen.Observations.Where(o => o.Reachability == Reachability.Reachable && o.Node != node.Name).ToList();
         if (node.Upstream is { } named && reachable.Exists(o => o.Node == named))
             return context.Cluster.Node(named);

@@ -229,23 +229,11 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
         var siblings = state.Siblings.Select(context.Cluster.Node).ToList();
         remarks.AddRange(await new Takeover(context, candidate).FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, cancellationToken).ConfigureAwait(false));
         if (context.Routes is { } routes)
-            await TryAsync(remarks, "routes", routes.SetPrimary(context.Cluster, candidate), TimeSpan.FromSeconds(15), context, cancellationToken).ConfigureAwait(false);
+            await context.TryAsync(remarks, "routes", routes.SetPrimary(context.Cluster, candidate), TimeSpan.FromSeconds(15), cancellationToken).ConfigureAwait(false);
         if (!(await context.LookAsync([old], Look, cancellationToken).ConfigureAwait(false))[0].StreamsFrom(context.Cluster, candidate.Name))
-            await TryAsync(remarks, $"'{old.Name}' does not follow yet", context.Provider.Require<IReplicaBuilder>("switchover").StartAsReplica(context.Cluster, old, candidate), Opening, context, cancellationToken).ConfigureAwait(false);
-        await TryAsync(remarks, "checkpoint", context.Replication("switchover").AfterPromotion(context.Cluster, candidate), Opening, context, cancellationToken).ConfigureAwait(false);
+            await context.TryAsync(remarks, $"'{old.Name}' does not follow yet", context.Provider.Require<IReplicaBuilder>("switchover").StartAsReplica(context.Cluster, old, candidate), Opening, cancellationToken).ConfigureAwait(false);
+        await context.TryAsync(remarks, "checkpoint", context.Replication("switchover").AfterPromotion(context.Cluster, candidate), Opening, cancellationToken).ConfigureAwait(false);
         return Result(state, timeline, remarks);
-    }
-
-    private static async Task TryAsync(List<string> remarks, string what, NodeOperation operation, TimeSpan timeout, ActionContext context, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await operation.RunAsync(timeout, context.Progress, cancellationToken).ConfigureAwait(false);
-        }
-        catch (DbRecoveryException e)
-        {
-            remarks.Add($"{what}: {e.Message}");
-        }
     }
 
     protected override async Task<Reconciliation> ReconcileCoreAsync(ActionContext context, SwitchoverState state, CancellationToken cancellationToken)

@@ -12,6 +12,11 @@ internal abstract class OutageRule : ServerNodeRule
         new("witnesses", FactType.List, null, "the replicas that followed it and receive nothing from it"),
     ];
 
+    protected sealed override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node) => Judge(view, cluster, node, NodeOutage.Of(cluster, node));
+
+    /// <summary>The fault of a node, from what its silence means; null where it is none of this class.</summary>
+    protected abstract Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node, NodeOutage outage);
+
     protected static Dictionary<string, FactValue> Details(NodeOutage outage) => new()
     {
         ["primary"] = outage.Primary, ["confirmed"] = outage.Confirmed, ["witnesses"] = FactValue.OfList(outage.Witnesses.Select(w => w.Node)),
@@ -35,9 +40,8 @@ internal sealed class PrimaryDeadRule : OutageRule
 
     public override IReadOnlyList<string> Explains => ["node.process-down", "node.host-unreachable"];
 
-    protected override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node)
+    protected override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node, NodeOutage outage)
     {
-        var outage = NodeOutage.Of(cluster, node);
         if (outage is not { Confirmed: true, Kind: OutageKind.ProcessDown or OutageKind.HostUnreachable })
             return null;
         var details = Details(outage);
@@ -61,9 +65,8 @@ internal sealed class HungRule : OutageRule
     public override FaultClass Class { get; } = new("node.hung", FaultSeverity.Outage, Servers,
         "the node takes connections, and its server gives no answer within the deadline: it may come back to life at any moment", OutageDetails);
 
-    protected override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node)
+    protected override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node, NodeOutage outage)
     {
-        var outage = NodeOutage.Of(cluster, node);
         if (outage.Kind != OutageKind.Hung)
             return null;
         return Make(view, node.Node, outage.Confirmed ? FaultConfidence.Likely : FaultConfidence.Possible, $"'{node.Node}' takes connections and its server does not answer",
@@ -80,9 +83,8 @@ internal sealed class ProcessDownRule : OutageRule
     public override FaultClass Class { get; } = new("node.process-down", FaultSeverity.Outage, Servers,
         "the node's machine refuses connections: its server does not run", OutageDetails);
 
-    protected override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node)
+    protected override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node, NodeOutage outage)
     {
-        var outage = NodeOutage.Of(cluster, node);
         if (outage.Kind != OutageKind.ProcessDown)
             return null;
         return Make(view, node.Node, FaultConfidence.Likely, $"the server of '{node.Node}' does not run", [Answer(node), .. Witnesses(outage)],
@@ -97,9 +99,8 @@ internal sealed class HostUnreachableRule : OutageRule
     public override FaultClass Class { get; } = new("node.host-unreachable", FaultSeverity.Outage, Servers,
         "nothing answers at the node's address within the deadline", OutageDetails);
 
-    protected override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node)
+    protected override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node, NodeOutage outage)
     {
-        var outage = NodeOutage.Of(cluster, node);
         if (outage.Kind != OutageKind.HostUnreachable)
             return null;
         return Make(view, node.Node, cluster.Others(node).Any(cluster.Fresh) ? FaultConfidence.Likely : FaultConfidence.Possible, $"nothing answers at the address of '{node.Node}'",
