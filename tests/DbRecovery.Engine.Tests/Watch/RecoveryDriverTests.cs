@@ -70,8 +70,8 @@ public sealed class RecoveryDriverTests
         world.Servers.Set("n1", NodeRole.Primary);
         running.SetResult(Report(IncidentState.Probation));
         // the other node's fault has its turn then
-        await world.UntilAsync(() => Recoveries == 2, "the second recovery", TimeSpan.FromMilliseconds(100));
-        Assert.Equal("n2", asked!.Fault.Node);
+        await world.UntilAsync(() => Volatile.Read(ref asked)!.Fault.Node == "n2", "the second recovery", TimeSpan.FromMilliseconds(100));
+        Assert.Equal(2, Recoveries);
     }
 
     [Theory]
