@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using DbRecovery.Engine.Incidents;
 using DbRecovery.Engine.Topology;
 using DbRecovery.Engine.Watch;
 
@@ -21,9 +22,10 @@ public sealed partial class RecoveryRuntime
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.ParameterInvalid"/>: an interval that is too short, an address that cannot be listened on, no cluster.</exception>
     public IAsyncEnumerable<WatchEvent> WatchAsync(IReadOnlyList<ClusterDefinition> clusters, TimeSpan? every, bool recover, string? listen, TimeSpan? duration, CancellationToken cancellationToken)
     {
+        var judge = _health.Value.InMemory();
         var watch = new HealthWatch(new WatchServices
         {
-            Providers = Provider, Judge = _health.Value.InMemory(), Health = _health.Value, Incidents = recover ? Incidents() : null, Runbooks = recover ? _library.Value : null, Clock = _options.Clock,
+            Providers = Provider, Judge = judge, Health = _health.Value, Incidents = recover ? new IncidentService(ServicesOfIncidents(readOnly: false) with { Health = judge.Sharing() }) : null, Runbooks = recover ? _library.Value : null, Clock = _options.Clock,
         });
         return watch.WatchAsync(new WatchOptions { Clusters = clusters, Every = every, Recover = recover, Listen = listen is null ? null : EndPoint(listen), For = duration }, cancellationToken);
     }

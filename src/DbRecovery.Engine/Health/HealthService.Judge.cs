@@ -65,6 +65,8 @@ public sealed partial class HealthService
 
     private static INodeHistory? History(HealthServiceOptions options)
     {
+        if (options.Memory is { } shared)
+            return shared;
         var files = options.StateFolder is null ? null : new ProbeHistory(options.StateFolder);
         return options.KeepInMemory ? new MemoryHistory(files, options.ReadOnly) : files;
     }
@@ -74,7 +76,7 @@ public sealed partial class HealthService
     {
         if (embedded || level != ObservationLevel.Quick)
             return options.NodeTimeout;
-        var looks = options.KeepInMemory ? Math.Max(1, cluster.Policy.Confirmations) : 1;
+        var looks = options is { KeepInMemory: true, Memory: null } ? Math.Max(1, cluster.Policy.Confirmations) : 1;
         var share = cluster.Policy.DetectWithin / looks;
         return Least(options.NodeTimeout, share < s_leastTimeout ? s_leastTimeout : share);
     }

@@ -31,6 +31,9 @@ public sealed record HealthServiceOptions
     /// <summary>The clock.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
+    /// <summary>A memory that another service has, too; null: its own.</summary>
+    internal INodeHistory? Memory { get; init; }
+
     /// <summary>Is given each view as it is judged: what a recording is made of.</summary>
     internal Action<ClusterView>? Judged { get; init; }
 }
@@ -49,6 +52,9 @@ public sealed partial class HealthService(HealthServiceOptions options) : IHealt
 
     /// <summary>A service of the same parts for a watch: what it learns from round to round stays in memory.</summary>
     public HealthService InMemory() => new(options with { KeepInMemory = true });
+
+    /// <summary>A service that has the memory of this one, for the incidents of a watch: what its rounds proved, a look without them may not see.</summary>
+    public HealthService Sharing() => new(options with { Memory = _history });
 
     /// <inheritdoc/>
     public async Task<HealthReport> ExamineAsync(ClusterDefinition cluster, ObservationLevel level, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)

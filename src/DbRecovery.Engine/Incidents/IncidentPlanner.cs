@@ -150,8 +150,8 @@ internal sealed class IncidentPlanner(IncidentServices services)
         }
         catch (DbRecoveryException e)
         {
-            // what may fail does not stand against the rest
-            if (step.OnFailure != FailurePolicy.Continue)
+            // what may fail does not stand against the rest, nor does what a start may spare
+            if (step.OnFailure != FailurePolicy.Continue && !later)
                 blocked.Add($"the step '{step.Id}' cannot be done as things stand: {e.Message}");
             return planned with { Acts = [new PlannedAct(ActKind.Read, step.Id, $"cannot be done as things stand: {e.Message}")] };
         }

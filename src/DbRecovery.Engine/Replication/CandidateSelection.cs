@@ -85,7 +85,8 @@ internal static class CandidateSelection
                 return $"it is on timeline {has.Timeline}, and another replica on {furthest.Value.Timeline}";
             if (!node.Candidate)
                 return "the inventory says 'candidate: false'";
-            if (question.Cluster.Policy.MaxLagBytes is { } bound && Behind(question, has, furthest.Value) is var behind && behind > bound)
+            // a person who names it answers for what it lacks: that is a loss, with a limit of its own
+            if (question.Wanted != node.Name && question.Cluster.Policy.MaxLagBytes is { } bound && Behind(question, has, furthest.Value) is var behind && behind > bound)
                 return $"it is {Counted.Of(behind, "byte")} behind, and the policy allows {bound}";
             return question.Wanted is { } wanted && wanted != node.Name ? $"'{wanted}' was asked for" : null;
         }

@@ -70,6 +70,13 @@ public sealed class CandidateTests
     }
 
     [Fact]
+    public void Whoever_names_a_replica_answers_for_what_it_lacks()
+    {
+        Assert.Equal("a", Choose("a 1:800", Last(), Cluster(100), wanted: "a").Candidate?.Name);
+        Assert.Null(Choose("a 1:800; b 1:800 foreign", Last(), Cluster(100), wanted: "b").Candidate);
+    }
+
+    [Fact]
     public void Without_a_memory_of_the_primary_replicas_that_disagree_are_none()
     {
         Assert.Null(Choose("a 1:1; b 1:1 foreign", null).Candidate);
@@ -115,6 +122,6 @@ public sealed class CandidateTests
 
     private static NodeObservation[] Seen(string nodes) => [.. nodes.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Node)];
 
-    private static CandidateChoice Choose(string nodes, LastPrimary? last, ClusterDefinition? cluster = null) =>
-        CandidateSelection.Choose(new CandidateQuestion { Cluster = cluster ?? Cluster(), Old = "old", Seen = Seen(nodes), Last = last });
+    private static CandidateChoice Choose(string nodes, LastPrimary? last, ClusterDefinition? cluster = null, string? wanted = null) =>
+        CandidateSelection.Choose(new CandidateQuestion { Cluster = cluster ?? Cluster(), Old = "old", Seen = Seen(nodes), Last = last, Wanted = wanted });
 }

@@ -11,11 +11,12 @@ internal sealed class WatchedCluster : IAsyncDisposable
     private readonly CancellationTokenSource _end = new();
     private Task _watch = Task.CompletedTask;
 
-    private WatchedCluster(PgCluster lab, string policy)
+    private WatchedCluster(PgCluster lab, string policy, Func<string, string>? change)
     {
         Lab = lab;
         var inventory = Path.Combine(lab.Folder, "dbrecovery.yml");
-        File.WriteAllText(inventory, lab.Definition($"    policy: {{ {policy} }}") + "\n");
+        var text = lab.Definition($"    policy: {{ {policy} }}") + "\n";
+        File.WriteAllText(inventory, change?.Invoke(text) ?? text);
         Runtime = new RecoveryRuntime(new RuntimeOptions { InventoryPath = inventory, WorkingFolder = lab.Folder, StateFolder = Path.Combine(lab.Folder, "state") });
         Cluster = Runtime.GetCluster(lab.Options.Name);
     }
@@ -27,14 +28,21 @@ internal sealed class WatchedCluster : IAsyncDisposable
     public Writer Writer { get; private set; } = null!; // set before anybody has the cluster
     public WritableSampler Sampler { get; private set; } = null!;
 
-    public static async Task<WatchedCluster> StartAsync(PgClusterOptions options, string policy, bool recover = true)
+    /// <summary>Starts a cluster and what watches it.</summary>
+    /// <param name="options">The cluster.</param>
+    /// <param name="policy">The entries of <c>policy</c>.</param>
+    /// <param name="recover">Whether the watch may act.</param>
+    /// <param name="change">Changes the text of the inventory.</param>
+    /// <param name="probe">What counts as taking a write.</param>
+    public static async Task<WatchedCluster> StartAsync(
+        PgClusterOptions options, string policy, bool recover = true, Func<string, string>? change = null, WriteProbe probe = WriteProbe.Local)
     {
-        var watched = new WatchedCluster(await PgCluster.StartAsync(options), policy);
+        var watched = new WatchedCluster(await PgCluster.StartAsync(options), policy, change);
         try
         {
             var lab = watched.Lab;
             watched.Writer = await Writer.StartAsync(lab, pause: TimeSpan.FromMilliseconds(2));
-            watched.Sampler = await WritableSampler.StartAsync(lab);
+            watched.Sampler = await WritableSampler.StartAsync(lab, probe);
             watched._watch = Task.Run(() => watched.WatchAsync(recover));
             // the watch has seen the primary a few times, so that it knows where its log ends and how fast it grows
             await watched.UntilAsync(() => watched.Events.Any(e => e.Event.Kind == WatchEventKind.Started), "the watch saw nothing");

@@ -31,6 +31,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan OldLook = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan Still = TimeSpan.FromSeconds(1);
 
     /// <inheritdoc/>
     public override ActionDescriptor Descriptor { get; } = Describe(
@@ -89,7 +90,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         var state = new FailoverState(old, candidate.Name, chosen.SystemId, choice.Place.Timeline, choice.Place.Bytes, [.. siblings.Select(s => s.Name)],
             chosen.Facts.Bool(PostgreSqlFacts.DefaultReadOnly) == true,
             chosen.Facts.Text(PostgreSqlFacts.SyncNames) is { Length: > 0 },
-            context.Done.GetValueOrDefault("fence")?.GetValueOrDefault("level") is { } level && level.AsInt() == FenceLevel.Denied, loss);
+            FenceOf(context) == FenceLevel.Denied, loss);
         var operation = context.Replication("failover").Promote(context.Cluster, candidate);
         IReadOnlyList<PlannedAct> acts =
         [
@@ -101,20 +102,31 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         return new Planned<FailoverState>(state, acts, loss, outputs);
     }
 
+    private static long? FenceOf(ActionContext context) => context.Done.GetValueOrDefault("fence")?.GetValueOrDefault("level") is { Type: FactType.Int } level ? level.AsInt() : null;
+
     // a cascading replica stays where the inventory puts it, unless that is the node that fell, or the one that rises
     private static bool Follows(ActionContext context, NodeDefinition node, string? old, NodeDefinition candidate, IReadOnlyList<NodeObservation> nodes) =>
         node.Upstream is not { } upstream || upstream == old || upstream == candidate.Name
         || nodes.FirstOrDefault(o => o.Node == upstream) is not { Reachability: Reachability.Reachable, Role: NodeRole.Replica }
         || !context.Cluster.Nodes.Any(n => n.Name == upstream);
 
-    /// <summary>What is seen of everybody once no replica receives from the old primary any more.</summary>
+    /// <summary>
+    /// What is seen of everybody once no replica receives from the old primary any more. Of one that is fenced a connection may be left that its end never
+    /// reached: whoever gets nothing more on it for a while does not receive.
+    /// </summary>
     private static async Task<IReadOnlyList<NodeObservation>> SettledAsync(ActionContext context, string? old, TimeSpan settle, CancellationToken cancellationToken)
     {
-        var since = context.Clock.GetTimestamp();
+        var (since, stillSince, places) = (context.Clock.GetTimestamp(), context.Clock.GetTimestamp(), "");
+        var fenced = FenceOf(context) >= FenceLevel.Enough;
         while (true)
         {
             var nodes = await LookAtAllAsync(context, old, cancellationToken).ConfigureAwait(false);
             if (old is null || !Array.Exists(nodes, n => n.MayStreamFrom(context.Cluster, old)))
+                return nodes;
+            var now = string.Join(' ', nodes.Select(n => n.Upstream?.Received?.Value));
+            if (now != places)
+                (places, stillSince) = (now, context.Clock.GetTimestamp());
+            else if (fenced && context.Clock.GetElapsedTime(stillSince) >= Still)
                 return nodes;
             if (context.Clock.GetElapsedTime(since) > settle)
             {
@@ -147,7 +159,11 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
             if (context.Done.GetValueOrDefault("fence") is null && state.Old is { } old)
                 await RequireFenceAsync(context, context.Cluster.Node(old), cancellationToken).ConfigureAwait(false);
             if (state.Denied)
+            {
                 await LeadAwayAsync(context, state, candidate, cancellationToken).ConfigureAwait(false);
+                // until then the old one may have had an acknowledgement for what only a sibling has
+                await IsPromotedAsync(context, state, cancellationToken).ConfigureAwait(false);
+            }
             var outcome = await context.Replication("failover").Promote(context.Cluster, candidate).RunAsync(context.Timeout, context.Progress, cancellationToken).ConfigureAwait(false);
             timeline = outcome.Outputs.GetValueOrDefault("timeline") is { Type: FactType.Int } number ? number.AsInt() : state.Timeline + 1;
             promoted = true;
