@@ -47,7 +47,7 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
             ControlKind.Systemd => Systemctl(script, "start", control.Unit!),
             _ => script.Words(Given(control.Start, "start", node)),
         };
-        return new NodeOperation([.. guard is null ? Array.Empty<PlannedAct>() : [script.Act(guard, ActKind.Read)], script.Act(start)], async (timeout, _, token) =>
+        return new NodeOperation([.. guard is null ? Array.Empty<PlannedAct>() : [script.Act(guard, "look that it is not held down", ActKind.Read)], script.Act(start, "start the server and wait until it takes connections")], async (timeout, _, token) =>
         {
             var deadline = new Deadline(connections.Clock, timeout);
             if (guard is not null)
@@ -73,7 +73,7 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
             ControlKind.Systemd => Systemctl(script, "stop", control.Unit!),
             _ => script.Words(Given(control.Stop, "stop", node)),
         };
-        return new NodeOperation([script.Act(stop)], async (timeout, _, token) =>
+        return new NodeOperation([script.Act(stop, "stop the server and wait until none of its processes is left")], async (timeout, _, token) =>
         {
             var deadline = new Deadline(connections.Clock, timeout);
             var outcome = control.Kind == ControlKind.PgCtl
@@ -98,7 +98,7 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
             kills.Add((script.Script(ServerScripts.Kill), true));
         if (kills.Count == 0)
             Given(control.Kill, "kill", node);
-        return new NodeOperation([.. kills.Select(k => script.Act(k.Command, destructive: true))], async (timeout, _, token) =>
+        return new NodeOperation([.. kills.Select(k => script.Act(k.Command, "kill every process of the server and wait until none is left", destructive: true))], async (timeout, _, token) =>
         {
             var deadline = new Deadline(connections.Clock, timeout);
             foreach (var (command, timed) in kills)
@@ -118,7 +118,7 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
         // from this machine: the node's own is what is to be turned off
         var script = new NodeScript(commands, cluster with { Control = control with { Via = [] } }, node);
         var command = script.Words(control.PowerOff);
-        return new NodeOperation([script.Act(command, destructive: true)], async (timeout, _, token) =>
+        return new NodeOperation([script.Act(command, "turn its machine off", destructive: true)], async (timeout, _, token) =>
         {
             Check(script, await script.RunAsync(command, timeout, token).ConfigureAwait(false), "the power-off");
             return new OperationOutcome($"The machine of '{node.Name}' was turned off, as its command says.");
@@ -136,7 +136,7 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
             steps.Add(Systemctl(script, held ? "mask" : "unmask", unit));
         if (node.DataDir is not null)
             steps.Add(held ? script.Script(ServerScripts.Hold) with { Input = $"fenced by DbRecovery at {connections.Clock.GetUtcNow():u}\n" } : script.Script(ServerScripts.LetGo));
-        return steps.Count == 0 ? null : new NodeOperation([.. steps.Select(s => script.Act(s, ActKind.Modify))], async (timeout, _, token) =>
+        return steps.Count == 0 ? null : new NodeOperation([.. steps.Select(s => script.Act(s, held ? "keep it from starting" : "let it start again", ActKind.Modify))], async (timeout, _, token) =>
         {
             var deadline = new Deadline(connections.Clock, timeout);
             foreach (var step in steps)
