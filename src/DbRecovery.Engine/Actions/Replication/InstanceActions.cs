@@ -146,8 +146,6 @@ internal sealed class RestartAction : RecoveryAction<InstanceOptions, InstanceAc
 /// <summary>What starting and stopping have in common.</summary>
 internal static class InstanceActs
 {
-    private static readonly TimeSpan Release = TimeSpan.FromSeconds(5);
-
     /// <summary>The control of a node.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.CapabilityMissing"/>.</exception>
     public static IInstanceControl Control(ActionContext context, NodeDefinition node)
@@ -175,20 +173,14 @@ internal static class InstanceActs
     }
 
     /// <summary>What starting does. A node that was fenced is let go only where there is no other primary: where there is one it rejoins.</summary>
-    public static IReadOnlyList<PlannedAct> StartActs(ActionContext context, NodeDefinition node, bool alone)
-    {
-        var control = Control(context, node);
-        return [.. alone ? control.HoldDown(context.Cluster, node, held: false)?.Acts ?? [] : [], .. control.Start(context.Cluster, node).Acts];
-    }
+    public static IReadOnlyList<PlannedAct> StartActs(ActionContext context, NodeDefinition node, bool alone) => Control(context, node).Start(context.Cluster, node, letGo: alone).Acts;
 
     /// <summary>Starts an instance.</summary>
     public static async Task<OperationOutcome> StartAsync(ActionContext context, NodeDefinition node, CancellationToken cancellationToken)
     {
         var control = Control(context, node);
         var others = await context.LookAsync(context.Cluster.Nodes.Where(n => n.Name != node.Name), TimeSpan.FromMilliseconds(500), cancellationToken).ConfigureAwait(false);
-        if (!others.Any(o => o.IsPrimary()) && control.HoldDown(context.Cluster, node, held: false) is { } release)
-            await release.RunAsync(Release, context.Progress, cancellationToken).ConfigureAwait(false);
         // a little less than the step has, so that a start that takes too long is an outcome and not an unknown one
-        return await control.Start(context.Cluster, node).RunAsync(context.Timeout * 0.9, context.Progress, cancellationToken).ConfigureAwait(false);
+        return await control.Start(context.Cluster, node, letGo: !others.Any(o => o.IsPrimary())).RunAsync(context.Timeout * 0.9, context.Progress, cancellationToken).ConfigureAwait(false);
     }
 }
