@@ -9,6 +9,7 @@ public sealed class SwitchoverTests
     [InlineData(0, false)]
     [InlineData(1, false)]
     [InlineData(0, true)]
+    [Trait("Kind", "critical")]
     public async Task The_named_replica_takes_over_and_the_others_follow_it(int synchronous, bool cascading)
     {
         await using var lab = await PgSituation.StartAsync(new PgClusterOptions { Synchronous = synchronous, Cascading = cascading }, $"synchronous: {synchronous}");
