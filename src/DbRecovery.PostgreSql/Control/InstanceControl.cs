@@ -37,21 +37,27 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
     }
 
     /// <inheritdoc/>
-    public NodeOperation Start(ClusterDefinition cluster, NodeDefinition node)
+    public NodeOperation Start(ClusterDefinition cluster, NodeDefinition node, bool letGo = false)
     {
         var (control, script) = Ready(cluster, node);
-        var guard = node.DataDir is null || control.Kind == ControlKind.PgCtl ? null : script.Script(ServerScripts.Guarded);
+        var before = new List<NodeCommand>();
+        if (letGo && control.Kind == ControlKind.Systemd)
+            before.Add(Systemctl(script, "unmask", control.Unit!));
+        if (node.DataDir is not null && control.Kind != ControlKind.PgCtl)
+            before.Add(script.Script(letGo ? ServerScripts.LetGo : ServerScripts.Guarded));
         var start = control.Kind switch
         {
-            ControlKind.PgCtl => script.Script(ServerScripts.Start, node.BinDir!.TrimEnd('/') + "/postgres"),
+            ControlKind.PgCtl => script.Script(ServerScripts.Start, [node.BinDir!.TrimEnd('/') + "/postgres", .. letGo ? new[] { "let-go" } : []]),
             ControlKind.Systemd => Systemctl(script, "start", control.Unit!),
             _ => script.Words(Given(control.Start, "start", node)),
         };
-        return new NodeOperation([.. guard is null ? Array.Empty<PlannedAct>() : [script.Act(guard, ActKind.Read)], script.Act(start)], async (timeout, _, token) =>
+        var acts = before.Select(b => script.Act(b, letGo ? "let it start again" : "look that it is not held down", letGo ? ActKind.Modify : ActKind.Read))
+            .Append(script.Act(start, $"{(letGo && before.Count == 0 ? "let it start again, " : "")}start the server and wait until it takes connections"));
+        return new NodeOperation([.. acts], async (timeout, _, token) =>
         {
             var deadline = new Deadline(connections.Clock, timeout);
-            if (guard is not null)
-                Check(script, await script.RunAsync(guard, deadline.Left, token).ConfigureAwait(false), "the start");
+            foreach (var step in before)
+                Check(script, await script.RunAsync(step, deadline.Left, token).ConfigureAwait(false), "the start");
             if (control.Kind == ControlKind.PgCtl)
                 Check(script, await script.RunTimedAsync(start, deadline.Left, token).ConfigureAwait(false), "the start");
             else
@@ -73,7 +79,7 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
             ControlKind.Systemd => Systemctl(script, "stop", control.Unit!),
             _ => script.Words(Given(control.Stop, "stop", node)),
         };
-        return new NodeOperation([script.Act(stop)], async (timeout, _, token) =>
+        return new NodeOperation([script.Act(stop, "stop the server and wait until none of its processes is left")], async (timeout, _, token) =>
         {
             var deadline = new Deadline(connections.Clock, timeout);
             var outcome = control.Kind == ControlKind.PgCtl
@@ -98,7 +104,7 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
             kills.Add((script.Script(ServerScripts.Kill), true));
         if (kills.Count == 0)
             Given(control.Kill, "kill", node);
-        return new NodeOperation([.. kills.Select(k => script.Act(k.Command, destructive: true))], async (timeout, _, token) =>
+        return new NodeOperation([.. kills.Select(k => script.Act(k.Command, "kill every process of the server and wait until none is left", destructive: true))], async (timeout, _, token) =>
         {
             var deadline = new Deadline(connections.Clock, timeout);
             foreach (var (command, timed) in kills)
@@ -118,7 +124,7 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
         // from this machine: the node's own is what is to be turned off
         var script = new NodeScript(commands, cluster with { Control = control with { Via = [] } }, node);
         var command = script.Words(control.PowerOff);
-        return new NodeOperation([script.Act(command, destructive: true)], async (timeout, _, token) =>
+        return new NodeOperation([script.Act(command, "turn its machine off", destructive: true)], async (timeout, _, token) =>
         {
             Check(script, await script.RunAsync(command, timeout, token).ConfigureAwait(false), "the power-off");
             return new OperationOutcome($"The machine of '{node.Name}' was turned off, as its command says.");
@@ -126,22 +132,29 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
     }
 
     /// <inheritdoc/>
-    public NodeOperation? HoldDown(ClusterDefinition cluster, NodeDefinition node, bool held)
+    public NodeOperation? HoldDown(ClusterDefinition cluster, NodeDefinition node)
     {
         if (cluster.Control is not { } control)
             return null;
         var script = new NodeScript(commands, cluster, node);
-        var steps = new List<NodeCommand>();
-        if (control is { Kind: ControlKind.Systemd, Unit: { } unit })
-            steps.Add(Systemctl(script, held ? "mask" : "unmask", unit));
-        if (node.DataDir is not null)
-            steps.Add(held ? script.Script(ServerScripts.Hold) with { Input = $"fenced by DbRecovery at {connections.Clock.GetUtcNow():u}\n" } : script.Script(ServerScripts.LetGo));
-        return steps.Count == 0 ? null : new NodeOperation([.. steps.Select(s => script.Act(s, ActKind.Modify))], async (timeout, _, token) =>
+        var mask = control is { Kind: ControlKind.Systemd, Unit: { } unit } ? Systemctl(script, "mask", unit) : null;
+        var guard = node.DataDir is null ? null : script.Script(ServerScripts.Hold) with { Input = $"fenced by DbRecovery at {connections.Clock.GetUtcNow():u}\n" };
+        if (mask is null && guard is null)
+            return null;
+        return new NodeOperation([.. new[] { mask, guard }.OfType<NodeCommand>().Select(s => script.Act(s, "keep it from starting", ActKind.Modify))], async (timeout, _, token) =>
         {
             var deadline = new Deadline(connections.Clock, timeout);
-            foreach (var step in steps)
-                Check(script, await script.RunAsync(step, deadline.Left, token).ConfigureAwait(false), held ? "holding down" : "letting go");
-            return new OperationOutcome(held ? $"'{node.Name}' is kept from starting." : $"'{node.Name}' may start again.");
+            InstanceStatus? status = null;
+            if (mask is not null)
+                Check(script, await script.RunAsync(mask, deadline.Left, token).ConfigureAwait(false), "holding down");
+            if (guard is not null)
+            {
+                var outcome = await script.RunAsync(guard, deadline.Left, token).ConfigureAwait(false);
+                Check(script, outcome, "holding down");
+                // a status command of the inventory knows better
+                status = control.Status.Count > 0 ? null : InstanceLook.OfProcesses(outcome, node.DataDir!);
+            }
+            return new OperationOutcome($"'{node.Name}' is kept from starting.") { Status = status };
         });
     }
 
