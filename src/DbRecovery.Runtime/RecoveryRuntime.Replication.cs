@@ -22,7 +22,7 @@ public sealed partial class RecoveryRuntime
         if (request.Node is { } name)
             _ = cluster.Node(name);
         var seen = await (readOnly ? _health.Value.AsReadOnly() : _health.Value).ExamineAsync(cluster, ObservationLevel.Quick, progress, cancellationToken).ConfigureAwait(false);
-        string[] primaries = [.. seen.Observations.Where(o => o.IsPrimary()).Select(o => o.Node)];
+        string[] primaries = [.. seen.Primaries().Select(o => o.Node)];
         Check(request, primaries);
         var takesOver = request.Operation is ReplicationOperation.Failover or ReplicationOperation.Switchover;
         var primary = primaries.Length == 1 ? primaries[0] : seen.LastPrimary?.Node;

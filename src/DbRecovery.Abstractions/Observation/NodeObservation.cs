@@ -139,4 +139,11 @@ public static class NodeObservations
 {
     /// <summary>Whether a node answered as a primary.</summary>
     public static bool IsPrimary(this NodeObservation node) => node is { Reachability: Reachability.Reachable, Role: NodeRole.Primary };
+
+    /// <summary>The nodes of a cluster that answered as a primary. One that certainly holds another cluster's data is none of them, whatever it is there.</summary>
+    public static IReadOnlyList<NodeObservation> Primaries(this HealthReport report) => [.. report.Observations.Where(o => o.IsPrimary() && !report.IsStranger(o.Node))];
+
+    /// <summary>Whether a node that the inventory names certainly holds another cluster's data.</summary>
+    public static bool IsStranger(this HealthReport report, string node) =>
+        report.Faults.Any(f => f.Id == "pg.sysid-mismatch" && f.Node == node && f.Confidence == FaultConfidence.Certain);
 }

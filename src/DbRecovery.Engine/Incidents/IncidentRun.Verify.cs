@@ -121,8 +121,8 @@ internal sealed partial class IncidentRun
     private async Task<(bool, string)> PrimaryWritableAsync(RunbookCheck check, IReplicationControl replication, CancellationToken cancellationToken)
     {
         var report = await QuickAsync(cancellationToken).ConfigureAwait(false);
-        if (report.Observations.Where(o => o.IsPrimary()).ToList() is not [var primary])
-            return (false, $"{Counted.Of(report.Observations.Count(o => o.IsPrimary()), "primary answers", "primaries answer")}");
+        if (report.Primaries() is not [var primary])
+            return (false, $"{Counted.Of(report.Primaries().Count, "primary answers", "primaries answer")}");
         var node = _cluster.Node(primary.Node);
         var direct = await replication.CanaryWriteAsync(_cluster, node.Host!, node.Port ?? 0, synchronous: false, CanaryTime, cancellationToken).ConfigureAwait(false);
         if (_services.Evaluator.BindText(check.With.GetValueOrDefault("via"), "via", Values()) != "route" || _cluster.Routes.Count == 0)
@@ -152,7 +152,7 @@ internal sealed partial class IncidentRun
     {
         var wanted = check.With.GetValueOrDefault("atLeast") is { } value ? (long)_services.Evaluator.Bind(value, RunbookLinter.AtLeast, Values()) : 1;
         var report = await QuickAsync(cancellationToken).ConfigureAwait(false);
-        if (report.Observations.Where(o => o.IsPrimary()).ToList() is not [var primary])
+        if (report.Primaries() is not [var primary])
             return (false, "there is not one primary to receive from");
         // a stream from elsewhere would have another system, or an older history
         var place = LogPlace.Of(primary);

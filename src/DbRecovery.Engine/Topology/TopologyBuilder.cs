@@ -16,7 +16,7 @@ public static class TopologyBuilder
         var seen = report.Observations.ToDictionary(o => o.Node, StringComparer.Ordinal);
         var upstreams = report.Observations.Where(o => o.Role == NodeRole.Replica).Select(o => (o.Node, Upstream: UpstreamOf(o, report, addresses)))
             .Where(u => u.Upstream is not null && u.Upstream != u.Node).ToDictionary(u => u.Node, u => u.Upstream!, StringComparer.Ordinal);
-        var primaries = report.Observations.Where(o => o.IsPrimary()).Select(o => o.Node).ToList();
+        var primaries = report.Primaries().Select(o => o.Node).ToList();
         var end = primaries.Count == 1 ? seen[primaries[0]].Position?.Ordinal : report.LastPrimary?.Position?.Ordinal;
         var nodes = InOrder(report, upstreams).Select(name => Describe(report.Definition, seen[name], upstreams.GetValueOrDefault(name) is { } up ? seen[up] : null, Depth(name, upstreams, primaries), end)).ToList();
         return new ClusterTopology

@@ -218,11 +218,11 @@ internal sealed class ClusterWatch : IDisposable
             _nextRound = Math.Min(_nextRound, After(Hurry));
     }
 
-    /// <summary>A look as it counts now: with what slower looks know, or as no answer where it is too old.</summary>
+    /// <summary>A look as it counts now: with what slower looks know, or as no answer where it is too old. A silence that goes on is the silence that it was.</summary>
     private NodeObservation Current(NodeObservation seen, long begun)
     {
         var age = _clock.GetElapsedTime(begun);
-        if (begun >= _freshFrom && age <= MostAge)
+        if (begun >= _freshFrom && (age <= MostAge || seen.Reachability == Reachability.TimedOut))
             return _side.Complete(seen);
         return seen with
         {

@@ -108,6 +108,27 @@ public sealed class WatchLoopTests
     }
 
     [Fact]
+    public async Task A_silence_stays_what_it_was_while_the_next_look_is_under_way()
+    {
+        const string Hung = "node.hung";
+        await using var world = World(poll: TimeSpan.FromMilliseconds(100));
+        world.Rule = round => round.Nodes.Where(n => n.Facts.Text(PostgreSqlFacts.ConnectError) == "hung").Select(n => WatchWorld.FaultOf(round, Hung, n.Node));
+        world.Start();
+        await world.UntilAsync(() => world.Told(WatchEventKind.Started), "the start");
+        world.Servers.Answers["n2"] = async (request, token) =>
+        {
+            // many rounds of the others long
+            await Task.Delay(request.Timeout, world.Time, token);
+            var facts = new FactSet();
+            facts.Set(PostgreSqlFacts.ConnectError, "hung");
+            return world.Servers.Seen("n2", NodeRole.Replica, Reachability.TimedOut) with { Facts = facts };
+        };
+        var since = world.Time.GetUtcNow();
+        await world.UntilAsync(() => world.Told(WatchEventKind.FaultRaised, Hung) || world.Time.GetUtcNow() - since > TimeSpan.FromMinutes(1), "the fault");
+        Assert.True(world.Told(WatchEventKind.FaultRaised, Hung));
+    }
+
+    [Fact]
     public async Task An_exception_of_an_observer_is_an_unanswered_look()
     {
         await using var world = World();

@@ -65,12 +65,14 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
             return await ManagedTakeover.PlanFailoverAsync(context, seen, old, options.Candidate, cancellationToken).ConfigureAwait(false);
         // while a plan is only shown, the old primary may still live: it is fenced by a step before
         var nodes = context.Acting ? await SettledAsync(context, old, options.Settle, cancellationToken).ConfigureAwait(false) : seen.Observations;
-        if (nodes.FirstOrDefault(o => o.IsPrimary() && (context.Acting || o.Node != old)) is { } alive)
+        if (nodes.FirstOrDefault(o => o.IsPrimary() && !seen.IsStranger(o.Node) && (context.Acting || o.Node != old)) is { } alive)
         {
             throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused,
                 alive.Node == old ? $"'{alive.Node}' answers as a primary: nobody takes over from a living one" : $"'{alive.Node}' is primary already",
                 "Look at the topology; a planned change of the primary is a switchover.", alive.Node);
         }
+        if (!context.Acting && old is not null && seen.Primaries().Any(p => p.Node == old))
+            await RequireKillableAsync(context, context.Cluster.Node(old), cancellationToken).ConfigureAwait(false);
         var choice = CandidateSelection.Choose(new CandidateQuestion
         {
             Cluster = context.Cluster, Old = old, Seen = nodes, Last = seen.LastPrimary, Wanted = options.Candidate.Length > 0 ? context.Cluster.Node(options.Candidate).Name : null,
@@ -100,6 +102,16 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         ];
         var outputs = new Dictionary<string, FactValue> { ["newPrimary"] = candidate.Name, ["oldPrimary"] = old ?? "" };
         return new Planned<FailoverState>(state, acts, loss, outputs);
+    }
+
+    /// <summary>Nobody is promoted beside a primary that answers: where it cannot be stopped, it must not be made read-only for nothing.</summary>
+    private static async Task RequireKillableAsync(ActionContext context, NodeDefinition old, CancellationToken cancellationToken)
+    {
+        if (await new FencingLadder(context, old).ForecastAsync(cancellationToken).ConfigureAwait(false) is { Level: < FenceLevel.Stopped })
+        {
+            throw new DbRecoveryException(ErrorIds.FencingFailed, ErrorKind.Refused, $"'{old.Name}' answers as a primary and cannot be stopped from here: nobody is promoted beside a living one",
+                $"Stop '{old.Name}' by hand first, or give the cluster 'control' in the inventory.", old.Name);
+        }
     }
 
     private static long? FenceOf(ActionContext context) => context.Done.GetValueOrDefault("fence")?.GetValueOrDefault("level") is { Type: FactType.Int } level ? level.AsInt() : null;
@@ -180,7 +192,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
     private static async Task<long?> IsPromotedAsync(ActionContext context, FailoverState state, CancellationToken cancellationToken)
     {
         var nodes = await LookAtAllAsync(context, state.Old, cancellationToken).ConfigureAwait(false);
-        if (Array.Find(nodes, n => n.IsPrimary() && n.Node != state.Candidate) is { } other)
+        if (Array.Find(nodes, n => n.IsPrimary() && n.Node != state.Candidate && context.Seen?.IsStranger(n.Node) != true) is { } other)
         {
             throw new DbRecoveryException(ErrorIds.FencingFailed, ErrorKind.Refused, $"'{other.Node}' answers as a primary now: nobody is promoted",
                 "Look at the topology; the fault may be over.", other.Node);

@@ -31,7 +31,7 @@ internal sealed class FollowAction : RecoveryAction<FollowOptions, FollowState>
         var node = context.NodeOrTarget(options.Node);
         var seen = await context.SeenAsync(cancellationToken).ConfigureAwait(false);
         var upstream = context.Cluster.Node(options.Upstream.Length > 0 ? options.Upstream
-            : seen.Observations.FirstOrDefault(o => o.IsPrimary())?.Node ?? throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"'{context.Cluster.Name}' has no primary to follow", target: context.Cluster.Name));
+            : seen.Primaries().FirstOrDefault()?.Node ?? throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"'{context.Cluster.Name}' has no primary to follow", target: context.Cluster.Name));
         if (seen.Observations.FirstOrDefault(o => o.Node == node.Name) is { } own)
         {
             if (own.IsPrimary() || upstream.Name == node.Name)
@@ -84,7 +84,7 @@ internal sealed class SetSyncAction : RecoveryAction<SetSyncOptions, SetSyncStat
     {
         context.RefuseManaged(Descriptor.Name);
         var seen = await context.SeenAsync(cancellationToken).ConfigureAwait(false);
-        var primary = seen.Observations.FirstOrDefault(o => o.IsPrimary())?.Node
+        var primary = seen.Primaries().FirstOrDefault()?.Node
             ?? throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"'{context.Cluster.Name}' has no primary that answers", target: context.Cluster.Name);
         var policy = context.Cluster.Policy.Synchronous;
         var required = options.Required < 0 ? policy : options.Required;

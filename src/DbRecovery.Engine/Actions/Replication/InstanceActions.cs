@@ -40,7 +40,7 @@ internal sealed class StartAction : RecoveryAction<StartOptions, StartState>
         if (InstanceActs.Hindrance(context, node, options.PerHour) is { } hindrance)
             return options.Optional ? Not(hindrance.Message) : throw hindrance;
         var seen = await context.SeenAsync(cancellationToken).ConfigureAwait(false);
-        var alone = InstanceActs.IsAlone(seen.Observations.Where(o => o.Node != node.Name));
+        var alone = InstanceActs.IsAlone(seen.Observations.Where(o => o.Node != node.Name && !seen.IsStranger(o.Node)));
         return new Planned<StartState>(new(node.Name, options.Optional, null), [.. InstanceActs.StartActs(context, node, alone)]);
 
         Planned<StartState> Not(string because) => new(new(node.Name, options.Optional, because), [new PlannedAct(ActKind.Read, node.Name, $"is not started: {because}")],
@@ -182,7 +182,7 @@ internal static class InstanceActs
     public static async Task<OperationOutcome> StartAsync(ActionContext context, NodeDefinition node, CancellationToken cancellationToken)
     {
         var control = Control(context, node);
-        var others = await context.LookAsync(context.Cluster.Nodes.Where(n => n.Name != node.Name), TimeSpan.FromMilliseconds(500), cancellationToken).ConfigureAwait(false);
+        var others = await context.LookAsync(context.Cluster.Nodes.Where(n => n.Name != node.Name && context.Seen?.IsStranger(n.Name) != true), TimeSpan.FromMilliseconds(500), cancellationToken).ConfigureAwait(false);
         // a little less than the step has, so that a start that takes too long is an outcome and not an unknown one
         return await control.Start(context.Cluster, node, letGo: IsAlone(others)).RunAsync(context.Timeout * 0.9, context.Progress, cancellationToken).ConfigureAwait(false);
     }

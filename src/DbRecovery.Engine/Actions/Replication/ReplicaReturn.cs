@@ -53,7 +53,7 @@ internal sealed class ReplicaReturn(ActionContext context, string action)
         if (_instances.UnavailableBecause(_cluster, node) is { } because)
             throw new DbRecoveryException(ErrorIds.CapabilityMissing, ErrorKind.NotSupported, $"'{node.Name}' cannot be stopped and started: {because}", "Give the cluster 'control' in the inventory.", node.Name);
         var seen = await context.SeenNowAsync(cancellationToken).ConfigureAwait(false);
-        var primaries = seen.Observations.Where(o => o.IsPrimary()).Select(o => o.Node).ToList();
+        var primaries = seen.Primaries().Select(o => o.Node).ToList();
         var others = primaries.Where(p => p != node.Name).ToList();
         if (others.Count > 1)
             throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"{string.Join(" and ", others.Select(o => $"'{o}'"))} both take writes: nobody can tell whom '{node.Name}' should follow", "Settle the split brain first.", _cluster.Name);

@@ -83,7 +83,7 @@ internal static class ReplicationContext
 
     /// <summary>The node that is primary, or last was; null where nobody ever saw one.</summary>
     public static string? LastPrimaryNode(this HealthReport seen) =>
-        seen.Observations.Where(o => o.IsPrimary()).Select(o => o.Node).ToList() is [var only] ? only : seen.LastPrimary?.Node;
+        seen.Primaries().Select(o => o.Node).ToList() is [var only] ? only : seen.LastPrimary?.Node;
 
     /// <summary>Whether a node certainly receives from another one now.</summary>
     public static bool StreamsFrom(this NodeObservation node, ClusterDefinition cluster, string upstream) =>

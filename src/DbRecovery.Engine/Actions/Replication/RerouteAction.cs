@@ -62,7 +62,7 @@ internal sealed class RerouteAction : RecoveryAction<RerouteOptions, RerouteStat
     private static IEnumerable<RouteDefinition> Entries(ClusterDefinition cluster) => cluster.Routes.Where(r => r.Entry is not null);
 
     private static string OnlyPrimary(ActionContext context) =>
-        context.Seen?.Observations.Where(o => o.IsPrimary()).Select(o => o.Node).ToArray() is [var only]
+        context.Seen?.Primaries().Select(o => o.Node).ToArray() is [var only]
             ? only
             : throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.InvalidInput, $"which node of '{context.Cluster.Name}' is the primary is not clear, so its routes cannot be led there",
                 "Name it: 'primary: NODE'.", context.Cluster.Name);

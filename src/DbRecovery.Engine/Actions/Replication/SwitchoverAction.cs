@@ -45,9 +45,9 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
     protected override async Task<Planned<SwitchoverState>> PlanCoreAsync(ActionContext context, SwitchoverOptions options, CancellationToken cancellationToken)
     {
         var seen = await context.SeenAsync(cancellationToken).ConfigureAwait(false);
-        var primary = seen.Observations.Where(o => o.IsPrimary()).ToList() is [var only]
+        var primary = seen.Primaries() is [var only]
             ? only
-            : throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"'{context.Cluster.Name}' has {Counted.Of(seen.Observations.Count(o => o.IsPrimary()), "primary that answers", "primaries that answer")}: a switchover needs exactly one",
+            : throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"'{context.Cluster.Name}' has {Counted.Of(seen.Primaries().Count, "primary that answers", "primaries that answer")}: a switchover needs exactly one",
                 "Where the primary is down, a failover is what helps.", context.Cluster.Name);
         var old = context.Cluster.Node(primary.Node);
         var wanted = options.Candidate.Length > 0 ? context.Cluster.Node(options.Candidate).Name : null;
