@@ -25,22 +25,36 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
     ];
 
     /// <summary>Does it. Siblings that cannot be led are told, not an error: each has a fault and a runbook of its own.</summary>
+    /// <param name="siblings">The replicas that are led to it.</param>
+    /// <param name="liftReadOnly">Whether its read-only default is taken away.</param>
+    /// <param name="synchronousNow">Whether it asks for synchronous standbys now.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <param name="open">Lets clients in, as soon as what they write is kept as the policy asks for.</param>
     /// <returns>What did not go well or is left to do, in one sentence each, and the facts of <see cref="Aftercare"/>.</returns>
-    public async Task<(IReadOnlyList<string> Remarks, IReadOnlyDictionary<string, FactValue> Facts)> FollowUpAsync(IReadOnlyList<NodeDefinition> siblings, bool liftReadOnly, bool synchronousNow, CancellationToken cancellationToken)
+    public async Task<(IReadOnlyList<string> Remarks, IReadOnlyDictionary<string, FactValue> Facts)> FollowUpAsync(
+        IReadOnlyList<NodeDefinition> siblings, bool liftReadOnly, bool synchronousNow, CancellationToken cancellationToken, Func<Task>? open = null)
     {
         var remarks = new List<string>();
         if (liftReadOnly)
             await _replication.SetReadOnly(context.Cluster, primary, readOnly: false).RunAsync(Short, context.Progress, cancellationToken).ConfigureAwait(false);
         // nothing here waits for a synchronous standby, so that all of it may go side by side
         var proof = ProveAsync(cancellationToken);
-        var synchronous = Synchronous(siblings, synchronousNow) is { } set ? context.TryAsync(remarks, "synchronous standbys", set, Short, cancellationToken) : Task.CompletedTask;
+        var opened = OpenAsync();
         var following = siblings.Select(s => context.TryAsync(remarks, $"'{s.Name}' does not follow yet", _replication.Follow(context.Cluster, s, primary), Short, cancellationToken)).ToArray();
         var absent = Absent(siblings);
         var slots = absent.Count == 0 ? Task.CompletedTask
             : context.TryAsync(remarks, "slots of the nodes that are away", _replication.EnsureSlots(context.Cluster, primary, absent), Short, cancellationToken);
         var left = new Aftercare(context, primary).LookAsync(remarks, cancellationToken);
-        await Task.WhenAll([proof, synchronous, slots, left, .. following]).ConfigureAwait(false);
+        await Task.WhenAll([proof, opened, slots, left, .. following]).ConfigureAwait(false);
         return (remarks, await left.ConfigureAwait(false));
+
+        async Task OpenAsync()
+        {
+            if (Synchronous(siblings, synchronousNow) is { } set)
+                await context.TryAsync(remarks, "synchronous standbys", set, Short, cancellationToken).ConfigureAwait(false);
+            if (open is not null)
+                await open().ConfigureAwait(false);
+        }
     }
 
     /// <summary>
