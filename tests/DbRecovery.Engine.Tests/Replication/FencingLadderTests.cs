@@ -19,7 +19,7 @@ public sealed class FencingLadderTests
     [InlineData(3, 4, "running running", "power", false, false)] // not even a kill helps
     [InlineData(4, 4, "unknown unknown", "power", false, false)]
     [InlineData(2, 2, "unknown unknown", "", false, true)]
-    [InlineData(2, 2, "unknown unknown", "broken", false, true)]
+    [InlineData(4, 2, "unknown unknown", "broken", false, true)]
     [InlineData(1, 1, "unknown unknown", "", true, false)]
     [InlineData(1, 0, "unknown unknown", "", false, false)]
     [InlineData(4, 0, "unknown unknown", "broken", false, false)] // power that cannot be taken is no fence
@@ -71,7 +71,7 @@ public sealed class FencingLadderTests
         {
             "stopped" => InstanceState.Stopped, "running" => InstanceState.Running, _ => InstanceState.Unknown,
         }, "as it says"));
-        control.HoldDown(default!, default!, default).ReturnsForAnyArgs(hold.Length == 0 ? null
+        control.HoldDown(default!, default!).ReturnsForAnyArgs(hold.Length == 0 ? null
             : new NodeOperation([], (_, _, _) => throw new DbRecoveryException(ErrorIds.TimedOut, ErrorKind.Timeout, "no answer")));
         control.Kill(default!, default!).ReturnsForAnyArgs(Act("kill", works: true));
         control.PowerOff(default!, default!).ReturnsForAnyArgs(power.Length == 0 ? null : Act("power", power != "broken"));
