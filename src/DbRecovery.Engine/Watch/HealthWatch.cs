@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using DbRecovery.Engine.Runbooks;
 
 namespace DbRecovery.Engine.Watch;
 
@@ -37,8 +38,8 @@ public sealed class HealthWatch(WatchServices services)
         using var endpoint = options.Listen is { } address ? new WatchEndpoint(address, watches, services.Clock) : null;
         if (endpoint is not null)
             queue.Tell(Word("", $"load balancers may ask http://{endpoint.Address}"));
-        if (options.Recover && services.Runbooks is { Invalid: { Count: > 0 } invalid })
-            queue.Tell(Word("", $"{Counted.Of(invalid.Count, "runbook")} cannot be used, because of errors in the file: {string.Join(", ", invalid.Select(i => i.Name ?? i.File))}"));
+        if (options.Recover && services.Runbooks is { } runbooks && LeftOut.Sentence(runbooks.Invalid) is { } leftOut)
+            queue.Tell(Word("", leftOut));
         var running = RunAsync(watches, endpoint, queue, stopping.Token);
         try
         {
