@@ -206,7 +206,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         var named = state.Siblings.Where(s => last?.Synchronous.Contains(s, StringComparer.OrdinalIgnoreCase) == true).Select(context.Cluster.Node).ToList();
         var led = last?.Synchronous.Contains(candidate.Name, StringComparer.OrdinalIgnoreCase) == true ? 1 : 0;
         await Task.WhenAll(named.Select(LeadAsync)).ConfigureAwait(false);
-        if (SynchronousProof.Needed(last) is not { } needed || led < needed)
+        if (SynchronousProof.Needed(last, context.Clock.GetUtcNow()) is not { } needed || led < needed)
         {
             throw new DbRecoveryException(ErrorIds.FencingFailed, ErrorKind.Refused,
                 $"only {led} of the standbys that '{state.Old}' waits for could be led away from it, so it may still acknowledge: nobody is promoted", target: state.Old);
