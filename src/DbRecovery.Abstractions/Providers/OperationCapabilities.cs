@@ -9,6 +9,9 @@ public sealed record OperationOutcome(string Summary, IReadOnlyDictionary<string
     public OperationOutcome(string summary) : this(summary, new Dictionary<string, FactValue>())
     {
     }
+
+    /// <summary>What the instance's machine said of it afterwards, on the same trip; null where it was not asked.</summary>
+    public InstanceStatus? Status { get; init; }
 }
 
 /// <summary>
@@ -90,7 +93,10 @@ public interface IInstanceControl
     Task<InstanceStatus> StatusAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken);
 
     /// <summary>Starts it and waits until it answers (57P03 is no answer yet). One that ends at once fails at once, with the last lines of its log.</summary>
-    NodeOperation Start(ClusterDefinition cluster, NodeDefinition node);
+    /// <param name="cluster">The cluster.</param>
+    /// <param name="node">The node.</param>
+    /// <param name="letGo">Whether what holds it down is taken away first; else an instance that is held down is not started.</param>
+    NodeOperation Start(ClusterDefinition cluster, NodeDefinition node, bool letGo = false);
 
     /// <summary>Stops it cleanly: sessions are ended, a last checkpoint is written and sent to the replicas.</summary>
     NodeOperation Stop(ClusterDefinition cluster, NodeDefinition node);
@@ -101,8 +107,8 @@ public interface IInstanceControl
     /// <summary>Takes its machine's power or network away; null where the inventory names no command for that.</summary>
     NodeOperation? PowerOff(ClusterDefinition cluster, NodeDefinition node);
 
-    /// <summary>Keeps it from starting by itself (a masked unit, a guard file that its start looks at), or lets it again; null where that cannot be had.</summary>
-    NodeOperation? HoldDown(ClusterDefinition cluster, NodeDefinition node, bool held);
+    /// <summary>Keeps it from starting by itself (a masked unit, a guard file that its start looks at); null where that cannot be had. The outcome may tell its status.</summary>
+    NodeOperation? HoldDown(ClusterDefinition cluster, NodeDefinition node);
 
     /// <summary>Frees space by what is provably safe only: rotated logs in the log folder, old core files; never the write-ahead log.</summary>
     Task<NodeOperation> FreeSpaceAsync(ClusterDefinition cluster, NodeDefinition node, CancellationToken cancellationToken);

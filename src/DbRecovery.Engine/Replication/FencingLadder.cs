@@ -49,7 +49,7 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
     {
         var status = await StatusAsync(cancellationToken).ConfigureAwait(false);
         var acts = new List<PlannedAct>();
-        if (_control?.HoldDown(context.Cluster, node, held: true) is { } hold)
+        if (_control?.HoldDown(context.Cluster, node) is { } hold)
             acts.AddRange(hold.Acts);
         if (status.State == InstanceState.Stopped)
             return new(FenceLevel.Stopped, $"'{node.Name}' is stopped: {status.Detail}", [.. acts, new PlannedAct(ActKind.Read, node.Name, "look that it is stopped")]);
@@ -70,8 +70,8 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
     public async Task<FenceOutcome> ClimbAsync(CancellationToken cancellationToken)
     {
         var tried = new List<string>();
-        var answers = _control is not null && await HoldAsync(tried, cancellationToken).ConfigureAwait(false);
-        var status = answers ? await StatusAsync(cancellationToken).ConfigureAwait(false) : new InstanceStatus(InstanceState.Unknown, tried.FirstOrDefault() ?? "there is no control of it");
+        var (answers, held) = _control is null ? (false, null) : await HoldAsync(tried, cancellationToken).ConfigureAwait(false);
+        var status = answers ? held ?? await StatusAsync(cancellationToken).ConfigureAwait(false) : new InstanceStatus(InstanceState.Unknown, tried.FirstOrDefault() ?? "there is no control of it");
         if (status.State == InstanceState.Stopped)
             return new(FenceLevel.Stopped, $"'{node.Name}' was stopped already: {status.Detail}");
         if (_control is not null && answers)
@@ -113,20 +113,19 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
         ? new InstanceStatus(InstanceState.Unknown, "the inventory gives no control of it")
         : await _control.StatusAsync(context.Cluster, node, Look, cancellationToken).ConfigureAwait(false);
 
-    /// <summary>Keeps it from starting by itself, before it is looked at. False: the way to its machine is gone, so that nothing else is tried on it.</summary>
-    private async Task<bool> HoldAsync(List<string> tried, CancellationToken cancellationToken)
+    /// <summary>Keeps it from starting by itself, and only then looks at it. No answer: the way to its machine is gone, so that nothing else is tried on it.</summary>
+    private async Task<(bool Answers, InstanceStatus? Status)> HoldAsync(List<string> tried, CancellationToken cancellationToken)
     {
-        if (_control!.HoldDown(context.Cluster, node, held: true) is not { } hold)
-            return true;
+        if (_control!.HoldDown(context.Cluster, node) is not { } hold)
+            return (true, null);
         try
         {
-            await hold.RunAsync(Look, context.Progress, cancellationToken).ConfigureAwait(false);
-            return true;
+            return (true, (await hold.RunAsync(Look, context.Progress, cancellationToken).ConfigureAwait(false)).Status);
         }
         catch (DbRecoveryException e)
         {
             tried.Add($"hold down: {e.Message}");
-            return e.Id != ErrorIds.TimedOut;
+            return (e.Id != ErrorIds.TimedOut, null);
         }
     }
 }

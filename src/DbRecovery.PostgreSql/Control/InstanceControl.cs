@@ -37,21 +37,25 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
     }
 
     /// <inheritdoc/>
-    public NodeOperation Start(ClusterDefinition cluster, NodeDefinition node)
+    public NodeOperation Start(ClusterDefinition cluster, NodeDefinition node, bool letGo = false)
     {
         var (control, script) = Ready(cluster, node);
-        var guard = node.DataDir is null || control.Kind == ControlKind.PgCtl ? null : script.Script(ServerScripts.Guarded);
+        var before = new List<NodeCommand>();
+        if (letGo && control.Kind == ControlKind.Systemd)
+            before.Add(Systemctl(script, "unmask", control.Unit!));
+        if (node.DataDir is not null && control.Kind != ControlKind.PgCtl)
+            before.Add(script.Script(letGo ? ServerScripts.LetGo : ServerScripts.Guarded));
         var start = control.Kind switch
         {
-            ControlKind.PgCtl => script.Script(ServerScripts.Start, node.BinDir!.TrimEnd('/') + "/postgres"),
+            ControlKind.PgCtl => script.Script(ServerScripts.Start, [node.BinDir!.TrimEnd('/') + "/postgres", .. letGo ? new[] { "let-go" } : []]),
             ControlKind.Systemd => Systemctl(script, "start", control.Unit!),
             _ => script.Words(Given(control.Start, "start", node)),
         };
-        return new NodeOperation([.. guard is null ? Array.Empty<PlannedAct>() : [script.Act(guard, ActKind.Read)], script.Act(start)], async (timeout, _, token) =>
+        return new NodeOperation([.. before.Select(b => script.Act(b, letGo ? ActKind.Modify : ActKind.Read)), script.Act(start)], async (timeout, _, token) =>
         {
             var deadline = new Deadline(connections.Clock, timeout);
-            if (guard is not null)
-                Check(script, await script.RunAsync(guard, deadline.Left, token).ConfigureAwait(false), "the start");
+            foreach (var step in before)
+                Check(script, await script.RunAsync(step, deadline.Left, token).ConfigureAwait(false), "the start");
             if (control.Kind == ControlKind.PgCtl)
                 Check(script, await script.RunTimedAsync(start, deadline.Left, token).ConfigureAwait(false), "the start");
             else
@@ -126,22 +130,29 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
     }
 
     /// <inheritdoc/>
-    public NodeOperation? HoldDown(ClusterDefinition cluster, NodeDefinition node, bool held)
+    public NodeOperation? HoldDown(ClusterDefinition cluster, NodeDefinition node)
     {
         if (cluster.Control is not { } control)
             return null;
         var script = new NodeScript(commands, cluster, node);
-        var steps = new List<NodeCommand>();
-        if (control is { Kind: ControlKind.Systemd, Unit: { } unit })
-            steps.Add(Systemctl(script, held ? "mask" : "unmask", unit));
-        if (node.DataDir is not null)
-            steps.Add(held ? script.Script(ServerScripts.Hold) with { Input = $"fenced by DbRecovery at {connections.Clock.GetUtcNow():u}\n" } : script.Script(ServerScripts.LetGo));
-        return steps.Count == 0 ? null : new NodeOperation([.. steps.Select(s => script.Act(s, ActKind.Modify))], async (timeout, _, token) =>
+        var mask = control is { Kind: ControlKind.Systemd, Unit: { } unit } ? Systemctl(script, "mask", unit) : null;
+        var guard = node.DataDir is null ? null : script.Script(ServerScripts.Hold) with { Input = $"fenced by DbRecovery at {connections.Clock.GetUtcNow():u}\n" };
+        if (mask is null && guard is null)
+            return null;
+        return new NodeOperation([.. new[] { mask, guard }.OfType<NodeCommand>().Select(s => script.Act(s, ActKind.Modify))], async (timeout, _, token) =>
         {
             var deadline = new Deadline(connections.Clock, timeout);
-            foreach (var step in steps)
-                Check(script, await script.RunAsync(step, deadline.Left, token).ConfigureAwait(false), held ? "holding down" : "letting go");
-            return new OperationOutcome(held ? $"'{node.Name}' is kept from starting." : $"'{node.Name}' may start again.");
+            InstanceStatus? status = null;
+            if (mask is not null)
+                Check(script, await script.RunAsync(mask, deadline.Left, token).ConfigureAwait(false), "holding down");
+            if (guard is not null)
+            {
+                var outcome = await script.RunAsync(guard, deadline.Left, token).ConfigureAwait(false);
+                Check(script, outcome, "holding down");
+                // a status command of the inventory knows better
+                status = control.Status.Count > 0 ? null : InstanceLook.OfProcesses(outcome, node.DataDir!);
+            }
+            return new OperationOutcome($"'{node.Name}' is kept from starting.") { Status = status };
         });
     }
 

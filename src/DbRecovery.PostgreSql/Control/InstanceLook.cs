@@ -33,7 +33,8 @@ internal sealed class InstanceLook(NodeScript script)
         var code => new(InstanceState.Unknown, $"its status command ended with {code}: {NodeScript.Said(outcome)}"),
     };
 
-    private static InstanceStatus OfProcesses(CommandOutcome outcome, string folder)
+    /// <summary>What the script of a look said.</summary>
+    internal static InstanceStatus OfProcesses(CommandOutcome outcome, string folder)
     {
         if (outcome.ExitCode != 0)
             return new(InstanceState.Unknown, NodeScript.Said(outcome));

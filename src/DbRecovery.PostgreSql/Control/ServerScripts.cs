@@ -48,7 +48,9 @@ internal static class ServerScripts
         """;
 
     /// <summary>Says whether the server runs: <c>stopped</c>, or <c>running COUNT [PID STATE]</c>.</summary>
-    internal const string Look = Prelude + """
+    internal const string Look = Prelude + Tell;
+
+    private const string Tell = """
         look
         [ -n "$P" ] || { echo stopped; exit 0; }
         set -- $P
@@ -60,7 +62,10 @@ internal static class ServerScripts
     /// ten times less often. One that runs already is waited for. What a killed one left behind ends first: the next one would refuse to
     /// start beside it, and beside a pid file whose number another process of the same user has by now.
     /// </summary>
-    internal const string Start = Guarded + "\n" + """
+    internal const string Start = Prelude + """
+        [ "${3:-}" != let-go ] || rm -f "$D/dbrecovery.fenced" || exit 1
+
+        """ + Guard + "\n" + """
         ready() {
           i=0
           while read -r l; do
@@ -98,7 +103,9 @@ internal static class ServerScripts
         """;
 
     /// <summary>Ends in order where the guard is not there.</summary>
-    internal const string Guarded = Prelude + """
+    internal const string Guarded = Prelude + Guard;
+
+    private const string Guard = """
         [ ! -e "$D/dbrecovery.fenced" ] || { cat "$D/dbrecovery.fenced" >&2; exit 91; }
         """;
 
@@ -128,11 +135,12 @@ internal static class ServerScripts
         echo "$n"
         """;
 
-    /// <summary>Puts the guard there; its text is the input.</summary>
+    /// <summary>Puts the guard there, whose text is the input, and then says as <see cref="Look"/> does whether the server runs.</summary>
     internal const string Hold = Prelude + """
         cat > "$D/dbrecovery.fenced" || [ -e "$D/dbrecovery.fenced" ] || exit 1
         sync "$D/dbrecovery.fenced" "$D" 2>/dev/null || sync
-        """;
+
+        """ + Tell;
 
     /// <summary>Takes the guard away.</summary>
     internal const string LetGo = Prelude + """

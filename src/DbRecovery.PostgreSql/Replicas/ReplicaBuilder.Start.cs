@@ -31,8 +31,7 @@ internal sealed partial class ReplicaBuilder
 
     private List<PlannedAct> StartActs(NodePlace at, NodeDefinition primary) =>
     [
-        .. instances.HoldDown(at.Cluster, at.Node, held: false)?.Acts ?? [],
-        .. instances.Start(at.Cluster, at.Node).Acts,
+        .. instances.Start(at.Cluster, at.Node, letGo: true).Acts,
         new PlannedAct(ActKind.Wait, at.Node.Name, $"until it streams from '{primary.Name}'"),
     ];
 
@@ -40,9 +39,7 @@ internal sealed partial class ReplicaBuilder
     {
         await EnsureUsableSlotAsync(at, primary, deadline, progress, cancellationToken).ConfigureAwait(false);
         // it was held down until it could do no harm, which is now
-        if (instances.HoldDown(at.Cluster, at.Node, held: false) is { } letGo)
-            await letGo.RunAsync(deadline.Left, progress, cancellationToken).ConfigureAwait(false);
-        await instances.Start(at.Cluster, at.Node).RunAsync(deadline.Left, progress, cancellationToken).ConfigureAwait(false);
+        await instances.Start(at.Cluster, at.Node, letGo: true).RunAsync(deadline.Left, progress, cancellationToken).ConfigureAwait(false);
         await WaitUntilStreamsAsync(at, primary, deadline, cancellationToken).ConfigureAwait(false);
     }
 

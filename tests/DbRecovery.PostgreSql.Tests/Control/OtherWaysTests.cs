@@ -132,13 +132,14 @@ public sealed class OtherWaysTests
         await bench.Control.Start(bench.Cluster, here).RunAsync();
         var seen = await bench.Control.StatusAsync(bench.Cluster, blind, Bench.Time, default);
         Assert.Equal((InstanceState.Running, node.ProcessId, 'S'), (seen.State, seen.ProcessId, seen.ProcessState));
-        await bench.Control.HoldDown(bench.Cluster, here, held: true)!.RunAsync();
+        await bench.Control.HoldDown(bench.Cluster, here)!.RunAsync();
         await bench.Control.Kill(bench.Cluster, here).RunAsync();
         Assert.False(node.Runs);
         await bench.Control.Start(bench.Cluster, here).FailsAsync(ErrorIds.StepFailed);
-        await bench.Control.HoldDown(bench.Cluster, here, held: false)!.RunAsync();
+        await bench.Control.Start(bench.Cluster, here, letGo: true).RunAsync();
+        Assert.True(node.Runs);
         Assert.Equal(
-            ["stop", "start", "mask", "stop --no-block", "kill -s KILL", "stop", "unmask"],
+            ["stop", "start", "mask", "stop --no-block", "kill -s KILL", "stop", "unmask", "start"],
             File.ReadLines(log).Where(l => !l.StartsWith("show", StringComparison.Ordinal)).Select(l => l.Replace("--no-ask-password ", "", StringComparison.Ordinal).Replace(" postgresql@15-main", "", StringComparison.Ordinal)));
         var unknown = bench.Cluster with { Control = bench.Cluster.Control with { Unit = "other" } };
         Assert.Equal(InstanceState.Unknown, (await bench.Control.StatusAsync(unknown, blind, Bench.Time, default)).State);

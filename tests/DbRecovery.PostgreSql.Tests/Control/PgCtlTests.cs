@@ -109,13 +109,14 @@ public sealed class PgCtlTests
         await using var bench = await Bench.StartAsync(Alone);
         var (node, here) = (bench.Lab.Primary, bench[bench.Lab.Primary]);
         await bench.Control.Kill(bench.Cluster, here).RunAsync();
-        await bench.Control.HoldDown(bench.Cluster, here, held: true)!.RunAsync();
+        Assert.Equal(InstanceState.Stopped, (await bench.Control.HoldDown(bench.Cluster, here)!.RunAsync()).Status!.State);
         Assert.Equal(ErrorKind.Refused, (await bench.Control.Start(bench.Cluster, here).FailsAsync(ErrorIds.StepFailed)).Kind);
         Assert.False(node.Runs);
-        await bench.Control.HoldDown(bench.Cluster, here, held: false)!.RunAsync();
-        await bench.Control.HoldDown(bench.Cluster, here, held: false)!.RunAsync();
-        await bench.Control.Start(bench.Cluster, here).RunAsync();
+        await bench.Control.Start(bench.Cluster, here, letGo: true).RunAsync();
         Assert.True(node.Runs);
+        await bench.Control.Stop(bench.Cluster, here).RunAsync();
+        await bench.Control.Start(bench.Cluster, here).RunAsync();
+        Assert.Equal(InstanceState.Running, (await bench.Control.HoldDown(bench.Cluster, here)!.RunAsync()).Status!.State);
     }
 
     [Fact]

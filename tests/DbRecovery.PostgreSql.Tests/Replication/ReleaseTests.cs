@@ -17,7 +17,7 @@ public sealed class ReleaseTests
         await using var bench = await Bench.StartAsync(new PgClusterOptions { BinDir = bin, Scram = true });
         var (primary, second, third) = (bench.Lab.Primary, bench.Lab.Nodes[1], bench.Lab.Nodes[2]);
         await bench.Control.Kill(bench.Cluster, bench[primary]).RunAsync();
-        await bench.Control.HoldDown(bench.Cluster, bench[primary], held: true)!.RunAsync();
+        await bench.Control.HoldDown(bench.Cluster, bench[primary])!.RunAsync();
         Assert.Equal("1", (await bench.Replication.ReceivedAsync(bench.Cluster, bench[third], default)).History);
         Assert.Equal(2, (await bench.Replication.Promote(bench.Cluster, bench[second]).RunAsync()).Outputs["timeline"].AsInt());
         await bench.Replication.SetSynchronous(bench.Cluster, bench[second], [bench[third]], 1).RunAsync();

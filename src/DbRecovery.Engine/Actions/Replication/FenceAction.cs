@@ -61,7 +61,7 @@ internal sealed class FenceAction : RecoveryAction<FenceOptions, FenceState>
         var node = context.Cluster.Node(state.Node);
         if (context.Provider.TryGet<IInstanceControl>(out var control) && control.UnavailableBecause(context.Cluster, node) is null
             && await control.StatusAsync(context.Cluster, node, TimeSpan.FromSeconds(2), cancellationToken).ConfigureAwait(false) is { State: InstanceState.Stopped } status
-            && control.HoldDown(context.Cluster, node, held: true) is null)
+            && control.HoldDown(context.Cluster, node) is null)
         {
             return new Reconciliation(ReconcileOutcome.Done, status.Detail, Result(FenceLevel.Stopped, $"'{node.Name}' is stopped: {status.Detail}"));
         }

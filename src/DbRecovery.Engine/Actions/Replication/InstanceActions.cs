@@ -40,7 +40,7 @@ internal sealed class StartAction : RecoveryAction<StartOptions, StartState>
         if (InstanceActs.Hindrance(context, node, options.PerHour) is { } hindrance)
             return options.Optional ? Not(hindrance.Message) : throw hindrance;
         var seen = await context.SeenAsync(cancellationToken).ConfigureAwait(false);
-        var alone = !seen.Observations.Any(o => o.IsPrimary() && o.Node != node.Name);
+        var alone = InstanceActs.IsAlone(seen.Observations.Where(o => o.Node != node.Name));
         return new Planned<StartState>(new(node.Name, options.Optional, null), [.. InstanceActs.StartActs(context, node, alone)]);
 
         Planned<StartState> Not(string because) => new(new(node.Name, options.Optional, because), [new PlannedAct(ActKind.Read, node.Name, $"is not started: {because}")],
@@ -146,8 +146,6 @@ internal sealed class RestartAction : RecoveryAction<InstanceOptions, InstanceAc
 /// <summary>What starting and stopping have in common.</summary>
 internal static class InstanceActs
 {
-    private static readonly TimeSpan Release = TimeSpan.FromSeconds(5);
-
     /// <summary>The control of a node.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.CapabilityMissing"/>.</exception>
     public static IInstanceControl Control(ActionContext context, NodeDefinition node)
@@ -174,21 +172,18 @@ internal static class InstanceActs
             $"'{node.Name}' was started {Counted.Of(before, "time")} in the last hour, and may be {perHour}: what makes it fall is not mended by another start", "Look at its log.", node.Name);
     }
 
+    /// <summary>Whether no other node is primary for certain: one that does not answer may be the one that took this node's place when it was fenced.</summary>
+    public static bool IsAlone(IEnumerable<NodeObservation> others) => others.All(o => o.Reachability == Reachability.Reachable && !o.IsPrimary());
+
     /// <summary>What starting does. A node that was fenced is let go only where there is no other primary: where there is one it rejoins.</summary>
-    public static IReadOnlyList<PlannedAct> StartActs(ActionContext context, NodeDefinition node, bool alone)
-    {
-        var control = Control(context, node);
-        return [.. alone ? control.HoldDown(context.Cluster, node, held: false)?.Acts ?? [] : [], .. control.Start(context.Cluster, node).Acts];
-    }
+    public static IReadOnlyList<PlannedAct> StartActs(ActionContext context, NodeDefinition node, bool alone) => Control(context, node).Start(context.Cluster, node, letGo: alone).Acts;
 
     /// <summary>Starts an instance.</summary>
     public static async Task<OperationOutcome> StartAsync(ActionContext context, NodeDefinition node, CancellationToken cancellationToken)
     {
         var control = Control(context, node);
         var others = await context.LookAsync(context.Cluster.Nodes.Where(n => n.Name != node.Name), TimeSpan.FromMilliseconds(500), cancellationToken).ConfigureAwait(false);
-        if (!others.Any(o => o.IsPrimary()) && control.HoldDown(context.Cluster, node, held: false) is { } release)
-            await release.RunAsync(Release, context.Progress, cancellationToken).ConfigureAwait(false);
         // a little less than the step has, so that a start that takes too long is an outcome and not an unknown one
-        return await control.Start(context.Cluster, node).RunAsync(context.Timeout * 0.9, context.Progress, cancellationToken).ConfigureAwait(false);
+        return await control.Start(context.Cluster, node, letGo: IsAlone(others)).RunAsync(context.Timeout * 0.9, context.Progress, cancellationToken).ConfigureAwait(false);
     }
 }

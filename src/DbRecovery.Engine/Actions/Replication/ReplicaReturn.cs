@@ -64,7 +64,9 @@ internal sealed class ReplicaReturn(ActionContext context, string action)
         var primary = others.Count == 1 ? _cluster.Node(others[0]) : null;
         if (primary is not null && primaries.Contains(node.Name))
             await RequireLaterEpochAsync(node, primary, cancellationToken).ConfigureAwait(false);
-        return new Scene(primary, seen, await _instances.StatusAsync(_cluster, node, Look, cancellationToken).ConfigureAwait(false));
+        // while there is no primary yet nothing can be compared, and an outage does not wait for a look that nobody needs
+        var status = primary is null ? new InstanceStatus(InstanceState.Unknown, "not asked yet") : await _instances.StatusAsync(_cluster, node, Look, cancellationToken).ConfigureAwait(false);
+        return new Scene(primary, seen, status);
     }
 
     /// <summary>What was found out of a stopped node while a plan is made.</summary>
