@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using DbRecovery.Benchmarks;
 using DbRecovery.Benchmarks.Failover;
+using DbRecovery.Benchmarks.Watch;
 
 if (args is ["failover", var executable, var roundsText])
 {
@@ -21,7 +22,8 @@ if (args is ["failover", var executable, var roundsText])
 // Each figure beside its peer, in the same run, on the same file. Ratios are what to compare between machines.
 if (args is ["watch", var watching, var nodesText, var secondsText])
 {
-    await WatchFigures.RunAsync(watching, int.Parse(nodesText, CultureInfo.InvariantCulture), int.Parse(secondsText, CultureInfo.InvariantCulture));
+    foreach (var line in await WatchFigures.RunAsync(watching, int.Parse(nodesText, CultureInfo.InvariantCulture), int.Parse(secondsText, CultureInfo.InvariantCulture)))
+        Console.WriteLine(line);
     return 0;
 }
 

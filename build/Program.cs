@@ -6,7 +6,7 @@ var tasks = new Dictionary<string, (string Help, Func<Workspace, string[], int> 
 {
     ["build"] = ("build everything; the module goes to bin/, the executable to bin/cli/dbrecovery", BuildTask.Run),
     ["demo"] = ("the main job on real input: a live SQLite database is damaged and recovered", DemoTask.Run),
-    ["test"] = ("every test; installs what is missing when it is root on Debian", TestTask.Run),
+    ["test"] = ("every test; installs what is missing when it is root on Debian; 'test --critical 20': the critical situations of real clusters, that many times", TestTask.Run),
     ["bench"] = ("the benchmarks, side by side with their peers; 'bench quick' for small sizes", BenchTask.Run),
     ["package"] = ("out/DbRecovery.zip, the module for a gallery or Azure Automation; out/dbrecovery-<platform>/, the executable that needs no runtime", PackageTask.Run),
 };

@@ -5,14 +5,27 @@ using System.Xml.Linq;
 
 namespace DbRecovery.Build.Tasks;
 
-/// <summary>Runs every test. Its last line counts them over all runners.</summary>
+/// <summary>
+/// Runs every test. Its last line counts them over all runners. With <c>--critical N</c> it runs the tests of the critical situations (those of the
+/// kind <c>critical</c>) N times: what fails once in many times has to fail here.
+/// </summary>
 internal static class TestTask
 {
+    private const string Critical = "--critical";
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(20);
 
     private sealed record Counts(string Runner, int Passed, int Failed, int Skipped, IReadOnlyList<string> Failures, IReadOnlyList<string> Skips);
 
     public static int Run(Workspace workspace, string[] arguments)
+    {
+        if (arguments.Length == 0)
+            return All(workspace);
+        if (arguments is [Critical, var number] && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var rounds) && rounds > 0)
+            return Rounds(workspace, rounds);
+        throw new BuildException($"'test' takes nothing, or {Critical} and a number of rounds.");
+    }
+
+    private static string Prepare(Workspace workspace)
     {
         SystemPackages.Ensure([SystemPackages.Sqlite, SystemPackages.Zstd, SystemPackages.Chromium, SystemPackages.Jq, .. SystemPackages.PostgreSql]);
         BuildTask.Run(workspace, []);
@@ -24,7 +37,43 @@ internal static class TestTask
             Directory.Delete(results, recursive: true);
         Directory.CreateDirectory(results);
         Shell.Run("dotnet", ["build", Path.Combine(workspace.Root, "DbRecovery.sln"), "-c", "Release", "-v", "quiet"], workspace.Root, Limit);
+        return results;
+    }
 
+    /// <summary>Each round runs to its end, whatever failed before; a failed one is told with what failed.</summary>
+    private static int Rounds(Workspace workspace, int rounds)
+    {
+        var results = Prepare(workspace);
+        var project = Path.Combine(workspace.Root, "tests", "DbRecovery.Integration.Tests", "DbRecovery.Integration.Tests.csproj");
+        var (passed, failed, skipped, bad) = (0, 0, 0, 0);
+        for (var round = 1; round <= rounds; round++)
+        {
+            var count = Round(workspace, project, results, round);
+            (passed, failed, skipped, bad) = (passed + count.Passed, failed + count.Failed, skipped + count.Skipped, bad + (count.Failed > 0 ? 1 : 0));
+            Console.WriteLine($"round {round} of {rounds}: {count.Passed} passed, {count.Failed} failed, {count.Skipped} skipped.");
+            foreach (var failure in count.Failures)
+                Console.WriteLine($"FAILED in round {round}: {failure}");
+        }
+        Console.WriteLine($"{bad} of {rounds} rounds failed: {passed} passed, {failed} failed, {skipped} skipped");
+        return failed == 0 ? 0 : 1;
+    }
+
+    private static Counts Round(Workspace workspace, string project, string results, int round)
+    {
+        try
+        {
+            return Xunit(workspace, project, results, round);
+        }
+        catch (BuildException e)
+        {
+            // it hung, or the test host died: the next round may tell more
+            return new Counts(Critical, 0, 1, 0, [e.Message], []);
+        }
+    }
+
+    private static int All(Workspace workspace)
+    {
+        var results = Prepare(workspace);
         var projects = Directory.GetFiles(Path.Combine(workspace.Root, "tests"), "*.Tests.csproj", SearchOption.AllDirectories).Order().ToArray();
         var jobs = projects.Select(p => (Func<Counts>)(() => Xunit(workspace, p, results))).ToList();
         jobs.Add(() => Pester(workspace, results));
@@ -56,12 +105,13 @@ internal static class TestTask
         return failed == 0 ? 0 : 1;
     }
 
-    private static Counts Xunit(Workspace workspace, string project, string results)
+    private static Counts Xunit(Workspace workspace, string project, string results, int? round = null)
     {
         var name = Path.GetFileNameWithoutExtension(project);
-        var trx = Path.Combine(results, name + ".trx");
+        var trx = Path.Combine(results, $"{name}{round}.trx");
+        string[] filter = round is null ? [] : ["--filter", "Kind=critical"];
         var run = Shell.Execute("dotnet",
-            ["test", project, "-c", "Release", "--no-build", "--logger", $"trx;LogFileName={trx}", "-v", "quiet", "--blame-hang-timeout", "5m", "--blame-hang-dump-type", "none"],
+            ["test", project, "-c", "Release", "--no-build", "--logger", $"trx;LogFileName={trx}", "-v", "quiet", "--blame-hang-timeout", "5m", "--blame-hang-dump-type", "none", .. filter],
             workspace.Root, Limit, new Dictionary<string, string> { ["DBRECOVERY_PROGRAM"] = workspace.NativeExecutable });
         if (!File.Exists(trx))
             throw new BuildException($"{name} gave no results:{Environment.NewLine}{run.Output}");

@@ -110,6 +110,9 @@ public sealed partial class RecoveryRuntime : IAsyncDisposable
     public IReadOnlyList<RunbookInfo> GetRunbooks(string? name = null, Fault? fault = null) => (fault is null ? _library.Value.All : _library.Value.Match(fault))
         .Where(r => name is null || FileSystemName.MatchesSimpleExpression(name, r.Name)).Select(Describe).ToArray();
 
+    /// <summary>Which runbook files errors keep from use, and why, in a sentence; null where none is. It reads every runbook.</summary>
+    public string? LeftOutRunbooks() => LeftOut.Sentence(_library.Value.Invalid);
+
     /// <summary>Lints a runbook file, a folder of them, or (null) every runbook at hand.</summary>
     public IReadOnlyList<LintResult> LintRunbooks(string? path)
     {

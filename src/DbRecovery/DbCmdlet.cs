@@ -195,6 +195,9 @@ internal sealed class Operation
     /// <summary>Writes an error from the work.</summary>
     public void Error(Exception error, object? target) => _pump.Post(() => _cmdlet.WriteError(ErrorRecords.Of(error, target)));
 
+    /// <summary>Warns of what stands in the way of other work; a failure of this one is an error.</summary>
+    public void Warn(string text) => _pump.Post(() => _cmdlet.WriteWarning(text));
+
     /// <summary>Says a decision from the work.</summary>
     public void Verbose(string text) => _pump.Post(() => _cmdlet.WriteVerbose(text));
 

@@ -136,6 +136,32 @@ public sealed class OutputTests
             Assert.Contains(part, text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_plan_as_text_has_every_command_whole()
+    {
+        var statement = "SELECT " + string.Join(", ", Enumerable.Range(0, 300).Select(i => $"column{i}"));
+        const string Script = "sh -c 'first\n  second   third\nlast'";
+        var plan = new RecoveryPlan
+        {
+            Fault = SomeFault, Cluster = "app", Runbook = "r", RunbookVersion = "1.0.0", CreatedAt = At, Hash = "h",
+            Steps =
+            [
+                new PlannedStep
+                {
+                    Id = "stop", Action = "stop", Destructive = false, Timeout = TimeSpan.FromSeconds(1),
+                    Acts = [new PlannedAct(ActKind.Sql, "n1", statement), new PlannedAct(ActKind.Command, "n1", Script) { Purpose = "stop it" }, new PlannedAct(ActKind.Command, "n2", "a\nb"), new PlannedAct(ActKind.Command, "n1", Script) { Purpose = "stop it" }],
+                },
+            ],
+        };
+        var text = PlanText.Describe(plan, 100);
+        var onOneLine = string.Join(' ', text.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries));
+        Assert.Contains(statement, onOneLine, StringComparison.Ordinal);
+        Assert.Equal(2, text.Split("command n1: stop it (script 1 below)").Length - 1);
+        Assert.Contains("  script 1 on n1:\n    sh -c 'first\n      second   third\n    last'\n", text, StringComparison.Ordinal);
+        Assert.Contains("command n2: a (script 2 below)", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("script 3", text, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("", "one two three four five six", 20, "one two three four\nfive six")]
     [InlineData("ab: ", "one two three four five six", 24, "ab: one two three four\n    five six")]

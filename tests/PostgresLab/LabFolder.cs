@@ -4,6 +4,7 @@ namespace DbRecovery.PostgresLab;
 internal static class LabFolder
 {
     private const string Prefix = "/tmp/dbrecovery-pg-";
+    private const string Owner = "owner";
     private static readonly Lazy<bool> Swept = new(Sweep);
 
     /// <summary>Makes a folder that the servers' user can write into.</summary>
@@ -12,7 +13,7 @@ internal static class LabFolder
         _ = Swept.Value;
         var folder = Prefix + Guid.NewGuid().ToString("N")[..8];
         Directory.CreateDirectory(folder);
-        File.WriteAllText(Path.Combine(folder, "owner"), $"{Environment.ProcessId} {Machine.StartOf(Environment.ProcessId)}");
+        File.WriteAllText(Path.Combine(folder, Owner), $"{Environment.ProcessId} {Machine.StartOf(Environment.ProcessId)}");
         Machine.Own(folder);
         return folder;
     }
@@ -22,6 +23,14 @@ internal static class LabFolder
     {
         foreach (var pidFile in Directory.EnumerateFiles(folder, "postmaster.pid", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 3 }).ToArray())
             EndServer(Path.GetDirectoryName(pidFile)!);
+        // the file that says whose it is goes last: of what a process that died here leaves, the next one still knows that
+        foreach (var entry in new DirectoryInfo(folder).EnumerateFileSystemInfos().Where(e => e.Name != Owner).ToArray())
+        {
+            if (entry is DirectoryInfo { LinkTarget: null } inner)
+                inner.Delete(recursive: true);
+            else
+                entry.Delete();
+        }
         Directory.Delete(folder, recursive: true);
     }
 
@@ -40,7 +49,7 @@ internal static class LabFolder
             try
             {
                 // one without the file is being made
-                if (File.ReadAllText(Path.Combine(folder, "owner")).Split(' ') is [var id, var start] && Machine.StartOf(int.Parse(id)) != start)
+                if (File.ReadAllText(Path.Combine(folder, Owner)).Split(' ') is [var id, var start] && Machine.StartOf(int.Parse(id)) != start)
                     Remove(folder);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)

@@ -13,6 +13,8 @@ public readonly record struct Acknowledged(long Id, long At);
 /// </summary>
 public sealed class Writer : IAsyncDisposable
 {
+    private static readonly TimeSpan Retry = TimeSpan.FromMilliseconds(2);
+
     private readonly IReadOnlyList<string> _connections;
     private readonly ConcurrentQueue<Acknowledged> _acknowledged = new();
     private readonly CancellationTokenSource _end = new();
@@ -140,7 +142,7 @@ public sealed class Writer : IAsyncDisposable
             {
                 id++;
                 Interlocked.Increment(ref _errors);
-                await Task.Delay(2);
+                await Task.Delay(pause > Retry ? pause : Retry);
             }
         }
     }

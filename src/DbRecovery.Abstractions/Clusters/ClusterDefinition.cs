@@ -117,7 +117,10 @@ public sealed record PolicySettings
     public TimeSpan? Cooldown { get; init; }
     /// <summary>Whether a server whose process is gone is first started again where it was, when its data is whole.</summary>
     public bool RestartInPlace { get; init; } = true;
-    /// <summary>The time in which a node that does not answer must be called down; a refused or broken connection is known at once.</summary>
+    /// <summary>
+    /// The time, from the first look that is not answered, in which a node that does not answer must be called down; a refused or broken connection is
+    /// known at once. A look is begun every <see cref="Poll"/>: what hangs right after one was answered is called down up to that much later.
+    /// </summary>
     public TimeSpan DetectWithin { get; init; } = TimeSpan.FromSeconds(2);
     /// <summary>The time between two rounds of the watch; what happens in between is told by the open connections.</summary>
     public TimeSpan Poll { get; init; } = TimeSpan.FromSeconds(1);

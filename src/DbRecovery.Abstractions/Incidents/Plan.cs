@@ -32,7 +32,11 @@ public enum ActKind
 /// <param name="Target">The file, node or address that it is done to.</param>
 /// <param name="Detail">Exactly what: the statement, the argument list, source and destination.</param>
 /// <param name="Destructive">Whether it takes something away that cannot be had back from what stays.</param>
-public sealed record PlannedAct(ActKind Kind, string Target, string Detail, bool Destructive = false);
+public sealed record PlannedAct(ActKind Kind, string Target, string Detail, bool Destructive = false)
+{
+    /// <summary>What it is for, where <see cref="Detail"/> is a script that nobody reads at a glance; null where it speaks for itself.</summary>
+    public string? Purpose { get; init; }
+}
 
 /// <summary>What an operation loses, or would lose. What is not known is said to be unknown, never guessed.</summary>
 public sealed record DataLoss

@@ -53,6 +53,9 @@ internal static class HealthCommands
                 }
             session.Progress.Clear();
             write(session, reports);
+            // what would answer a fault may be among them
+            if (reports.Exists(r => r.Faults.Count > 0) && session.Runtime.LeftOutRunbooks() is { } leftOut)
+                session.Say(leftOut);
             return code;
         });
         return verb;

@@ -30,6 +30,8 @@ internal static class RunbookCommands
         bind.To(verb, (session, parsed, _) =>
         {
             session.Output.WriteAll(session.Runtime.GetRunbooks(parsed.GetValue(name)), "no runbooks");
+            if (session.Runtime.LeftOutRunbooks() is { } leftOut)
+                session.Say(leftOut);
             return Task.FromResult(ExitCodes.Done);
         });
         return verb;
@@ -45,7 +47,7 @@ internal static class RunbookCommands
             var wanted = parsed.GetValue(name)!;
             var found = session.Runtime.GetRunbooks(wanted);
             if (found.Count == 0)
-                throw new DbRecoveryException(ErrorIds.RunbookNotFound, ErrorKind.NotFound, $"there is no runbook '{wanted}'", "List them with 'dbrecovery runbook list'.", wanted);
+                throw new DbRecoveryException(ErrorIds.RunbookNotFound, ErrorKind.NotFound, $"there is no runbook '{wanted}'{(session.Runtime.LeftOutRunbooks() is { } leftOut ? $"; {leftOut}" : "")}", "List them with 'dbrecovery runbook list'.", wanted);
             foreach (var runbook in found)
                 session.Output.WriteOne(runbook, Texts.Of);
             return Task.FromResult(ExitCodes.Done);

@@ -5,6 +5,9 @@ namespace DbRecovery.Engine.Faults;
 /// <summary>The rule of one fault class: a pure function of the whole cluster's view.</summary>
 internal abstract class FaultRule
 {
+    // what mends itself in a moment, such as a receiver that is between two attempts, is no reason to act
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
+
     /// <summary>The class.</summary>
     public abstract FaultClass Class { get; }
 
@@ -18,6 +21,10 @@ internal abstract class FaultRule
 
     /// <summary>Rounds that must agree where the evidence says nothing of its own.</summary>
     protected virtual int Confirmations(ClusterView view) => 0;
+
+    /// <summary>Rounds for what often mends itself: as many as make some seconds at the pace of the polls.</summary>
+    protected static int Patient(ClusterView view) => Math.Max(view.Cluster.Policy.Confirmations,
+        (int)Math.Ceiling(s_patience / (view.Cluster.Policy.Poll > TimeSpan.Zero ? view.Cluster.Policy.Poll : s_patience)));
 
     /// <summary>Makes a fault of this class.</summary>
     protected Fault Make(ClusterView view, string? node, FaultConfidence confidence, string summary, IReadOnlyList<Evidence> evidence,

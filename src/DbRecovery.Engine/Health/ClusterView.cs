@@ -120,8 +120,19 @@ internal static class Thresholds
     public static long LeastFree(ClusterDefinition cluster, NodeObservation node) =>
         cluster.Expects.MinFreeBytes ?? Math.Clamp((node.Facts.Int(CommonFacts.DataSize) ?? 0) / 20, 4 * MiB, 1024 * MiB);
 
-    /// <summary>The longest probe that is not slow, in seconds: as declared, else five times the baseline but never under 50 ms; null where neither is known.</summary>
-    public static double? SlowestProbe(ClusterDefinition cluster, NodeObservation node) =>
-        cluster.Expects.MaxLatency?.TotalSeconds
-        ?? (node.Facts.Number(CommonFacts.ProbeBaseline) is { } baseline ? Math.Max(LatencyFloor.TotalSeconds, baseline * LatencyFactor) : null);
+    /// <summary>
+    /// The longest probe that is not slow, in seconds: as declared, else five times the baseline but never under 50 ms; null where neither is known.
+    /// What every other node of the round is late by as well is this machine's, or the network's, and not the node's: it comes on top, twice, for a load
+    /// does not hit all alike.
+    /// </summary>
+    public static double? SlowestProbe(ClusterView view, NodeObservation node)
+    {
+        var bound = view.Cluster.Expects.MaxLatency?.TotalSeconds
+            ?? (node.Facts.Number(CommonFacts.ProbeBaseline) is { } baseline ? Math.Max(LatencyFloor.TotalSeconds, baseline * LatencyFactor) : null);
+        return bound + 2 * OthersLate(view, node).DefaultIfEmpty(0).Min();
+    }
+
+    /// <summary>How much later than usual each of the other nodes answered, in seconds; those whose usual time is not known are left out.</summary>
+    public static IEnumerable<double> OthersLate(ClusterView view, NodeObservation node) => view.Nodes.Where(n => n.Node != node.Node)
+        .Select(n => n.Facts.Number(CommonFacts.ProbeLatency) - n.Facts.Number(CommonFacts.ProbeBaseline)).OfType<double>().Select(late => Math.Max(0, late));
 }

@@ -25,7 +25,7 @@ internal static partial class HealthChecks
             PostgreSql(of, view);
         of.Fact("tables", CheckCategory.Consistency, CommonFacts.MissingTables, "none missing", v => Verdict(v.AsList().Count == 0));
         of.Fact("rows", CheckCategory.Consistency, CommonFacts.ShortTables, "none short", v => Verdict(v.AsList().Count == 0));
-        if (Thresholds.SlowestProbe(view.Cluster, node) is { } slowest)
+        if (Thresholds.SlowestProbe(view, node) is { } slowest)
             of.Fact("latency", CheckCategory.Performance, CommonFacts.ProbeLatency, FormattableString.Invariant($"at most {slowest:0.###}"),
                 v => v.AsNumber() > slowest ? CheckVerdict.Warn : CheckVerdict.Pass);
         else

@@ -111,7 +111,7 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
                 break;
             case JournalKind.Verified:
                 Checks = data.Checks ?? Checks;
-                if (State == IncidentState.Probation)
+                if (State is IncidentState.Probation or IncidentState.Resolved)
                     _verified = record;
                 break;
         }

@@ -240,7 +240,7 @@ internal sealed partial class IncidentRun
     // a script is in the plan, whole; the line of a record says what it is about
     private static string Headline(ActionPlan plan)
     {
-        var detail = plan.Acts.Count > 0 ? plan.Acts[0].Detail : "";
+        var detail = plan.Acts.Count > 0 ? plan.Acts[0].Purpose ?? plan.Acts[0].Detail : "";
         var line = detail.AsSpan(0, detail.IndexOf('\n') is var end and >= 0 ? end : detail.Length);
         return line.Length > LongestHeadline ? $"{line[..LongestHeadline]}..." : line.Length < detail.Length ? $"{line} ..." : line.ToString();
     }

@@ -1,4 +1,5 @@
 using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Faults;
 using DbRecovery.Engine.Replication;
 using DbRecovery.Engine.Runbooks;
 
@@ -25,10 +26,22 @@ internal sealed partial class IncidentRun
             Record(JournalKind.Failing, $"The steps were carried out, and the check '{failed.Name}' does not hold: {failed.Detail}", new JournalData { ErrorId = ErrorIds.VerificationFailed });
             return;
         }
-        var checks = results.Count == 0 ? "Every step is done; the runbook checks nothing." : $"Recovered: every check holds ({string.Join(", ", results.Select(r => r.Name))}).";
-        Record(JournalKind.Verified, $"{checks} A recurrence within {_services.Probation} is a matter for people."
-            + (_history.Loss is { } loss ? $" {loss.Statement}" : ""), new JournalData { Checks = results }, IncidentTrigger.Verified);
+        var asked = PlannedOperations.IsPlanned(_history.Fault!.Id);
+        Record(JournalKind.Verified, (asked ? Done(results) : Recovered(results)) + (_history.Loss is { } loss ? $" {loss.Statement}" : ""),
+            new JournalData { Checks = results }, asked ? IncidentTrigger.Settled : IncidentTrigger.Verified);
     }
+
+    private string Recovered(List<ProofCheck> results) =>
+        $"{(results.Count == 0 ? "Every step is done; the runbook checks nothing." : $"Recovered: {Held(results)}.")} A recurrence within {_services.Probation} is a matter for people.";
+
+    /// <summary>The end of what a person asked for: what was done.</summary>
+    private string Done(List<ProofCheck> results)
+    {
+        var done = _history.Steps.Where(s => s.State is StepState.Applied or StepState.Confirmed).Select(s => s.Result).OfType<string>();
+        return $"Done: {string.Join(' ', done)}{(results.Count == 0 ? "" : $" Checked: {Held(results)}.")}";
+    }
+
+    private static string Held(List<ProofCheck> results) => $"every check holds ({string.Join(", ", results.Select(r => r.Name))})";
 
     private async Task<ProofCheck> HoldsAsync(RunbookCheck check, CancellationToken cancellationToken)
     {

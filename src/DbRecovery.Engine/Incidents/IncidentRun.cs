@@ -62,7 +62,9 @@ internal sealed partial class IncidentRun : IDisposable
         if (request.Seen is { } seen && Clock.GetUtcNow() - seen.ObservedAt is { } age && age >= TimeSpan.Zero)
             (_seen, _seenAge, _seenSince) = (seen, age, Clock.GetTimestamp());
         KeepRunbook();
-        Record(JournalKind.Opened, $"{request.RequestedBy} asked to recover {_cluster.Name} from {request.Fault.Id}: {request.Fault.Summary}", new JournalData
+        Record(JournalKind.Opened, PlannedOperations.IsPlanned(request.Fault.Id)
+            ? $"{request.RequestedBy} asked for it: {request.Fault.Summary}"
+            : $"{request.RequestedBy} asked to recover {_cluster.Name} from {request.Fault.Id}: {request.Fault.Summary}", new JournalData
         {
             Cluster = _cluster,
             Fault = request.Fault,
@@ -205,7 +207,7 @@ internal sealed partial class IncidentRun : IDisposable
         {
             _level = ObservationLevel.Quick;
             TakeFacts(await LookAsync(cancellationToken).ConfigureAwait(false));
-            Record(JournalKind.Observed, $"{_history.Opened.By} asked for it: the cluster is looked at as it is.", new JournalData { Level = _level }, Confirmed);
+            Record(JournalKind.Observed, "The cluster is looked at as it is.", new JournalData { Level = _level }, Confirmed);
             return true;
         }
         var fault = await ObserveAsync(cancellationToken).ConfigureAwait(false);

@@ -246,7 +246,8 @@ public sealed class IncidentService : IIncidentService
             return request.Runbook;
         var matching = _services.Runbooks.Match(request.Fault);
         return matching.Count > 0 ? matching[0] : throw new DbRecoveryException(ErrorIds.RunbookNotFound, ErrorKind.NotFound,
-            $"no runbook answers {request.Fault.Id} on {request.Fault.Engine}", "Name a runbook, or write one that matches this fault.", request.Fault.Id);
+            $"no runbook answers {request.Fault.Id} on {request.Fault.Engine}{(LeftOut.Sentence(_services.Runbooks.Invalid) is { } leftOut ? $"; {leftOut}" : "")}",
+            "Name a runbook, or write one that matches this fault.", request.Fault.Id);
     }
 
     /// <summary>The runbook as it was when the incident began: another version must not finish what this one started.</summary>

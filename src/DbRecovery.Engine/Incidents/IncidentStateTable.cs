@@ -33,6 +33,8 @@ public enum IncidentTrigger
     Reconciled,
     /// <summary>Every check held.</summary>
     Verified,
+    /// <summary>What a person asked for is done, and every check held: there is no fault that could recur.</summary>
+    Settled,
     /// <summary>The time in which a recurrence escalates is over.</summary>
     ProbationOver,
     /// <summary>A later look takes this one's place, or a wider fault.</summary>
@@ -162,6 +164,7 @@ public static class IncidentStateTable
             new(IncidentState.Executing, IncidentTrigger.OutcomeUnknown, IncidentState.AmbiguousHalt),
             new(IncidentState.Executing, IncidentTrigger.TimedOut, IncidentState.Failed),
             new(IncidentState.Verifying, IncidentTrigger.Verified, IncidentState.Probation, "checks held for their time"),
+            new(IncidentState.Verifying, IncidentTrigger.Settled, IncidentState.Resolved, "a person asked for it, checks held for their time"),
             new(IncidentState.Verifying, IncidentTrigger.TimedOut, IncidentState.Failed),
             new(IncidentState.Probation, IncidentTrigger.ProbationOver, IncidentState.Resolved),
             new(IncidentState.Probation, IncidentTrigger.TimedOut, IncidentState.Resolved),

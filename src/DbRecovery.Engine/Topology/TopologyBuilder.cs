@@ -89,7 +89,8 @@ public static class TopologyBuilder
 
     private static TopologyNode Describe(ClusterDefinition cluster, NodeObservation node, NodeObservation? upstream, int? depth, long? end)
     {
-        var slotName = node.Facts.Text(PostgreSqlFacts.ConfiguredSlot);
+        // a primary keeps the name from its time as a replica, and follows nobody by it
+        var slotName = node.Role == NodeRole.Primary ? null : node.Facts.Text(PostgreSqlFacts.ConfiguredSlot);
         var line = upstream is null ? null : LineOf(node, upstream, slotName);
         var slot = slotName is { Length: > 0 } ? upstream?.Slots.FirstOrDefault(s => s.Name == slotName) : null;
         var replica = node.Role == NodeRole.Replica;
@@ -101,7 +102,7 @@ public static class TopologyBuilder
             Timeline = node.Position?.History ?? node.Facts.Value(PostgreSqlFacts.Timeline)?.ToString(),
             LagBytes = !replica ? null : node.Facts.Int(ReplicationFacts.LagBytes) ?? (node.Upstream?.Applied?.Ordinal is { } applied && end is { } e ? Math.Max(0, e - applied) : null),
             LagTime = !replica ? null : node.Facts.Number(ReplicationFacts.LagTime) is { } seconds && double.IsFinite(seconds) ? TimeSpan.FromSeconds(Math.Clamp(seconds, 0, Quantities.LongestSeconds)) : line?.ReplayLag,
-            Slot = slotName is { Length: > 0 } ? slotName : null, SlotStatus = slot is null ? null : slot.WalStatus ?? (slot.Active ? "active" : "inactive"),
+            Slot = slotName is { Length: > 0 } ? slotName : null, SlotStatus = slot is null ? null : slot.Active ? slot.WalStatus ?? "active" : slot.WalStatus is null or "reserved" ? "inactive" : $"inactive, {slot.WalStatus}",
             Paused = node.Facts.Bool(PostgreSqlFacts.ReplayPaused) == true,
         };
     }

@@ -43,7 +43,7 @@ internal sealed class ClusterWatch : IDisposable
     private bool _waits;
     private volatile bool _sideNews;
 
-    public ClusterWatch(ClusterDefinition cluster, WatchServices services, WatchOptions options, Action<WatchEvent> tell, CancellationToken stopping)
+    public ClusterWatch(ClusterDefinition cluster, WatchServices services, WatchOptions options, SemaphoreSlim slow, Action<WatchEvent> tell, CancellationToken stopping)
     {
         (_cluster, _services, _clock, _stopping) = (cluster, services, services.Clock, stopping);
         var provider = services.Providers(cluster.Engine);
@@ -59,7 +59,7 @@ internal sealed class ClusterWatch : IDisposable
         _judged = new long[_nodes.Length];
         _confirmation = new Confirmation(rounds);
         _teller = new ChangeTeller(cluster, rounds, _clock, tell);
-        _side = new SideLooks(cluster, services, options, SideChanged);
+        _side = new SideLooks(cluster, services, options, slow, SideChanged);
         _recovery = options.Recover && services is { Incidents: { } incidents, Runbooks: { } runbooks }
             ? new RecoveryDriver(cluster, incidents, runbooks, _clock, _teller.Tell, _side.LevelOf, RecoveryEnded, stopping)
             : null;
@@ -78,9 +78,12 @@ internal sealed class ClusterWatch : IDisposable
     public TimeSpan MostAge => _poll * 2 + _nodes[0].Deadline;
 
     /// <summary>Watches until it is stopped; ends when a recovery under way has come to a safe point.</summary>
-    public async Task RunAsync()
+    /// <param name="after">The time before the first round.</param>
+    public async Task RunAsync(TimeSpan after)
     {
         var side = _side.RunAsync(() => [.. _nodes.Select(n => n.Latest?.Observation).OfType<NodeObservation>()], e => Trouble("a slower look failed", e), _stopping);
+        if (after > TimeSpan.Zero)
+            await Task.Delay(after, _clock, _stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _recovery?.Begin();
         _nextRound = _clock.GetTimestamp();
         var (lastUtc, last, due) = (_clock.GetUtcNow(), _nextRound, TimeSpan.Zero);

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using DbRecovery.Engine.Runbooks;
 
 namespace DbRecovery.Engine.Watch;
 
@@ -9,6 +10,12 @@ namespace DbRecovery.Engine.Watch;
 /// <param name="services">What it works with.</param>
 public sealed class HealthWatch(WatchServices services)
 {
+    /// <summary>Looks that read data and are made at one time: with hundreds of clusters all of them at once would make every light look late.</summary>
+    private const int SlowAtOnce = 8;
+
+    /// <summary>The time between the first rounds of two clusters: hundreds of logins in one moment would be late, and so would every round after them.</summary>
+    private static readonly TimeSpan s_apart = TimeSpan.FromMilliseconds(20);
+
     /// <summary>The clusters' watches; for tests whose clock must not outrun them.</summary>
     internal IReadOnlyList<ClusterWatch> Watches { get; private set; } = [];
 
@@ -25,13 +32,14 @@ public sealed class HealthWatch(WatchServices services)
         var queue = new EventQueue(options.MostWaiting, services.Clock);
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var timer = options.For is { } limit ? services.Clock.CreateTimer(_ => TryCancel(stopping), null, limit, Timeout.InfiniteTimeSpan) : null;
-        var watches = Make(options, queue, stopping.Token);
+        using var slow = new SemaphoreSlim(SlowAtOnce);
+        var watches = Make(options, queue, slow, stopping.Token);
         Watches = watches;
         using var endpoint = options.Listen is { } address ? new WatchEndpoint(address, watches, services.Clock) : null;
         if (endpoint is not null)
             queue.Tell(Word("", $"load balancers may ask http://{endpoint.Address}"));
-        if (options.Recover && services.Runbooks is { Invalid: { Count: > 0 } invalid })
-            queue.Tell(Word("", $"{Counted.Of(invalid.Count, "runbook")} cannot be used, because of errors in the file: {string.Join(", ", invalid.Select(i => i.Name ?? i.File))}"));
+        if (options.Recover && services.Runbooks is { } runbooks && LeftOut.Sentence(runbooks.Invalid) is { } leftOut)
+            queue.Tell(Word("", leftOut));
         var running = RunAsync(watches, endpoint, queue, stopping.Token);
         try
         {
@@ -56,7 +64,7 @@ public sealed class HealthWatch(WatchServices services)
             throw new DbRecoveryException(ErrorIds.ParameterInvalid, ErrorKind.InvalidInput, $"an interval of {every.TotalMilliseconds} ms is too short", $"Give at least {WatchOptions.ShortestEvery.TotalMilliseconds} ms: what happens in between is told by the open connections.");
     }
 
-    private List<ClusterWatch> Make(WatchOptions options, EventQueue queue, CancellationToken stopping)
+    private List<ClusterWatch> Make(WatchOptions options, EventQueue queue, SemaphoreSlim slow, CancellationToken stopping)
     {
         var watches = new List<ClusterWatch>();
         DbRecoveryException? first = null;
@@ -64,7 +72,7 @@ public sealed class HealthWatch(WatchServices services)
         {
             try
             {
-                watches.Add(new ClusterWatch(cluster, services, options, queue.Tell, stopping));
+                watches.Add(new ClusterWatch(cluster, services, options, slow, queue.Tell, stopping));
             }
             catch (DbRecoveryException e)
             {
@@ -78,7 +86,7 @@ public sealed class HealthWatch(WatchServices services)
     private async Task RunAsync(List<ClusterWatch> watches, WatchEndpoint? endpoint, EventQueue queue, CancellationToken stopping)
     {
         var answering = endpoint?.RunAsync(stopping) ?? Task.CompletedTask;
-        await Task.WhenAll(watches.Select(w => Task.Run(w.RunAsync, CancellationToken.None))).ConfigureAwait(false);
+        await Task.WhenAll(watches.Select((w, i) => Task.Run(() => w.RunAsync(s_apart * i), CancellationToken.None))).ConfigureAwait(false);
         await answering.ConfigureAwait(false);
         queue.Complete();
     }

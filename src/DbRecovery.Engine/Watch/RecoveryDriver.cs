@@ -59,7 +59,7 @@ internal sealed class RecoveryDriver(ClusterDefinition cluster, IIncidentService
             return false;
         // what nothing can be done about is looked at again from time to time only: a policy does not change while the watch runs
         if (runbooks.Match(fault).Count == 0)
-            return Hold(fault, $"no runbook answers {fault.Id}: a person must look", s_longest);
+            return Hold(fault, $"no runbook answers {fault.Id}: a person must look{(LeftOut.Sentence(runbooks.Invalid) is { } leftOut ? $" ({leftOut})" : "")}", s_longest);
         if (!cluster.Policy.AutoRecover)
             return Hold(fault, $"{fault.Id} is not recovered from, because the cluster's policy has no 'autoRecover: true'", s_longest);
         return true;

@@ -6,7 +6,12 @@ namespace DbRecovery.Engine.Watch;
 /// The looks of a cluster that are not made in every round: what reads the data, the backups, the checks of the user's own. Each has its
 /// own pace and may take as long as it takes; a round uses what the last one gave.
 /// </summary>
-internal sealed class SideLooks(ClusterDefinition cluster, WatchServices services, WatchOptions options, Action changed)
+/// <param name="cluster">The cluster.</param>
+/// <param name="services">What the watch works with.</param>
+/// <param name="options">The paces.</param>
+/// <param name="turns">The turns of all clusters for looks that read data.</param>
+/// <param name="changed">Is called after each look.</param>
+internal sealed class SideLooks(ClusterDefinition cluster, WatchServices services, WatchOptions options, SemaphoreSlim turns, Action changed)
 {
     /// <summary>A look that takes long is made less often: it never takes more than this part of the time.</summary>
     private const int Share = 20;
@@ -78,7 +83,7 @@ internal sealed class SideLooks(ClusterDefinition cluster, WatchServices service
     /// <param name="cancellationToken">Ends it.</param>
     public Task RunAsync(Func<IReadOnlyList<NodeObservation>> observations, Action<Exception> failed, CancellationToken cancellationToken)
     {
-        var loops = new List<Task> { LoopAsync(options.StandardEvery, StandardAsync, _data) };
+        var loops = new List<Task> { LoopAsync(options.StandardEvery, StandardAsync, _data, turns) };
         if (cluster.Backups is not null)
             loops.Add(LoopAsync(options.BackupsEvery, BackupsAsync, null));
         if (cluster.Routes.Count > 0)
@@ -87,10 +92,12 @@ internal sealed class SideLooks(ClusterDefinition cluster, WatchServices service
             loops.Add(LoopAsync(options.ChecksEvery, token => ChecksAsync(observations(), token), null));
         return Task.WhenAll(loops);
 
-        async Task LoopAsync(TimeSpan every, Func<CancellationToken, Task> look, Call? call)
+        async Task LoopAsync(TimeSpan every, Func<CancellationToken, Task> look, Call? call, SemaphoreSlim? limit = null)
         {
             while (true)
             {
+                if (limit is not null)
+                    await limit.WaitAsync(cancellationToken).ConfigureAwait(false);
                 var began = services.Clock.GetTimestamp();
                 // before the look: a call that comes while it is under way asks for another one
                 call?.Renew();
@@ -102,6 +109,10 @@ internal sealed class SideLooks(ClusterDefinition cluster, WatchServices service
                 catch (Exception e) when (!cancellationToken.IsCancellationRequested)
                 {
                     failed(e);
+                }
+                finally
+                {
+                    limit?.Release();
                 }
                 var took = services.Clock.GetElapsedTime(began) * Share;
                 await PauseAsync(Least(took > every ? took : every, s_longest), call, cancellationToken).ConfigureAwait(false);

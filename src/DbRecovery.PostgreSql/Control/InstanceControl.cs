@@ -54,7 +54,9 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
             ControlKind.Systemd => Systemctl(script, "start", control.Unit!),
             _ => script.Words(Given(control.Start, "start", node)),
         };
-        return new NodeOperation([.. before.Select(b => script.Act(b, letGo ? ActKind.Modify : ActKind.Read)), script.Act(start)], async (timeout, _, token) =>
+        var acts = before.Select(b => script.Act(b, letGo ? "let it start again" : "look that it is not held down", letGo ? ActKind.Modify : ActKind.Read))
+            .Append(script.Act(start, $"{(letGo && before.Count == 0 ? "let it start again, " : "")}start the server and wait until it takes connections"));
+        return new NodeOperation([.. acts], async (timeout, _, token) =>
         {
             var deadline = new Deadline(connections.Clock, timeout);
             foreach (var step in before)
@@ -80,7 +82,7 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
             ControlKind.Systemd => Systemctl(script, "stop", control.Unit!),
             _ => script.Words(Given(control.Stop, "stop", node)),
         };
-        return new NodeOperation([script.Act(stop)], async (timeout, _, token) =>
+        return new NodeOperation([script.Act(stop, "stop the server and wait until none of its processes is left")], async (timeout, _, token) =>
         {
             var deadline = new Deadline(connections.Clock, timeout);
             var outcome = control.Kind == ControlKind.PgCtl
@@ -105,7 +107,7 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
             kills.Add((script.Script(ServerScripts.Kill), true));
         if (kills.Count == 0)
             Given(control.Kill, "kill", node);
-        return new NodeOperation([.. kills.Select(k => script.Act(k.Command, destructive: true))], async (timeout, _, token) =>
+        return new NodeOperation([.. kills.Select(k => script.Act(k.Command, "kill every process of the server and wait until none is left", destructive: true))], async (timeout, _, token) =>
         {
             var deadline = new Deadline(connections.Clock, timeout);
             foreach (var (command, timed) in kills)
@@ -125,7 +127,7 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
         // from this machine: the node's own is what is to be turned off
         var script = new NodeScript(commands, cluster with { Control = control with { Via = [] } }, node);
         var command = script.Words(control.PowerOff);
-        return new NodeOperation([script.Act(command, destructive: true)], async (timeout, _, token) =>
+        return new NodeOperation([script.Act(command, "turn its machine off", destructive: true)], async (timeout, _, token) =>
         {
             Check(script, await script.RunAsync(command, timeout, token).ConfigureAwait(false), "the power-off");
             return new OperationOutcome($"The machine of '{node.Name}' was turned off, as its command says.");
@@ -142,7 +144,7 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
         var guard = node.DataDir is null ? null : script.Script(ServerScripts.Hold) with { Input = $"fenced by DbRecovery at {connections.Clock.GetUtcNow():u}\n" };
         if (mask is null && guard is null)
             return null;
-        return new NodeOperation([.. new[] { mask, guard }.OfType<NodeCommand>().Select(s => script.Act(s, ActKind.Modify))], async (timeout, _, token) =>
+        return new NodeOperation([.. new[] { mask, guard }.OfType<NodeCommand>().Select(s => script.Act(s, "keep it from starting", ActKind.Modify))], async (timeout, _, token) =>
         {
             var deadline = new Deadline(connections.Clock, timeout);
             InstanceStatus? status = null;

@@ -18,8 +18,8 @@ internal sealed class NodeScript(INodeCommands commands, ClusterDefinition clust
     internal NodeCommand Words(IReadOnlyList<string> words) => new() { Arguments = [.. words.Select(Fill)], Timeout = Travel };
 
     /// <summary>The act that a plan shows.</summary>
-    internal PlannedAct Act(NodeCommand command, ActKind kind = ActKind.Command, bool destructive = false) =>
-        new(kind, node.Name, string.Join(' ', commands.Describe(cluster, node, command).Select(Shown)), destructive);
+    internal PlannedAct Act(NodeCommand command, string purpose, ActKind kind = ActKind.Command, bool destructive = false) =>
+        new(kind, node.Name, string.Join(' ', commands.Describe(cluster, node, command).Select(Shown)), destructive) { Purpose = purpose };
 
     /// <summary>Runs a command within a time.</summary>
     internal Task<CommandOutcome> RunAsync(NodeCommand command, TimeSpan timeout, CancellationToken cancellationToken) =>

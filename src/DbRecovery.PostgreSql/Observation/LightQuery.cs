@@ -61,6 +61,9 @@ internal sealed class LightQuery
     /// <summary>The server that the session leads to.</summary>
     internal ServerProfile Profile { get; }
 
+    /// <summary>What the session knows of the server's timelines.</summary>
+    internal TimelineForks Forks { get; } = new();
+
     /// <summary>When it was made, by the clock's timestamps.</summary>
     internal long Since { get; }
 

@@ -96,9 +96,25 @@ internal sealed class PostgreSqlObserver(PostgreSqlConnections connections, INod
         }
         reading.Facts.Set(CommonFacts.ProbeLatency, _clock.GetElapsedTime(started));
         LightFacts.Record(reading, look.Link.Login);
+        if (session.IsOpen && query.Forks.AreNeeded(reading.Timeline, query.Profile))
+            await AskForksAsync(look, session, query, reading.Timeline!.Value, cancellationToken).ConfigureAwait(false);
+        query.Forks.Record(reading.Facts, reading.Timeline, query.Profile, look.Link.Login);
         if (session.IsOpen && Details.AreNeeded(reading, look.Request.Level))
             await AskDetailsAsync(look, session, reading, cancellationToken).ConfigureAwait(false);
         return reading;
+    }
+
+    private static async Task AskForksAsync(Look look, LinkSession session, LightQuery query, long timeline, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await session.RunAsync((connection, token) => query.Forks.ReadAsync(connection, timeline, token), look.Remaining(AnswerTime), cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is NpgsqlException or ServerSilentException or InvalidOperationException or FormatException)
+        {
+            // the light query was answered: that stands
+            look.Errors.Add(e is FormatException ? new ObservedError(ErrorIds.DatabaseCorrupt, e.Message, "reading the history of its timeline") : ConnectionFailure.Of(e).Observed("reading the history of its timeline"));
+        }
     }
 
     private static async Task AskDetailsAsync(Look look, LinkSession session, LightReading reading, CancellationToken cancellationToken)

@@ -14,6 +14,7 @@ internal sealed record ServerProfile
         select current_setting('server_version_num')::int8, version(), extract(epoch from pg_postmaster_start_time())::float8,
           pg_has_role('pg_monitor', 'usage'), pg_has_role('pg_read_all_stats', 'usage'), pg_has_role('pg_read_all_settings', 'usage'),
           has_function_privilege('pg_catalog.pg_ls_waldir()', 'execute'),
+          has_function_privilege('pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean)', 'execute'),
           case when has_function_privilege('pg_catalog.pg_control_system()', 'execute') then (select system_identifier::text from pg_control_system()) end
         """;
 
@@ -33,6 +34,9 @@ internal sealed record ServerProfile
     public bool Settings { get; init; }
     /// <summary>The role may list the log's folder.</summary>
     public bool WalFolder { get; init; }
+
+    /// <summary>The role may read the histories of timelines.</summary>
+    public bool HistoryFiles { get; init; }
 
     /// <summary>The major version.</summary>
     internal int Major => Version / 10000;
@@ -59,7 +63,8 @@ internal sealed record ServerProfile
                     Stats = reader.GetBoolean(4),
                     Settings = reader.GetBoolean(5),
                     WalFolder = reader.GetBoolean(6),
-                    SystemId = reader.IsDBNull(7) ? null : reader.GetString(7),
+                    HistoryFiles = reader.GetBoolean(7),
+                    SystemId = reader.IsDBNull(8) ? null : reader.GetString(8),
                 };
             }
         }

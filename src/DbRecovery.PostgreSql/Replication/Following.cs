@@ -10,6 +10,11 @@ internal sealed class Following(ReplicationSessions sessions, ISecretResolver se
     private const string TooManySlots = "53400";
     private const string OutOfLimits = "55000";
 
+    private const string Receiver = """
+        SELECT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END, w.pid, w.status, w.sender_host, w.sender_port
+        FROM (SELECT) one LEFT JOIN pg_stat_wal_receiver w ON true
+        """;
+
     internal NodeOperation Follow(ClusterDefinition cluster, NodeDefinition node, NodeDefinition upstream)
     {
         if (node.Name == upstream.Name)
@@ -50,14 +55,14 @@ internal sealed class Following(ReplicationSessions sessions, ISecretResolver se
     internal async Task<NodeOperation> ResumeAsync(ClusterDefinition cluster, NodeDefinition node, NodeDefinition upstream, TimeSpan time, CancellationToken cancellationToken)
     {
         var slot = SlotName.Of(node);
-        var paused = await sessions.RunAsync(ServerLogin.Of(cluster, node), "looking at its replay", changes: false, time, async (c, t) =>
-            await ReplicationSessions.RowAsync(c, "SELECT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END", t).ConfigureAwait(false) is [true, var is_paused]
-                ? is_paused is true
+        var (paused, receives) = await sessions.RunAsync(ServerLogin.Of(cluster, node), "looking at its replay", changes: false, time, async (c, t) =>
+            await ReplicationSessions.RowAsync(c, Receiver, t).ConfigureAwait(false) is [true, var isPaused, var pid, var status, var host, var port]
+                ? (isPaused is true, pid is not null && status is null or "streaming" && !IsAnother(cluster, upstream, host as string, port as int?))
                 : throw NotAReplica(node), cancellationToken).ConfigureAwait(false);
-        var (streams, lost) = await sessions.RunAsync(ServerLogin.Of(cluster, upstream), "looking at its replicas", changes: false, time, async (c, t) =>
+        var (listed, lost) = await sessions.RunAsync(ServerLogin.Of(cluster, upstream), "looking at its replicas", changes: false, time, async (c, t) =>
         {
             var row = (await ReplicationSessions.RowAsync(c, """
-                SELECT EXISTS (SELECT FROM pg_stat_replication WHERE application_name = $1),
+                SELECT EXISTS (SELECT FROM pg_stat_replication WHERE application_name = $1 AND state IS DISTINCT FROM 'backup'),
                        EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $2 AND wal_status = 'lost' AND NOT active)
                 """, t, node.Name, slot).ConfigureAwait(false))!;
             return (row[0] is true, row[1] is true);
@@ -65,7 +70,8 @@ internal sealed class Following(ReplicationSessions sessions, ISecretResolver se
         var parts = new List<NodeOperation>();
         if (lost)
             parts.Add(DropSlot(cluster, upstream, slot));
-        if (!streams || lost)
+        // an upstream goes on listing one that left without a word, and a replica may be listed and receive from a third node
+        if (!receives || !listed || lost)
             parts.Add(Follow(cluster, node, upstream));
         if (paused)
             parts.Add(Resume(cluster, node));
@@ -77,6 +83,17 @@ internal sealed class Following(ReplicationSessions sessions, ISecretResolver se
                 done.Add((await part.RunAsync(deadline.Left, progress, token).ConfigureAwait(false)).Summary);
             return new OperationOutcome(done.Count == 0 ? $"'{node.Name}' streams from '{upstream.Name}' and replays: there is nothing to mend." : string.Join(" ", done));
         });
+    }
+
+    /// <summary>
+    /// Whether a receiver's address is certainly that of a third node. One that the inventory does not have may be the upstream's own on a network that
+    /// only the servers use: then it counts that the upstream lists the replica.
+    /// </summary>
+    private static bool IsAnother(ClusterDefinition cluster, NodeDefinition upstream, string? host, int? port)
+    {
+        return !IsAt(upstream) && cluster.Nodes.Any(IsAt);
+
+        bool IsAt(NodeDefinition node) => ServerLogin.Of(cluster, node) is var login && login.Port == port && string.Equals(login.Host, host, StringComparison.OrdinalIgnoreCase);
     }
 
     private NodeOperation Resume(ClusterDefinition cluster, NodeDefinition node) => new(

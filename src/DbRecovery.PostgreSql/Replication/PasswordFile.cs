@@ -27,7 +27,7 @@ internal sealed class PasswordFile(INodeCommands commands, ClusterDefinition clu
     internal string Path => $"{node.DataDir!.TrimEnd('/')}/{Name}";
 
     /// <summary>What a plan shows; the password is the command's input.</summary>
-    internal PlannedAct Act => _script.Act(_script.Script(Script));
+    internal PlannedAct Act => _script.Act(_script.Script(Script), "write the password that its replication logs in with to a file beside its data");
 
     /// <summary>Writes it, for every server that this user logs in to.</summary>
     internal async Task WriteAsync(string user, string password, TimeSpan timeout, CancellationToken cancellationToken)

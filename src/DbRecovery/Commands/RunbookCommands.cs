@@ -25,7 +25,12 @@ public sealed class GetDbRunbookCommand : DbCmdlet
 
     /// <inheritdoc/>
     protected override void ProcessRecord() => Try(Name, () =>
-        WriteObject(Work("Reading runbooks", (operation, _) => Task.FromResult(operation.Runtime.GetRunbooks(Name, Fault))), enumerateCollection: true));
+        WriteObject(Work("Reading runbooks", (operation, _) =>
+        {
+            if (operation.Runtime.LeftOutRunbooks() is { } leftOut)
+                operation.Warn(leftOut);
+            return Task.FromResult(operation.Runtime.GetRunbooks(Name, Fault));
+        }), enumerateCollection: true));
 }
 
 /// <summary>Checks runbook files.</summary>

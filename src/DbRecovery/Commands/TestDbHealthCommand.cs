@@ -52,6 +52,9 @@ public sealed class TestDbHealthCommand : TargetCmdlet
             var report = await operation.Runtime.TestHealthAsync(cluster, Level, operation.Progress, token);
             if (Node is { Length: > 0 })
                 report = Shells.HealthView.ForNodes(report, Node);
+            // what would answer a fault may be among them
+            if (report.Faults.Count > 0 && operation.Runtime.LeftOutRunbooks() is { } leftOut)
+                operation.Warn(leftOut);
             operation.Write(Quiet ? report.Status == HealthStatus.Healthy : report);
         }
         catch (Exception e) when (e is not OperationCanceledException)

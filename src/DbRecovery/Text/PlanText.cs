@@ -6,7 +6,6 @@ namespace DbRecovery.Shells;
 internal static class PlanText
 {
     private const int LongestValue = 240;
-    private const int LongestAct = 400;
 
     /// <summary>A plan, act by act, wrapped to a width.</summary>
     public static string Describe(RecoveryPlan plan, int width = TextLayout.DefaultWidth)
@@ -22,6 +21,7 @@ internal static class PlanText
             Line("  fault: ", plan.Fault.Summary);
         }
         var number = 0;
+        var scripts = new List<PlannedAct>();
         foreach (var step in plan.Steps)
         {
             Line($"  {++number}. ", $"{step.Id} ({step.Action}){(step.Destructive ? " [destructive]" : "")}");
@@ -29,7 +29,13 @@ internal static class PlanText
                 Line("     skipped: ", because);
             else
                 foreach (var act in step.Acts)
-                    Line($"     {act.Kind.ToString().ToLowerInvariant(),-7} ", $"{act.Target}: {Shown(act.Detail)}{(act.Destructive ? " [destructive]" : "")}");
+                    Line($"     {act.Kind.ToString().ToLowerInvariant(),-7} ", $"{act.Target}: {Shown(act, scripts)}{(act.Destructive ? " [destructive]" : "")}");
+        }
+        for (var i = 0; i < scripts.Count; i++)
+        {
+            // as it is run, line by line: wrapped, it could not be copied
+            Line($"  script {i + 1} ", $"on {scripts[i].Target}:");
+            text.Append("    ").Append(scripts[i].Detail.ReplaceLineEndings("\n    ")).Append('\n');
         }
         Line("  loss: ", plan.Loss?.Statement ?? "nothing");
         // the statement stands in the line above; some reasons quote it
@@ -41,9 +47,19 @@ internal static class PlanText
         return text.ToString().TrimEnd('\n');
     }
 
-    // nobody reads a script of the server's in a question; the object, and JSON, have the whole
-    private static string Shown(string detail) =>
-        detail.Length <= LongestAct ? detail : $"{detail.AsSpan(0, LongestAct / 2).TrimEnd()} … ({detail.Length - LongestAct} characters more; the plan as an object has them) … {detail.AsSpan(detail.Length - (LongestAct / 2)).TrimStart()}";
+    /// <summary>An act in its step: what has several lines is named there, and stands whole below the steps.</summary>
+    private static string Shown(PlannedAct act, List<PlannedAct> scripts)
+    {
+        if (!act.Detail.Contains('\n'))
+            return act.Purpose is { } purpose ? $"{purpose}: {act.Detail}" : act.Detail;
+        var at = scripts.FindIndex(s => s.Target == act.Target && s.Detail == act.Detail);
+        if (at < 0)
+        {
+            at = scripts.Count;
+            scripts.Add(act);
+        }
+        return $"{act.Purpose ?? act.Detail[..act.Detail.IndexOf('\n')].TrimEnd()} (script {at + 1} below)";
+    }
 
     /// <summary>Whether what stands where a fault would stand is something that a person asked for.</summary>
     public static bool IsAsked(Fault fault) => fault.Id.StartsWith("planned.", StringComparison.Ordinal);

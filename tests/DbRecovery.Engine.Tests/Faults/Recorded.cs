@@ -50,6 +50,13 @@ internal static class Recorded
         return new NodeObservation { Node = n.Node, ObservedAt = n.ObservedAt, Duration = TimeSpan.FromSeconds(1), Level = n.Level, Reachability = how, Facts = facts, Errors = [new ObservedError(code, code, "connecting")] };
     });
 
+    /// <summary>The view with a node that answers so much later than usual, in seconds.</summary>
+    public static ClusterView Late(this ClusterView view, string node, double late) => view.Facts(node, f =>
+    {
+        f.Set(CommonFacts.ProbeBaseline, 0.001);
+        f.Set(CommonFacts.ProbeLatency, 0.001 + late);
+    });
+
     /// <summary>The view with a replica that receives nothing.</summary>
     public static ClusterView Lost(this ClusterView view, string node) => view.With(node, n =>
     {

@@ -120,10 +120,16 @@ public sealed class RecordingTableTests
         ["far behind in bytes and time"] = (() => Recorded.View("healthy").With("lab-1", n => n with { Downstreams = [] }).With("lab-2", n => Behind(n, 100 << 20)), ["pg.replica.lagging@lab-2"]),
         ["diverged, and the fork is known"] = (() => Recorded.View("standby-diverged").Facts("lab-2", f => f.Set(PostgreSqlFacts.TimelineForks, FactValue.OfList(["1: 0/1"]))), ["pg.standby.promoted-out-of-band@lab-2", "node.process-down@lab-1", "pg.replica.timeline-diverged@lab-3"]),
         ["not diverged: it ended before the fork"] = (() => Recorded.View("standby-diverged").Facts("lab-2", f => f.Set(PostgreSqlFacts.TimelineForks, FactValue.OfList(["1: F/0"]))), ["pg.standby.promoted-out-of-band@lab-2", "node.process-down@lab-1", "pg.replica.receiver-down@lab-3"]),
+        ["diverged: the upstream's history does not lead over its timeline"] = (() => Recorded.View("standby-diverged").Facts("lab-2", f => { f.Set(PostgreSqlFacts.Timeline, 3L); f.Set(PostgreSqlFacts.TimelineForks, FactValue.OfList(["2: F/0"])); }), ["pg.standby.promoted-out-of-band@lab-2", "node.process-down@lab-1", "pg.replica.timeline-diverged@lab-3"]),
+        ["diverged on two timelines of one number"] = (() => Forked(Recorded.View("receiver-wrong-port"), "1: 0/5", "1: 0/6"), ["pg.replica.timeline-diverged@lab-2"]),
+        ["on one timeline, and it only receives nothing"] = (() => Forked(Recorded.View("receiver-wrong-port"), "1: 0/5", "1: 0/5"), ["pg.replica.receiver-down@lab-2"]),
         ["the log that it needs is gone, without a slot"] = (() => Recorded.View("receiver-slot-missing").Facts("lab-1", f => f.Set(PostgreSqlFacts.OldestWal, "F/0")), ["pg.replica.wal-gap@lab-2"]),
         ["a route leads to a replica"] = (() => Route(Recorded.View("healthy"), "lab-2"), ["routing.wrong-target@lab-1"]),
         ["a route leads to the primary"] = (() => Route(Recorded.View("healthy"), "lab-1"), []),
         ["a slow answer"] = (() => Recorded.View("healthy").Facts("lab-1", f => { f.Set(CommonFacts.ProbeBaseline, 0.001); f.Set(CommonFacts.ProbeLatency, 0.2); }), ["perf.latency@lab-1"]),
+        ["every node is slow at once: it is this machine"] = (() => Recorded.View("healthy").Late("lab-1", 0.2).Late("lab-2", 0.25).Late("lab-3", 0.19), []),
+        ["one node is slow, and the others as quick as ever"] = (() => Recorded.View("healthy").Late("lab-1", 0.2).Late("lab-2", 0).Late("lab-3", 0), ["perf.latency@lab-1"]),
+        ["all are late, and one far more than the others"] = (() => Recorded.View("healthy").Late("lab-1", 0.4).Late("lab-2", 0.1).Late("lab-3", 0.2), ["perf.latency@lab-1"]),
         ["a cluster manager promoted"] = (() => Recorded.View("promoted-out-of-band") with { LastPrimary = null }, ["node.process-down@lab-1"]),
     };
 
@@ -197,6 +203,11 @@ public sealed class RecordingTableTests
         .Aggregate(view, (v, name) => v.Remembering(name, m => m with { StreamedAt = m.StreamedAt - TimeSpan.FromMinutes(1) }));
 
     private static ClusterView Old(ClusterView view) => (view with { At = view.At + TimeSpan.FromMinutes(1) }).Judged();
+
+    private static ClusterView Forked(ClusterView view, string primary, string replica) => view
+        .Facts("lab-1", f => { f.Set(PostgreSqlFacts.Timeline, 2L); f.Set(PostgreSqlFacts.TimelineForks, FactValue.OfList([primary])); })
+        .Facts("lab-2", f => { f.Set(PostgreSqlFacts.Timeline, 2L); f.Set(PostgreSqlFacts.TimelineForks, FactValue.OfList([replica])); })
+        .Facts("lab-3", f => f.Set(PostgreSqlFacts.Timeline, 2L));
 
     private static ClusterView Epoch(ClusterView view, string node, long epoch) => view.Facts(node, f => { f.Set(ReplicationFacts.Epoch, epoch); f.Set(ReplicationFacts.EpochPrimary, node); });
 

@@ -1,3 +1,4 @@
+using DbRecovery.Engine.Faults;
 using DbRecovery.Engine.Incidents;
 using DbRecovery.Engine.Runbooks;
 
@@ -5,6 +6,22 @@ namespace DbRecovery.Engine.Tests.Incidents;
 
 public class RecoveryTests
 {
+    [Fact]
+    public async Task What_a_person_asked_for_is_over_when_it_is_done()
+    {
+        using var world = new World();
+        var asked = world.Request(long.MaxValue) with { Fault = PlannedOperations.Request(PlannedOperations.Rejoin, world.Cluster, "n1", "tester", world.Clock.GetUtcNow()) };
+        var report = await world.Service().RecoverAsync(asked, null, null, default);
+        Assert.Equal(IncidentState.Resolved, report.State);
+        Assert.Null(report.NextReviewAt);
+        Assert.NotNull(report.RecoveryTime);
+        Assert.StartsWith("Done: ", report.Summary, StringComparison.Ordinal);
+        Assert.Contains(report.Steps.Single(s => s.Action == "swap-file").Result!, report.Summary, StringComparison.Ordinal);
+        // the same again is no recurrence
+        world.Damage();
+        Assert.Equal(IncidentState.Resolved, (await world.Service().RecoverAsync(asked, null, null, default)).State);
+    }
+
     [Fact]
     public async Task A_proved_silent_damage_is_recovered_without_asking()
     {

@@ -101,6 +101,8 @@ public sealed class InventoryReaderTests
     [InlineData("host: 10.0.0.1,", "host: «\"\",", "wrong-value")]
     [InlineData("host: 10.0.0.1,", "host: «\"a b\",", "wrong-value")]
     [InlineData("host: orders-2.example.org", "«host: 10.0.0.1", "duplicate-address")]
+    [InlineData("{ name: orders-3,", "{ name: «orders.1,", "shared-slot")]
+    [InlineData("{ name: orders-3,", "{ name: «Orders_1,", "shared-slot")]
     [InlineData("upstream: orders-2", "«upstream: orders-4", "unknown-node")]
     [InlineData("upstream: orders-2", "«upstream: orders-3", "wrong-value")]
     [InlineData("candidate: false", "candidate: «maybe", "wrong-value")]

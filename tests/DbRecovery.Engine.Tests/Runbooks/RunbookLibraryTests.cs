@@ -87,6 +87,20 @@ public sealed class RunbookLibraryTests : IDisposable
     }
 
     [Fact]
+    public void What_is_left_out_is_told_with_its_place_and_what_is_wrong()
+    {
+        Write("shipped", "a.yml", Named("a"));
+        Assert.Null(LeftOut.Sentence(Library().Invalid));
+        var path = Write("mine", "a.yml", Texts.Edit(Named("a"), "action: restore", "action: resotre"));
+        var told = LeftOut.Sentence(Library().Invalid)!;
+        Assert.Contains(path + ":", told, StringComparison.Ordinal);
+        Assert.Contains("resotre", told, StringComparison.Ordinal);
+        foreach (var name in (string[])["b", "c", "d", "e"])
+            Write("mine", name + ".yml", "steps: [");
+        Assert.Contains("5 runbook files are left out", LeftOut.Sentence(Library().Invalid)!, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_most_specific_comes_first()
     {
         Write("shipped", "1.yml", Named("pattern", "[custom.*]"));

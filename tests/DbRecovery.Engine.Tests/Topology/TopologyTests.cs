@@ -103,6 +103,18 @@ public sealed class TopologyTests
     }
 
     [Fact]
+    public void A_slot_is_that_of_a_replica_and_one_that_nobody_uses_says_so()
+    {
+        var cluster = Cluster(("p", "h1", 1), ("a", "h2", 2), ("b", "h3", 3));
+        var primary = Primary("p", 1000, Line("a")) with { Slots = [new SlotObservation { Name = "a", Type = "physical", Active = false, WalStatus = "reserved" }, new SlotObservation { Name = "b", Type = "physical", Active = false, WalStatus = "lost" }] };
+        // what it was set to use when it was a replica
+        primary.Facts.Set(PostgreSqlFacts.ConfiguredSlot, "p");
+        var topology = Build(cluster, primary, Replica("a", "h1:1", slot: "a"), Replica("b", "h1:1", streaming: false, slot: "b"));
+        Assert.Equal([null, "a", "b"], topology.Nodes.Select(n => n.Slot));
+        Assert.Equal([null, "inactive", "inactive, lost"], topology.Nodes.Select(n => n.SlotStatus));
+    }
+
+    [Fact]
     public void A_replica_that_does_not_stream_stands_under_what_it_is_set_to_follow()
     {
         var cluster = Cluster(("p", "h1", 1), ("a", "h2", 2));

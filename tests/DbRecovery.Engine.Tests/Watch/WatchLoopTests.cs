@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using DbRecovery.Engine.Health;
 using DbRecovery.Engine.Watch;
 
@@ -166,6 +167,34 @@ public sealed class WatchLoopTests
         world.Servers.Set("n1", NodeRole.Primary);
         world.Servers.Set("n2", NodeRole.Replica);
         await world.UntilAsync(() => world.Told(WatchEventKind.FaultCleared, Down), "its end");
+    }
+
+    [Fact]
+    public async Task Of_many_clusters_few_are_read_at_one_time_and_each_has_its_turn()
+    {
+        await using var world = new WatchWorld();
+        var turns = new SemaphoreSlim(0);
+        var (begun, ended) = (new ConcurrentQueue<string>(), 0);
+        for (var i = 0; i < 20; i++)
+        {
+            world.Clusters.Add(WatchWorld.Cluster($"c{i}", nodes: $"n{i}"));
+            world.Servers.Set($"n{i}", NodeRole.Primary);
+        }
+        world.Examined = async (cluster, token) =>
+        {
+            begun.Enqueue(cluster.Name);
+            await turns.WaitAsync(token);
+            Interlocked.Increment(ref ended);
+        };
+        world.Start();
+        for (var most = 8; most <= 20; most++)
+        {
+            await Wait.UntilAsync(() => begun.Count == most && ended == most - 8, "the next turn");
+            turns.Release();
+        }
+        Assert.Equal(20, begun.Distinct().Count());
+        turns.Release(20);
+        await world.UntilAsync(() => world.Events.Count(e => e.Kind == WatchEventKind.Started) == 20, "every watch");
     }
 
     [Fact]

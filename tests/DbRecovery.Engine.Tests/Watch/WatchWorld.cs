@@ -25,6 +25,8 @@ internal sealed class WatchWorld : IClusterJudge, IHealthService, IAsyncDisposab
     public IRunbookLibrary? Runbooks { get; set; }
     /// <summary>The rule of the test: the faults of a round.</summary>
     public Func<ClusterRound, IEnumerable<Fault>> Rule { get; set; } = _ => [];
+    /// <summary>What a longer look waits for.</summary>
+    public Func<ClusterDefinition, CancellationToken, Task> Examined { get; set; } = (_, _) => Task.CompletedTask;
     public IReadOnlyList<WatchEvent> Events => [.. _events];
     public bool KeepEvents { get; set; } = true;
     public int Judged;
@@ -113,8 +115,11 @@ internal sealed class WatchWorld : IClusterJudge, IHealthService, IAsyncDisposab
         };
     }
 
-    public Task<HealthReport> ExamineAsync(ClusterDefinition cluster, ObservationLevel level, IProgress<OperationProgress>? progress, CancellationToken cancellationToken) =>
-        Task.FromResult(Judge(new ClusterRound { Cluster = cluster, Nodes = [], Level = level, StartedAt = Time.GetUtcNow(), Duration = TimeSpan.Zero }));
+    public async Task<HealthReport> ExamineAsync(ClusterDefinition cluster, ObservationLevel level, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
+    {
+        await Examined(cluster, cancellationToken);
+        return Judge(new ClusterRound { Cluster = cluster, Nodes = [], Level = level, StartedAt = Time.GetUtcNow(), Duration = TimeSpan.Zero });
+    }
 
     public Task<BackupKnowledge?> KnowBackupsAsync(ClusterDefinition cluster, CancellationToken cancellationToken) => Task.FromResult<BackupKnowledge?>(null);
     public Task<IReadOnlyList<RouteObservation>> LookAtRoutesAsync(ClusterDefinition cluster, ObservationLevel level, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<RouteObservation>>([]);

@@ -7,6 +7,7 @@ namespace DbRecovery.Integration.Tests.PostgreSql;
 public sealed class NoFailoverTests
 {
     [Fact]
+    [Trait("Kind", "critical")]
     public async Task The_watch_that_lost_its_own_way_to_every_node_does_nothing_and_says_why()
     {
         await using var lab = await PgSituation.StartAsync(new PgClusterOptions { Relays = true });
@@ -18,6 +19,7 @@ public sealed class NoFailoverTests
     }
 
     [Fact]
+    [Trait("Kind", "critical")]
     public async Task A_primary_that_only_the_watch_cannot_reach_stays_primary()
     {
         await using var lab = await PgSituation.StartAsync(new PgClusterOptions { Relays = true });

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using DbRecovery.PostgresLab;
+using DbRecovery.Runtime;
 
 namespace DbRecovery.Integration.Tests.PostgreSql;
 
@@ -17,6 +18,9 @@ internal sealed class PgSituation : IAsyncDisposable
     public string Name => Cluster.Options.Name;
     public string Inventory => Path.Combine(Cluster.Folder, "dbrecovery.yml");
     public string State => Path.Combine(Cluster.Folder, "state");
+
+    /// <summary>The same operations in this process, over the same state.</summary>
+    public RecoveryRuntime Runtime => new(new RuntimeOptions { InventoryPath = Inventory, WorkingFolder = Cluster.Folder, StateFolder = State });
 
     /// <summary>What every process of this situation finds in its environment.</summary>
     public Dictionary<string, string> Variables { get; } = [];
@@ -48,13 +52,20 @@ internal sealed class PgSituation : IAsyncDisposable
     }
 
     /// <summary>Runs the executable, whatever comes of it.</summary>
-    public async Task<Lab.Run> TryAsync(params string[] arguments)
+    public Task<Lab.Run> TryAsync(params string[] arguments) => TryAsync(arguments, null);
+
+    /// <summary>The same with further variables of the environment, and killed (SIGKILL) as soon as something is so.</summary>
+    public async Task<Lab.Run> TryAsync(string[] arguments, IReadOnlyDictionary<string, string>? environment, Func<Task<bool>>? kill = null)
     {
-        var process = Start(arguments, hooked: false);
+        var process = Start(arguments, environment);
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         using var limit = new CancellationTokenSource(Limit);
         try
         {
+            while (kill is not null && !process.HasExited && !await kill())
+                await Task.Delay(1, limit.Token);
+            if (kill is not null && !process.HasExited)
+                process.Kill();
             await process.WaitForExitAsync(limit.Token);
         }
         catch (OperationCanceledException)
@@ -71,7 +82,7 @@ internal sealed class PgSituation : IAsyncDisposable
     /// <summary>The same with further variables of the environment, such as a startup hook.</summary>
     public async Task<WatchProcess> WatchAsync(string[] arguments, IReadOnlyDictionary<string, string>? environment)
     {
-        var watch = new WatchProcess(Start(["watch", .. arguments, "--output", "json"], hooked: environment is not null, environment));
+        var watch = new WatchProcess(Start(["watch", .. arguments, "--output", "json"], environment));
         await watch.UntilAsync(e => e is { Node: null, Kind: "Started" or "StateChanged", To: "Healthy" or "Degraded" or "Failed" }, "the state of the cluster");
         return watch;
     }
@@ -89,6 +100,18 @@ internal sealed class PgSituation : IAsyncDisposable
     /// <summary>The ids of the faults that a look at the cluster finds.</summary>
     public async Task<IReadOnlyList<string>> FaultsAsync(string level = "quick") =>
         [.. (await TryAsync("health", Name, "--level", level, "--output", "json")).Object.GetProperty("faults").EnumerateArray().Select(f => f.GetProperty("id").GetString()!)];
+
+    /// <summary>Demands that no more is missing than the incidents say was lost.</summary>
+    public async Task AtMostThePreviewAsync(IReadOnlyList<long> missing)
+    {
+        if (missing.Count == 0)
+            return;
+        // the incident that made the new primary tells of the loss; later ones may be about the old primary
+        var incidents = await IncidentsAsync();
+        var told = incidents.Sum(i => i.TryGetProperty("loss", out var loss) ? loss.GetProperty("bytes").GetInt64() : 0);
+        // a row of the writer takes more than 50 bytes of log
+        Assert.True(missing.Count * 50L <= told, $"{missing.Count} acknowledged writes are missing and the incidents tell of {told} bytes: {string.Join('\n', incidents)}");
+    }
 
     /// <summary>The nodes that take writes now, as they say themselves.</summary>
     public async Task<IReadOnlyList<string>> PrimariesAsync()
@@ -121,9 +144,10 @@ internal sealed class PgSituation : IAsyncDisposable
         await Cluster.DisposeAsync();
     }
 
-    private Process Start(IEnumerable<string> arguments, bool hooked, IReadOnlyDictionary<string, string>? environment = null)
+    private Process Start(IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment)
     {
-        var command = Lab.Executable(arguments, hooked);
+        // a hook of the runtime needs the executable that runs on it
+        var command = Lab.Executable(arguments, hooked: environment is not null);
         var start = new ProcessStartInfo(command[0], command[1..]) { WorkingDirectory = Cluster.Folder, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment.Remove("DBRECOVERY_STATE");
         start.Environment["DBRECOVERY_INVENTORY"] = Inventory;
@@ -200,7 +224,24 @@ internal sealed class WatchProcess
     }
 
     /// <summary>Waits until an incident of the watch came to its end, and gives the last thing that was said of it.</summary>
-    public Task<PrintedEvent> UntilRecoveredAsync() => UntilAsync(e => e.Kind == "Incident" && e.To is "Probation" or "Resolved" or "Failed" or "AmbiguousHalt" or "AwaitingApproval" or "Suppressed" or "Cancelled", "the end of an incident");
+    public Task<PrintedEvent> UntilRecoveredAsync() => UntilAsync(IsEnd, "the end of an incident");
+
+    /// <summary>The same of a watch that may be killed before that; null where it was.</summary>
+    public async Task<PrintedEvent?> UntilEndOrRecoveredAsync()
+    {
+        var clock = Stopwatch.StartNew();
+        while (!Process.HasExited && !Events.Any(IsEnd))
+        {
+            Assert.True(clock.Elapsed < Limit, $"waited in vain for the end of an incident or of the watch: {this}");
+            await Task.Delay(10);
+        }
+        if (Events.FirstOrDefault(IsEnd) is { } end)
+            return end;
+        Assert.True(Process.ExitCode == 137, $"the watch ended with {Process.ExitCode}: {this}");
+        return null;
+    }
+
+    private static bool IsEnd(PrintedEvent e) => e.Kind == "Incident" && e.To is "Probation" or "Resolved" or "Failed" or "AmbiguousHalt" or "AwaitingApproval" or "Suppressed" or "Cancelled";
 
     /// <summary>Ends it as a service manager does, and demands that it ends well.</summary>
     public async Task StopAsync()

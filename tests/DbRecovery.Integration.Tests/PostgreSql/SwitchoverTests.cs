@@ -9,6 +9,7 @@ public sealed class SwitchoverTests
     [InlineData(0, false)]
     [InlineData(1, false)]
     [InlineData(0, true)]
+    [Trait("Kind", "critical")]
     public async Task The_named_replica_takes_over_and_the_others_follow_it(int synchronous, bool cascading)
     {
         await using var lab = await PgSituation.StartAsync(new PgClusterOptions { Synchronous = synchronous, Cascading = cascading }, $"synchronous: {synchronous}");
@@ -18,6 +19,8 @@ public sealed class SwitchoverTests
         var (old, next) = (lab.Cluster.Primary, lab.Cluster.Nodes[1]);
         var incident = (await lab.DbRecoveryAsync(0, "switchover", lab.Name, "--to", next.Name, "--yes", "--output", "json")).Object;
         Assert.Equal("planned.switchover", incident.GetProperty("fault").GetProperty("id").GetString());
+        Assert.Equal("Resolved", incident.GetProperty("state").GetString());
+        Assert.Contains(next.Name, incident.GetProperty("summary").GetString(), StringComparison.Ordinal);
         await writer.UntilAsync(50);
         await lab.Cluster.UntilStreamingAsync(old, next);
         await lab.Cluster.UntilStreamingAsync(lab.Cluster.Nodes[2], next);

@@ -2,6 +2,7 @@ using DbRecovery.PostgreSql.Replication;
 using DbRecovery.PostgreSql.Tests.Lab;
 using DbRecovery.PostgresLab;
 using Npgsql;
+using Npgsql.Replication;
 
 namespace DbRecovery.PostgreSql.Tests.Replication;
 
@@ -105,6 +106,21 @@ public sealed class FollowingTests
         await (await Look()).RunAsync();
         await bench.Lab.UntilStreamingAsync(standby, primary);
         Assert.Empty((await Look()).Acts);
+    }
+
+    [Fact]
+    public async Task A_replica_that_receives_from_a_third_node_is_led_back_though_its_upstream_still_lists_it()
+    {
+        await using var bench = await Bench.StartAsync();
+        var (primary, second, third) = (bench.Lab.Primary, bench.Lab.Nodes[1], bench.Lab.Nodes[2]);
+        await bench.Replication.Follow(bench.Cluster, bench[third], bench[second]).RunAsync();
+        await bench.Lab.UntilStreamingAsync(third, second);
+        await using var left = new PhysicalReplicationConnection($"Host=127.0.0.1;Port={primary.Port};Username=postgres;Application Name={third.Name}");
+        await left.Open();
+        await bench.Lab.UntilAsync(primary, $"select count(*) from pg_stat_replication where application_name = '{third.Name}'", 1L);
+        await (await bench.Replication.ResumeReplicationAsync(bench.Cluster, bench[third], bench[primary], default)).RunAsync();
+        await bench.Lab.UntilAsync(primary, $"select count(*) from pg_stat_replication where application_name = '{third.Name}' and state = 'streaming'", 1L);
+        Assert.Empty((await bench.Replication.ResumeReplicationAsync(bench.Cluster, bench[third], bench[primary], default)).Acts);
     }
 
     [Fact]

@@ -63,7 +63,7 @@ internal sealed class ResumeReplicationAction : RecoveryAction<ResumeReplication
     private static async Task<bool> StreamsAsync(ActionContext context, ResumeReplicationState state, CancellationToken cancellationToken)
     {
         var seen = (await context.LookAsync([context.Cluster.Node(state.Node)], TimeSpan.FromSeconds(5), cancellationToken).ConfigureAwait(false))[0];
-        return seen is { Role: NodeRole.Replica, Upstream.Streaming: true } && seen.Facts.Bool(PostgreSqlFacts.ReplayPaused) != true;
+        return seen.Role == NodeRole.Replica && seen.MayStreamFrom(context.Cluster, state.Upstream) && seen.Facts.Bool(PostgreSqlFacts.ReplayPaused) != true;
     }
 
     // a cascading replica goes back to the upstream that the inventory gives it, if that is there

@@ -101,7 +101,7 @@ internal sealed class LatencyRule : NodeRule
 
     protected override Fault? Judge(ClusterView view, NodeObservation node)
     {
-        if (node.Facts.Number(CommonFacts.ProbeLatency) is not { } latency || Thresholds.SlowestProbe(view.Cluster, node) is not { } bound || latency <= bound)
+        if (node.Facts.Number(CommonFacts.ProbeLatency) is not { } latency || Thresholds.SlowestProbe(view, node) is not { } bound || latency <= bound)
             return null;
         var details = new Dictionary<string, FactValue> { ["latency"] = latency };
         if (node.Facts.Number(CommonFacts.ProbeBaseline) is { } baseline)
@@ -109,7 +109,11 @@ internal sealed class LatencyRule : NodeRule
         return Make(view, node.Node, view.Cluster.Expects.MaxLatency is null ? FaultConfidence.Likely : FaultConfidence.Certain,
             FormattableString.Invariant($"a light read took {latency * 1000:F0} ms, over {bound * 1000:F0} ms"),
             [node.Evidence(CommonFacts.ProbeLatency, "the time of the light read", FormattableString.Invariant($"at most {bound:0.###} s"), stable: false)],
-            [view.Cluster.Engine == "sqlite" ? "sqlite.busy: no lock was waited for" : "perf.lock-pileup: a light read takes no lock that others hold"], details);
+            view.Cluster.Engine == "sqlite" ? ["sqlite.busy: no lock was waited for"] :
+            [
+                "perf.lock-pileup: a light read takes no lock that others hold",
+                Thresholds.OthersLate(view, node).Any() ? "a load of this machine or of the network: another node answered sooner" : "a load of this machine or of the network cannot be ruled out: there is no other node to compare with",
+            ], details, confirmations: Patient(view));
     }
 }
 

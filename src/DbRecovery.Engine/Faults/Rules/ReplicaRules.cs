@@ -90,24 +90,38 @@ internal sealed class TimelineDivergedRule : ReplicaRule
 
     protected override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node, NodeObservation? upstream)
     {
-        if (upstream is null || Streams(node) || node.Facts.Int(PostgreSqlFacts.Timeline) is not { } own || upstream.Facts.Int(PostgreSqlFacts.Timeline) is not { } theirs || own == theirs)
+        if (upstream is null || Streams(node) || node.Facts.Int(PostgreSqlFacts.Timeline) is not { } own || upstream.Facts.Int(PostgreSqlFacts.Timeline) is not { } theirs)
             return null;
-        var fork = own < theirs ? Fork(upstream, own) : null;
+        var (apart, fork) = Parted(node, own, upstream, theirs);
         var at = (node.Upstream?.Received ?? node.Position)?.Ordinal;
         long? beyond = fork is { } f && at is { } a ? a - f : null;
         // a replica follows a higher timeline by itself, unless it is beyond the fork; without knowing the fork, a receiver that stays away says it
-        if (own < theirs && (beyond <= 0 || (beyond is null && !IsSetToFollow(cluster, node, upstream))))
+        if (apart == false || (apart is null && (beyond <= 0 || (beyond is null && !IsSetToFollow(cluster, node, upstream)))))
             return null;
-        return Make(view, node.Node, beyond is not null || own > theirs ? FaultConfidence.Certain : FaultConfidence.Possible, $"'{node.Node}' is on timeline {own} and cannot follow '{upstream.Node}' on timeline {theirs}",
+        var known = beyond is not null || apart == true;
+        return Make(view, node.Node, known ? FaultConfidence.Certain : FaultConfidence.Possible, $"'{node.Node}' is on timeline {own} and cannot follow '{upstream.Node}' on timeline {theirs}",
             [node.Evidence(PostgreSqlFacts.Timeline, "the replica's timeline", theirs.ToString(CultureInfo.InvariantCulture)), upstream.Evidence(PostgreSqlFacts.Timeline, "its upstream's timeline"),
+                upstream.Evidence(PostgreSqlFacts.TimelineForks, "where its upstream's timeline left the earlier ones", (node.Upstream?.Received ?? node.Position)?.Value),
                 node.Evidence(PostgreSqlFacts.ReceiverStatus, "nothing is received", "streaming")],
-            [beyond is null ? "pg.replica.receiver-down cannot be ruled out: the fork is not known" : "pg.replica.receiver-down: its log goes beyond the fork"],
+            [!known ? "pg.replica.receiver-down cannot be ruled out: the fork is not known" : beyond is null ? "pg.replica.receiver-down: its upstream's history does not lead over its timeline" : "pg.replica.receiver-down: its log goes beyond the fork"],
             Details(upstream, ("timeline", own), ("upstreamTimeline", theirs), ("bytes", beyond is { } b ? Math.Max(0, b) : null)), confirmations: Patient(view));
     }
 
-    // the switch from a timeline, from the history of the upstream's, as 'timeline: position'
-    private static long? Fork(NodeObservation upstream, long timeline) => upstream.Facts.List(PostgreSqlFacts.TimelineForks)?
-        .Select(line => line.Split(": ")).Where(p => p is [var t, _] && t == timeline.ToString(CultureInfo.InvariantCulture)).Select(p => WalGapRule.Lsn(p[1])).FirstOrDefault();
+    /// <summary>
+    /// Whether two histories have parted: certainly, certainly not, or (null) that depends on how far the replica went on its own; and where
+    /// the upstream left the replica's timeline, if that is known. Two promotions at one time make two timelines of one number.
+    /// </summary>
+    private static (bool? Apart, long? Fork) Parted(NodeObservation node, long own, NodeObservation upstream, long theirs)
+    {
+        var forks = upstream.Facts.List(PostgreSqlFacts.TimelineForks);
+        if (own == theirs)
+            return (forks is not null && node.Facts.List(PostgreSqlFacts.TimelineForks) is { } mine && !mine.SequenceEqual(forks), null);
+        if (own > theirs)
+            return (true, null);
+        // as 'timeline: position'; a history that does not name the replica's timeline left it before that began
+        var named = forks?.Select(line => line.Split(": ")).FirstOrDefault(p => p is [var t, _] && t == own.ToString(CultureInfo.InvariantCulture));
+        return forks is not null && named is null ? (true, null) : (null, WalGapRule.Lsn(named?[1]));
+    }
 
     private static bool IsSetToFollow(ReplicationView cluster, NodeObservation node, NodeObservation upstream) =>
         cluster.UpstreamOf(node) == upstream.Node && (node.Facts.Text(PostgreSqlFacts.ConfiguredSlot) is null or "" || SlotOf(upstream, node) is { WalStatus: not "lost" });

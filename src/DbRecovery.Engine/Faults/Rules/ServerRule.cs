@@ -11,9 +11,6 @@ internal abstract class ServerRule : FaultRule
     /// <summary>The engines of the <c>pg.*</c> classes.</summary>
     protected static readonly IReadOnlyList<string> PostgreSql = ["postgresql"];
 
-    // what mends itself in a moment, such as a receiver that is between two attempts, is no reason to act
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
-
     public sealed override IEnumerable<Fault> Judge(ClusterView view) =>
         Class.Engines.Contains(view.Cluster.Engine) ? Judge(view, view.Replication) : [];
 
@@ -21,10 +18,6 @@ internal abstract class ServerRule : FaultRule
 
     /// <summary>The faults of this class in the view.</summary>
     protected abstract IEnumerable<Fault> Judge(ClusterView view, ReplicationView cluster);
-
-    /// <summary>Rounds for what often mends itself: as many as make some seconds at the pace of the polls.</summary>
-    protected static int Patient(ClusterView view) => Math.Max(view.Cluster.Policy.Confirmations,
-        (int)Math.Ceiling(s_patience / (view.Cluster.Policy.Poll > TimeSpan.Zero ? view.Cluster.Policy.Poll : s_patience)));
 
     /// <summary>Evidence that is no fact of an observation.</summary>
     protected static Evidence Says(NodeObservation node, string fact, FactValue? value, string shows, string? threshold = null, bool stable = true) => new()
