@@ -22,7 +22,7 @@ public sealed class Writer : IAsyncDisposable
     private readonly Task _work;
     private int _errors;
 
-    private Writer(IReadOnlyList<string> connections, TimeSpan timeout, TimeSpan pause, string? file)
+    private Writer(IReadOnlyList<string> connections, TimeSpan timeout, TimeSpan pause, string? file, long first)
     {
         _connections = [.. connections.Select(c => new NpgsqlConnectionStringBuilder(c)
         {
@@ -30,7 +30,7 @@ public sealed class Writer : IAsyncDisposable
             Pooling = false, CommandTimeout = Seconds(timeout), Timeout = Seconds(timeout), CancellationTimeout = -1,
         }.ConnectionString)];
         _file = file is null ? null : new StreamWriter(file) { AutoFlush = true };
-        _work = Task.Run(() => WriteAsync(pause));
+        _work = Task.Run(() => WriteAsync(pause, first));
     }
 
     /// <summary>Every write that was acknowledged, in order.</summary>
@@ -48,12 +48,13 @@ public sealed class Writer : IAsyncDisposable
     /// <param name="timeout">How long the application waits for an answer before it gives a connection up; whole seconds.</param>
     /// <param name="pause">The time between two writes; zero: as fast as it goes.</param>
     /// <param name="file">A file that gets the id of each acknowledged write.</param>
+    /// <param name="first">The id of the first row: several that write side by side begin far from each other.</param>
     /// <param name="cancellationToken">Cancels the making of the table.</param>
     public static async Task<Writer> StartAsync(
-        PgCluster cluster, IReadOnlyList<string>? connections = null, TimeSpan? timeout = null, TimeSpan pause = default, string? file = null, CancellationToken cancellationToken = default)
+        PgCluster cluster, IReadOnlyList<string>? connections = null, TimeSpan? timeout = null, TimeSpan pause = default, string? file = null, long first = 1, CancellationToken cancellationToken = default)
     {
         await cluster.ExecuteAsync(cluster.Primary, "create table if not exists lab_writes (id bigint primary key)", cancellationToken);
-        var writer = new Writer(connections ?? [.. cluster.Nodes.Select(n => cluster.ConnectionString(n))], timeout ?? TimeSpan.FromSeconds(2), pause, file);
+        var writer = new Writer(connections ?? [.. cluster.Nodes.Select(n => cluster.ConnectionString(n))], timeout ?? TimeSpan.FromSeconds(2), pause, file, first);
         await writer.UntilAsync(1, cancellationToken);
         return writer;
     }
@@ -118,10 +119,10 @@ public sealed class Writer : IAsyncDisposable
 
     private static int Seconds(TimeSpan time) => Math.Max(1, (int)Math.Ceiling(time.TotalSeconds));
 
-    private async Task WriteAsync(TimeSpan pause)
+    private async Task WriteAsync(TimeSpan pause, long first)
     {
         // an id is used once: of one that got no answer nobody knows whether it is there
-        for (var (id, address) = (1L, 0); !_end.IsCancellationRequested; address = (address + 1) % _connections.Count)
+        for (var (id, address) = (first, 0); !_end.IsCancellationRequested; address = (address + 1) % _connections.Count)
         {
             await using var connection = new NpgsqlConnection(_connections[address]);
             try
@@ -141,7 +142,9 @@ public sealed class Writer : IAsyncDisposable
             catch (Exception e) when (e is NpgsqlException or TimeoutException or IOException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
             {
                 id++;
-                Interlocked.Increment(ref _errors);
+                // what its own end cut off is none
+                if (!_end.IsCancellationRequested)
+                    Interlocked.Increment(ref _errors);
                 await Task.Delay(pause > Retry ? pause : Retry);
             }
         }

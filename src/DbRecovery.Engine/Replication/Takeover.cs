@@ -23,18 +23,32 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
     ];
 
     /// <summary>Does it. Siblings that cannot be led are told, not an error: each has a fault and a runbook of its own.</summary>
+    /// <param name="siblings">The replicas that are led to it.</param>
+    /// <param name="liftReadOnly">Whether its read-only default is taken away.</param>
+    /// <param name="synchronousNow">Whether it asks for synchronous standbys now.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <param name="open">Lets clients in, as soon as what they write is kept as the policy asks for.</param>
     /// <returns>What did not go well, in one sentence each.</returns>
-    public async Task<IReadOnlyList<string>> FollowUpAsync(IReadOnlyList<NodeDefinition> siblings, bool liftReadOnly, bool synchronousNow, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<string>> FollowUpAsync(
+        IReadOnlyList<NodeDefinition> siblings, bool liftReadOnly, bool synchronousNow, CancellationToken cancellationToken, Func<Task>? open = null)
     {
         var remarks = new List<string>();
         if (liftReadOnly)
             await _replication.SetReadOnly(context.Cluster, primary, readOnly: false).RunAsync(Short, context.Progress, cancellationToken).ConfigureAwait(false);
         // nothing here waits for a synchronous standby, so that all of it may go side by side
         var proof = ProveAsync(cancellationToken);
-        var synchronous = Synchronous(siblings, synchronousNow) is { } set ? context.TryAsync(remarks, "synchronous standbys", set, Short, cancellationToken) : Task.CompletedTask;
+        var opened = OpenAsync();
         var following = siblings.Select(s => context.TryAsync(remarks, $"'{s.Name}' does not follow yet", _replication.Follow(context.Cluster, s, primary), Short, cancellationToken)).ToArray();
-        await Task.WhenAll([proof, synchronous, .. following]).ConfigureAwait(false);
+        await Task.WhenAll([proof, opened, .. following]).ConfigureAwait(false);
         return remarks;
+
+        async Task OpenAsync()
+        {
+            if (Synchronous(siblings, synchronousNow) is { } set)
+                await context.TryAsync(remarks, "synchronous standbys", set, Short, cancellationToken).ConfigureAwait(false);
+            if (open is not null)
+                await open().ConfigureAwait(false);
+        }
     }
 
     private async Task ProveAsync(CancellationToken cancellationToken)

@@ -89,7 +89,9 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
                 ? await script.RunTimedAsync(stop, deadline.Left, token).ConfigureAwait(false)
                 : await script.RunAsync(stop, deadline.Left, token).ConfigureAwait(false);
             Check(script, outcome, "the stop");
-            await GoneAsync(cluster, node, "the stop", deadline, token).ConfigureAwait(false);
+            // the script has looked itself
+            if (control.Kind != ControlKind.PgCtl)
+                await GoneAsync(cluster, node, "the stop", deadline, token).ConfigureAwait(false);
             return new OperationOutcome($"'{node.Name}' is stopped.");
         });
     }

@@ -32,6 +32,38 @@ public sealed class SwitchoverTests
     }
 
     [Fact]
+    public async Task Clients_of_a_pooler_only_wait()
+    {
+        await using var lab = await PgSituation.StartAsync();
+        var old = lab.Cluster.Primary;
+        await using var pooler = await PgBouncerLab.StartAsync($"[databases]\nlab = host=127.0.0.1 port={old.Port} dbname=postgres user=postgres\n", "trust", "pool_mode = transaction");
+        lab.Write("autoRecover: true", $"    routes: [ {{ pgbouncer: \"127.0.0.1:{pooler.Port}\", database: lab, file: {pooler.DatabasesFile}, user: {PgBouncerLab.Admin}, password: {{ file: {pooler.PasswordFile} }} }} ]\n");
+        // together some 200 writes a second, where the machine has the time
+        var through = lab.Cluster.ConnectionString(pooler.Port, "lab");
+        var writers = new List<Writer>();
+        try
+        {
+            for (var i = 0; i < 8; i++)
+                writers.Add(await Writer.StartAsync(lab.Cluster, [through], timeout: TimeSpan.FromMinutes(2), pause: TimeSpan.FromMilliseconds(40), first: 1 + i * 1_000_000_000L));
+            foreach (var next in new[] { lab.Cluster.Nodes[1], old })
+            {
+                await lab.DbRecoveryAsync(0, "switchover", lab.Name, "--to", next.Name, "--yes", "--output", "json");
+                await Task.WhenAll(writers.Select(w => w.UntilAsync(5)));
+                Assert.Equal([next.Name], await lab.PrimariesAsync());
+            }
+            await Task.WhenAll(writers.Select(w => w.StopAsync()));
+            Assert.All(writers, w => Assert.Equal(0, w.Errors));
+            foreach (var writer in writers)
+                Assert.Empty(await writer.MissingAsync(lab.Cluster, old));
+        }
+        finally
+        {
+            foreach (var writer in writers)
+                await writer.DisposeAsync();
+        }
+    }
+
+    [Fact]
     public async Task A_plan_shows_every_statement_and_changes_nothing()
     {
         await using var lab = await PgSituation.StartAsync();

@@ -134,7 +134,7 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
         {
             if (context.Routes is { } routes)
                 await routes.Pause(context.Cluster).RunAsync(state.Window / 2, context.Progress, linked.Token).ConfigureAwait(false);
-            await StopAsync(context, state, old, linked.Token).ConfigureAwait(false);
+            await StopAsync(context, state, old, runs: nodes[0].IsPrimary(), linked.Token).ConfigureAwait(false);
             await ArrivedAsync(context, old, candidate, linked.Token).ConfigureAwait(false);
             linked.Token.ThrowIfCancellationRequested();
         }
@@ -151,7 +151,7 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
         var mark = Path.Combine(context.IncidentFolder, PromotionMark);
         try
         {
-            DurableFile.WriteAllText(mark, candidate.Name);
+            FileErrors.Guarded(mark, ErrorIds.StepFailed, () => { DurableFile.WriteAllText(mark, candidate.Name); return true; });
             var outcome = await context.Replication("switchover").Promote(context.Cluster, candidate).RunAsync(context.Timeout, context.Progress, CancellationToken.None).ConfigureAwait(false);
             return outcome.Outputs.TryGetValue("timeline", out var number) ? number.AsInt() : state.Timeline + 1;
         }
@@ -171,10 +171,10 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
         }
     }
 
-    private static async Task StopAsync(ActionContext context, SwitchoverState state, NodeDefinition old, CancellationToken cancellationToken)
+    private static async Task StopAsync(ActionContext context, SwitchoverState state, NodeDefinition old, bool runs, CancellationToken cancellationToken)
     {
         var control = context.Provider.Require<IInstanceControl>("switchover");
-        if (await control.StatusAsync(context.Cluster, old, Look, cancellationToken).ConfigureAwait(false) is { State: InstanceState.Stopped })
+        if (!runs && await control.StatusAsync(context.Cluster, old, Look, cancellationToken).ConfigureAwait(false) is { State: InstanceState.Stopped })
             return;
         await control.Stop(context.Cluster, old).RunAsync(state.Window, context.Progress, cancellationToken).ConfigureAwait(false);
     }
@@ -239,18 +239,22 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
     {
         var remarks = new List<string>();
         var siblings = state.Siblings.Select(context.Cluster.Node).ToList();
+        // clients wait for their route, and for nothing else that is to be done here: what the old primary acknowledged is all in the new one
+        Func<Task>? open = context.Routes is { } routes
+            ? () => context.TryAsync(remarks, "routes", routes.SetPrimary(context.Cluster, candidate), TimeSpan.FromSeconds(15), cancellationToken)
+            : null;
         DbRecoveryException? failed = null;
         try
         {
-            remarks.AddRange(await new Takeover(context, candidate).FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, cancellationToken).ConfigureAwait(false));
+            remarks.AddRange(await new Takeover(context, candidate).FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, cancellationToken, open).ConfigureAwait(false));
         }
-        catch (DbRecoveryException e) when (e.Id != ErrorIds.LeaseLost)
+        catch (DbRecoveryException e)
         {
             // clients wait, and the old primary is down: what is left is done all the same, and then this is told
             failed = e;
+            if (open is not null)
+                await open().ConfigureAwait(false);
         }
-        if (context.Routes is { } routes)
-            await context.TryAsync(remarks, "routes", routes.SetPrimary(context.Cluster, candidate), TimeSpan.FromSeconds(15), cancellationToken).ConfigureAwait(false);
         if (!(await context.LookAsync([old], Look, cancellationToken).ConfigureAwait(false))[0].StreamsFrom(context.Cluster, candidate.Name))
             await context.TryAsync(remarks, $"'{old.Name}' does not follow yet", context.Provider.Require<IReplicaBuilder>("switchover").StartAsReplica(context.Cluster, old, candidate), Opening, cancellationToken).ConfigureAwait(false);
         await context.TryAsync(remarks, "checkpoint", context.Replication("switchover").AfterPromotion(context.Cluster, candidate), Opening, cancellationToken).ConfigureAwait(false);
