@@ -118,6 +118,7 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
     public NodeOperation Promote(ClusterDefinition cluster, NodeDefinition node) => Act($"promote {node.Name}", () => (this[node.Name].Role, this[node.Name].Timeline, this[node.Name].Streams) = (NodeRole.Primary, 2, null),
         () => new OperationOutcome("", new Dictionary<string, FactValue> { ["timeline"] = 2L }));
     public NodeOperation AfterPromotion(ClusterDefinition cluster, NodeDefinition node) => Act($"checkpoint {node.Name}");
+    public Task<PromotionFindings> LookAfterPromotionAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult(new PromotionFindings([], [], []));
     public NodeOperation Follow(ClusterDefinition cluster, NodeDefinition node, NodeDefinition upstream) => Act($"{node.Name} follows {upstream.Name}", () => this[node.Name].Streams = upstream.Name);
     public Task<NodeOperation> ResumeReplicationAsync(ClusterDefinition cluster, NodeDefinition node, NodeDefinition upstream, CancellationToken cancellationToken) => throw new NotSupportedException();
     public NodeOperation EnsureSlots(ClusterDefinition cluster, NodeDefinition primary, IReadOnlyList<NodeDefinition> replicas) => Act("slots");
