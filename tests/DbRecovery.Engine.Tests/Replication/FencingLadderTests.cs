@@ -9,7 +9,8 @@ namespace DbRecovery.Engine.Tests.Replication;
 /// <summary>How surely a former primary is fenced: a row a situation of its machine and of its cluster.</summary>
 public sealed class FencingLadderTests
 {
-    private static readonly DateTimeOffset Now = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
+    // what a primary waits for is believed for a minute only
+    private static readonly DateTimeOffset Now = TimeProvider.System.GetUtcNow();
 
     [Theory]
     // control: what its machine says before and after it was killed; power; whether the best effort gets through; synchronous standbys in our hands
@@ -97,6 +98,6 @@ public sealed class FencingLadderTests
             Node = n, ObservedAt = Now, Duration = TimeSpan.Zero, Level = ObservationLevel.Quick, Reachability = Reachability.Reachable, Role = NodeRole.Replica, SystemId = "s",
             Upstream = new UpstreamObservation { Address = "old:1", Streaming = true, Received = new LogPosition("lsn", "0/1", "1", 1) },
         })],
-        LastPrimary = new LastPrimary { Node = "old", SystemId = "s", At = Now, Synchronous = quorum ? ["a", "b"] : [], SynchronousRequired = quorum ? 1 : 0 },
+        LastPrimary = new LastPrimary { Node = "old", SystemId = "s", At = Now, SeenAt = Now, Synchronous = quorum ? ["a", "b"] : [], SynchronousRequired = quorum ? 1 : 0 },
     };
 }
