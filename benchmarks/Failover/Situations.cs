@@ -125,6 +125,8 @@ internal static class Situations
         system.Start();
         new WriteProbe(system.Ports).Prepare(primary: 0);
         var (lab, old) = (system.Cluster, system.Cluster.Primary);
+        // who is primary is known from a look before
+        system.Run("health", lab.Options.Name, "--level", "quick");
         foreach (var standby in lab.Standbys)
             standby.UpstreamRelay!.Set(Flow.Pass, Flow.Drop);
         lab.ExecuteAsync(old, "insert into bench_probe (at) select now() from generate_series(1, 2000)").GetAwaiter().GetResult();
