@@ -24,6 +24,8 @@ public sealed partial class RecoveryRuntime
     private readonly Lazy<IReadOnlyList<string>> _runbookFolders;
     private readonly Lazy<LintContext> _lintContext;
     private readonly Lazy<IRunbookLibrary> _library;
+    private readonly Lazy<IncidentService> _incidents;
+    private readonly Lazy<IncidentService> _readingIncidents;
 
     /// <summary>Makes a runtime.</summary>
     public RecoveryRuntime(RuntimeOptions options)
@@ -43,6 +45,8 @@ public sealed partial class RecoveryRuntime
         _runbookFolders = new(RunbookFolders, LazyThreadSafetyMode.PublicationOnly);
         _lintContext = new(MakeLintContext, LazyThreadSafetyMode.PublicationOnly);
         _library = new(() => new RunbookLibrary(_runbookFolders.Value, _lintContext.Value), LazyThreadSafetyMode.PublicationOnly);
+        _incidents = new(() => new IncidentService(ServicesOfIncidents(readOnly: false)), LazyThreadSafetyMode.PublicationOnly);
+        _readingIncidents = new(() => new IncidentService(ServicesOfIncidents(readOnly: true)), LazyThreadSafetyMode.PublicationOnly);
     }
 
     /// <summary>Closes the connections of providers that nobody shares.</summary>
@@ -97,7 +101,8 @@ public sealed partial class RecoveryRuntime
         return (bool)typeof(IDatabaseProvider).GetMethod(nameof(IDatabaseProvider.TryGet))!.MakeGenericMethod(capability).Invoke(provider, arguments)!;
     }
 
-    private IncidentService Incidents(bool readOnly = false) => new(ServicesOfIncidents(readOnly));
+    // one for all calls: it remembers what has come to its end, and a graver fault makes what runs give way
+    private IncidentService Incidents(bool readOnly = false) => (readOnly ? _readingIncidents : _incidents).Value;
 
     private IncidentServices ServicesOfIncidents(bool readOnly) => new()
     {
@@ -121,6 +126,7 @@ public sealed partial class RecoveryRuntime
     {
         Cluster = fault.Definition ?? GetCluster(fault.Cluster), Fault = fault, Runbook = runbook is null ? null : FindRunbook(runbook),
         Parameters = parameters ?? new Dictionary<string, string>(), AllowDataLossBytes = allowDataLossBytes,
+        Level = FaultClassifier.IsSeenAtOnce(fault.Id) ? ObservationLevel.Quick : ObservationLevel.Standard,
     };
 
     private Runbook FindRunbook(string nameOrFile)

@@ -138,4 +138,6 @@ public sealed record LastPrimary
     public IReadOnlyList<string> Synchronous { get; init; } = [];
     /// <summary>How many of them.</summary>
     public int SynchronousRequired { get; init; }
+    /// <summary>The logical replication slots that it had when it was last seen: before PostgreSQL 17 no replica has them.</summary>
+    public IReadOnlyList<string> LogicalSlots { get; init; } = [];
 }

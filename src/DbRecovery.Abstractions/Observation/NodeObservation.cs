@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace DbRecovery;
 
 /// <summary>How much an observation looks at.</summary>
@@ -39,7 +41,15 @@ public enum NodeRole
 /// <param name="Code">The engine's own code: an SQLSTATE, a MySQL error number, an SQLite result code.</param>
 /// <param name="Message">The engine's message.</param>
 /// <param name="During">What was being done.</param>
-public sealed record ObservedError(string Code, string Message, string During);
+public sealed record ObservedError(string Code, string Message, string During)
+{
+    /// <summary>What would be right; null where there is nothing to advise.</summary>
+    public string? Advice { get; init; }
+
+    /// <summary>The message, and what would be right.</summary>
+    [JsonIgnore]
+    public string Told => Advice is null ? Message : $"{Message.TrimEnd('.')}. {Advice}";
+}
 
 /// <summary>Where a node stands in the stream of changes. Comparable only between equal <see cref="Kind"/> and <see cref="History"/>.</summary>
 /// <param name="Kind">What the value is: <c>lsn</c>, <c>gtid</c>, <c>seqno</c>, <c>change-counter</c>.</param>

@@ -33,6 +33,9 @@ public interface IReplicationControl
     /// <summary>What must follow a promotion before anything relies on it: a checkpoint (before PostgreSQL 16 the control file still has the old timeline, and a rewind would do nothing).</summary>
     NodeOperation AfterPromotion(ClusterDefinition cluster, NodeDefinition node);
 
+    /// <summary>What a promotion leaves on the new primary for people to look at. Changes nothing.</summary>
+    Task<PromotionFindings> LookAfterPromotionAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken);
+
     /// <summary>Makes a replica follow another node, with a slot there of the replica's name (made where it is missing). It does not wait for the stream; without a restart where the version can (13 and later).</summary>
     NodeOperation Follow(ClusterDefinition cluster, NodeDefinition node, NodeDefinition upstream);
 
@@ -84,6 +87,12 @@ public interface IReplicationControl
     /// <summary>Writes the epoch on a primary (schema <c>dbrecovery</c>, made where it is missing). A higher one that is there is left and is an error (<see cref="ErrorIds.LeaseLost"/>).</summary>
     NodeOperation WriteEpoch(ClusterDefinition cluster, NodeDefinition primary, FencingEpoch epoch);
 }
+
+/// <summary>What a promotion leaves that no recovery settles by itself.</summary>
+/// <param name="LogicalSlots">The logical replication slots that are there and can be used.</param>
+/// <param name="PreparedTransactions">Prepared transactions, as <c>'gid' (database)</c>: they survive a promotion and hold their locks.</param>
+/// <param name="Subscriptions">Subscriptions that are enabled: the new primary goes on with them.</param>
+public sealed record PromotionFindings(IReadOnlyList<string> LogicalSlots, IReadOnlyList<string> PreparedTransactions, IReadOnlyList<string> Subscriptions);
 
 /// <summary>What has to be done so that a former primary, or a broken replica, can follow.</summary>
 public sealed record RejoinAssessment

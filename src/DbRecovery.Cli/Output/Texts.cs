@@ -74,10 +74,10 @@ internal static class Texts
     public static string Of(IEnumerable<Fault> faults, int width) => string.Join('\n', faults.SelectMany(f =>
         PlanText.Grounds(f).Select(g => TextLayout.Hang($"  {g.Heading,-5}", g.Text, width)).Prepend(TextLayout.Hang("", $"{f.Cluster}: {f.Id}: {f.Summary}", width))));
 
-    /// <summary>What each check that did not pass has seen.</summary>
+    /// <summary>What is wrong, and what each check that did not pass has seen.</summary>
     public static string Of(IEnumerable<HealthReport> reports, int width) => string.Join('\n', reports.SelectMany(r =>
-        r.Checks.Where(c => c.Verdict is CheckVerdict.Warn or CheckVerdict.Fail)
-            .Select(c => TextLayout.Hang($"  {c.Cluster}{(r.Nodes.Count > 1 && c.Node is { } node ? $" {node}" : "")}: {c.Name}: ", TextLayout.Cut($"{c.Value?.ToString() ?? "unknown"}{(c.Unit is null ? "" : " " + c.Unit)}{(c.Threshold is null ? "" : $" (must be: {c.Threshold})")}: {c.Evidence}", 3 * width), width))));
+        r.Faults.Select(f => TextLayout.Hang($"  {f.Cluster}: {f.Id}: ", TextLayout.Cut(f.Summary, 3 * width), width)).Concat(r.Checks.Where(c => c.Verdict is CheckVerdict.Warn or CheckVerdict.Fail || c is { Verdict: CheckVerdict.Unknown, Name: "reachable" })
+            .Select(c => TextLayout.Hang($"  {c.Cluster}{(r.Nodes.Count > 1 && c.Node is { } node ? $" {node}" : "")}: {c.Name}: ", TextLayout.Cut($"{c.Value?.ToString() ?? "unknown"}{(c.Unit is null ? "" : " " + c.Unit)}{(c.Threshold is null ? "" : $" (must be: {c.Threshold})")}: {c.Evidence}", 3 * width), width)))));
 
     /// <summary>What each damage of a drill lacked, why it was left out, what a drill does not carry out, and what is worse than before.</summary>
     public static string Of(IEnumerable<DrillResult> drills, int width) => string.Join('\n', drills.SelectMany(d => new[]

@@ -63,6 +63,9 @@ public static class FaultClassifier
     /// <summary>The classes that the rules know, without those of an inventory's own checks.</summary>
     internal static IReadOnlyList<FaultClass> KnownClasses { get; } = Rules.Where(r => r is not CustomCheckRule).Select(r => r.Class).ToArray();
 
+    /// <summary>Whether a fault of a class is an outage that a quick look shows in full: a node that does not answer shows no more to a longer one, which costs time.</summary>
+    public static bool IsSeenAtOnce(string id) => Array.Exists(Rules, r => r is OutageRule or CrashLoopRule && r.Class.Id == id);
+
     /// <summary>The faults of the cluster, gravest first; of equals, in the order of decision.</summary>
     public static IReadOnlyList<Fault> Classify(ClusterView view)
     {

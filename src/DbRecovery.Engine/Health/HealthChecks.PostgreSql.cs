@@ -8,6 +8,8 @@ internal static partial class HealthChecks
         var timeline = node.Facts.Int(PostgreSqlFacts.Timeline);
         of.Add("role", CheckCategory.Availability, node.Role == NodeRole.Unknown ? CheckVerdict.Unknown : CheckVerdict.Pass, node.Role.ToString(), null, null,
             node.Role == NodeRole.Replica ? $"a replica of {view.Replication.UpstreamOf(node) ?? node.Upstream?.Address ?? "nobody"}, on timeline {timeline}" : $"on timeline {timeline}");
+        if (node.Facts.Bool(PostgreSqlFacts.CanMonitor) == false)
+            of.Add("rights", CheckCategory.Availability, CheckVerdict.Fail, false, null, "true", Lacking(node));
         if (node.Role == NodeRole.Replica)
             Replica(of, view);
         else
@@ -31,6 +33,11 @@ internal static partial class HealthChecks
         of.Fact("constraints", CheckCategory.Consistency, PostgreSqlFacts.InvalidConstraints, "none invalid", v => v.AsList().Count == 0 ? CheckVerdict.Pass : CheckVerdict.Warn);
         of.Fact("sequences", CheckCategory.Consistency, PostgreSqlFacts.SequencesBehind, "none behind", v => v.AsList().Count == 0 ? CheckVerdict.Pass : CheckVerdict.Warn);
     }
+
+    // what could not be asked says which GRANT it wants
+    private static string Lacking(NodeObservation node) =>
+        new[] { PostgreSqlFacts.ReceiverStatus, PostgreSqlFacts.SyncWaiters, PostgreSqlFacts.Blocked }.Select(f => node.Facts.Find(f.Name)?.UnknownBecause)
+            .FirstOrDefault(b => b?.Contains("GRANT ", StringComparison.Ordinal) == true) ?? "the user lacks what pg_monitor gives: GRANT pg_monitor TO it";
 
     private static void Replica(NodeChecks of, ClusterView view)
     {

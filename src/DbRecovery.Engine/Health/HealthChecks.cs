@@ -15,10 +15,9 @@ internal static partial class HealthChecks
     public static IReadOnlyList<HealthCheck> OfNode(ClusterView view, NodeObservation node)
     {
         var of = new NodeChecks(view.Cluster, node);
-        var errors = node.Errors.Count == 0 ? "" : $": {node.Errors[0].Message}";
         of.Add("reachable", CheckCategory.Availability, node.Reachability == Reachability.Reachable ? CheckVerdict.Pass
             : node.Reachability == Reachability.TimedOut ? CheckVerdict.Unknown : CheckVerdict.Fail,
-            node.Reachability.ToString(), null, "Reachable", $"the node answered: {node.Reachability}{errors}");
+            node.Reachability.ToString(), null, "Reachable", node.Reachability == Reachability.Reachable || node.Errors.Count == 0 ? $"the node answered: {node.Reachability}" : $"{view.Cluster.Node(node.Node).Address}: {node.Errors[0].Told}");
         if (view.Cluster.Engine == "sqlite")
             Sqlite(of, view);
         if (view.Cluster.Engine == "postgresql" && node.Reachability == Reachability.Reachable)

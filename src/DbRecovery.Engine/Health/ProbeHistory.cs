@@ -39,7 +39,7 @@ internal sealed class ProbeHistory(string stateFolder) : INodeHistory
     /// <inheritdoc/>
     public ClusterMemory? ReadPrimary(string cluster) => Read<ClusterMemory>(PrimaryPathOf(cluster)) is not { } memory ? null : memory with
     {
-        Samples = memory.Samples ?? [], Primary = memory.Primary is { Node.Length: > 0 } primary ? primary with { Synchronous = primary.Synchronous ?? [] } : null,
+        Samples = memory.Samples ?? [], Primary = memory.Primary is { Node.Length: > 0 } primary ? primary with { Synchronous = primary.Synchronous ?? [], LogicalSlots = primary.LogicalSlots ?? [] } : null,
     };
 
     /// <inheritdoc/>

@@ -24,7 +24,8 @@ internal static class FenceLevel
 /// <param name="Level">The level.</param>
 /// <param name="Because">How that is known.</param>
 /// <param name="Acts">What would be done.</param>
-internal sealed record FenceForecast(int Level, string Because, IReadOnlyList<PlannedAct> Acts);
+/// <param name="Status">What its machine says of it.</param>
+internal sealed record FenceForecast(int Level, string Because, IReadOnlyList<PlannedAct> Acts, InstanceStatus Status);
 
 /// <summary>What a fence reached.</summary>
 /// <param name="Level">The level.</param>
@@ -52,18 +53,18 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
         if (_control?.HoldDown(context.Cluster, node) is { } hold)
             acts.AddRange(hold.Acts);
         if (status.State == InstanceState.Stopped)
-            return new(FenceLevel.Stopped, $"'{node.Name}' is stopped: {status.Detail}", [.. acts, new PlannedAct(ActKind.Read, node.Name, "look that it is stopped")]);
+            return new(FenceLevel.Stopped, $"'{node.Name}' is stopped: {status.Detail}", [.. acts, new PlannedAct(ActKind.Read, node.Name, "look that it is stopped")], status);
         if (_control is not null)
             acts.AddRange(_control.Kill(context.Cluster, node).Acts);
         if (status.State == InstanceState.Running)
-            return new(FenceLevel.Stopped, $"'{node.Name}' runs and can be killed on its machine: {status.Detail}", acts);
+            return new(FenceLevel.Stopped, $"'{node.Name}' runs and can be killed on its machine: {status.Detail}", acts, status);
         var power = _control?.PowerOff(context.Cluster, node);
         if (power is not null)
-            return new(FenceLevel.PoweredOff, $"its machine does not tell ({status.Detail}), and can be cut off", [.. acts, .. power.Acts]);
+            return new(FenceLevel.PoweredOff, $"its machine does not tell ({status.Detail}), and can be cut off", [.. acts, .. power.Acts], status);
         acts.AddRange(BestEffort().SelectMany(b => b.Acts));
         if (Denies(out var how))
-            return new(FenceLevel.Denied, how, [.. acts, new PlannedAct(ActKind.Read, node.Name, how)]);
-        return new(acts.Count > 0 ? FenceLevel.BestEffort : FenceLevel.None, $"whether it runs cannot be told ({status.Detail}), and nothing denies it acknowledgements", acts);
+            return new(FenceLevel.Denied, how, [.. acts, new PlannedAct(ActKind.Read, node.Name, how)], status);
+        return new(acts.Count > 0 ? FenceLevel.BestEffort : FenceLevel.None, $"whether it runs cannot be told ({status.Detail}), and nothing denies it acknowledgements", acts, status);
     }
 
     /// <summary>Fences, and says how surely.</summary>

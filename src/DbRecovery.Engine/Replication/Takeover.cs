@@ -1,4 +1,5 @@
 using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Health;
 
 namespace DbRecovery.Engine.Replication;
 
@@ -18,6 +19,7 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
         .. liftReadOnly ? _replication.SetReadOnly(context.Cluster, primary, readOnly: false).Acts : [],
         .. Synchronous(siblings, synchronousNow)?.Acts ?? [],
         .. siblings.SelectMany(s => _replication.Follow(context.Cluster, s, primary).Acts),
+        .. Absent(siblings) is { Count: > 0 } absent ? _replication.EnsureSlots(context.Cluster, primary, absent).Acts : [],
         // the number is that of the lease, which a plan does not have yet
         new PlannedAct(ActKind.Sql, primary.Name, "write the takeover epoch and a canary row (schema dbrecovery, made where it is missing)"),
     ];
@@ -28,8 +30,8 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
     /// <param name="synchronousNow">Whether it asks for synchronous standbys now.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <param name="open">Lets clients in, as soon as what they write is kept as the policy asks for.</param>
-    /// <returns>What did not go well, in one sentence each.</returns>
-    public async Task<IReadOnlyList<string>> FollowUpAsync(
+    /// <returns>What did not go well or is left to do, in one sentence each, and the facts of <see cref="Aftercare"/>.</returns>
+    public async Task<(IReadOnlyList<string> Remarks, IReadOnlyDictionary<string, FactValue> Facts)> FollowUpAsync(
         IReadOnlyList<NodeDefinition> siblings, bool liftReadOnly, bool synchronousNow, CancellationToken cancellationToken, Func<Task>? open = null)
     {
         var remarks = new List<string>();
@@ -39,8 +41,12 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
         var proof = ProveAsync(cancellationToken);
         var opened = OpenAsync();
         var following = siblings.Select(s => context.TryAsync(remarks, $"'{s.Name}' does not follow yet", _replication.Follow(context.Cluster, s, primary), Short, cancellationToken)).ToArray();
-        await Task.WhenAll([proof, opened, .. following]).ConfigureAwait(false);
-        return remarks;
+        var absent = Absent(siblings);
+        var slots = absent.Count == 0 ? Task.CompletedTask
+            : context.TryAsync(remarks, "slots of the nodes that are away", _replication.EnsureSlots(context.Cluster, primary, absent), Short, cancellationToken);
+        var left = new Aftercare(context, primary).LookAsync(remarks, cancellationToken);
+        await Task.WhenAll([proof, opened, slots, left, .. following]).ConfigureAwait(false);
+        return (remarks, await left.ConfigureAwait(false));
 
         async Task OpenAsync()
         {
@@ -50,6 +56,18 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
                 await open().ConfigureAwait(false);
         }
     }
+
+    /// <summary>
+    /// Those that are away and will follow: their slots keep the log that they will need. Only where the server bounds what a slot may keep, for one
+    /// of them may never come back. Those that follow now have theirs made as they are led.
+    /// </summary>
+    private IReadOnlyList<NodeDefinition> Absent(IReadOnlyList<NodeDefinition> siblings) =>
+        context.Seen?.Observations.FirstOrDefault(o => o.Node == primary.Name) is { } seen && ReplicationView.Setting(seen, "max_slot_wal_keep_size") is { } bound && bound != "-1"
+            ? [.. context.Cluster.Nodes.Where(n => n.Name != primary.Name && !siblings.Contains(n) && IsDirect(n))]
+            : [];
+
+    // a cascading replica has its slot where it follows
+    private bool IsDirect(NodeDefinition node) => node.Upstream is not { } upstream || upstream == primary.Name || context.Seen!.LastPrimaryNode() == upstream || !context.Cluster.Nodes.Any(n => n.Name == upstream);
 
     private async Task ProveAsync(CancellationToken cancellationToken)
     {

@@ -44,6 +44,7 @@ internal static class PostgreSqlErrors
         ConnectionFailure.UnknownHost => "Check the host's name in the inventory, and this machine's name service.",
         ConnectionFailure.Unreachable or ConnectionFailure.TimedOut => "Check the network and firewalls between this machine and the host.",
         ConnectionFailure.Hung => "Look at the server's processes on its machine: they may be stopped, or wait for a disk.",
+        ConnectionFailure.Secret => (failure.Cause as DbRecoveryException)?.RecommendedAction,
         ConnectionFailure.Tls => "Turn TLS on in the server (ssl = on), or set 'auth: tls' in the inventory to what it offers.",
         ConnectionFailure.Certificate => "Name the authority that signed the server's certificate under 'auth: rootCertificate', and for verify-full the host as the certificate names it.",
         _ => null,

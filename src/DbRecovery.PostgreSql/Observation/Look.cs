@@ -43,7 +43,7 @@ internal sealed class Look(ObservationRequest request, NodeLink link, TimeProvid
             Duration = clock.GetElapsedTime(_started),
             Level = request.Level,
             Reachability = failure.Reachability,
-            Errors = [failure.Observed("connecting"), .. Errors],
+            Errors = [failure.Observed("connecting") with { Advice = PostgreSqlErrors.Advice(failure, link.Login) }, .. Errors],
             Facts = facts,
         };
     }

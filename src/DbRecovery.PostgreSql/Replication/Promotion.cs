@@ -16,6 +16,19 @@ internal sealed class Promotion(ReplicationSessions sessions)
         SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_walfile_name(pg_current_wal_lsn()) END, CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn() - '0/0' END::int8
         """;
 
+    // a slot whose log is gone, and from PostgreSQL 17 one that was not synchronised in time (temporary), is of no use
+    private const string Left = """
+        SELECT ARRAY(SELECT slot_name::text FROM pg_replication_slots WHERE slot_type = 'logical' AND NOT temporary AND wal_status IS DISTINCT FROM 'lost' ORDER BY 1),
+               ARRAY(SELECT quote_literal(gid) || ' (' || database || ')' FROM pg_prepared_xacts ORDER BY prepared),
+               ARRAY(SELECT subname::text FROM pg_subscription WHERE subenabled ORDER BY 1)
+        """;
+
+    internal Task<PromotionFindings> LookAfterAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken) =>
+        sessions.RunAsync(ServerLogin.Of(cluster, node), "looking at what the promotion leaves", changes: false, timeout, async (c, t) =>
+            await ReplicationSessions.RowAsync(c, Left, t).ConfigureAwait(false) is [string[] slots, string[] prepared, string[] subscriptions]
+                ? new PromotionFindings(slots, prepared, subscriptions)
+                : throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, $"'{node.Name}' did not say what the promotion leaves", target: node.Name), cancellationToken);
+
     internal NodeOperation Promote(ClusterDefinition cluster, NodeDefinition node) => new(
         [new(ActKind.Sql, node.Name, "SELECT pg_promote(false)"), new(ActKind.Wait, node.Name, "until pg_is_in_recovery() is false")],
         async (timeout, _, token) =>

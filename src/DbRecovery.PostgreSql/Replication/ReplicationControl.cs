@@ -19,6 +19,10 @@ internal sealed class ReplicationControl(PostgreSqlConnections connections, ISec
     public NodeOperation AfterPromotion(ClusterDefinition cluster, NodeDefinition node) => new Promotion(_sessions).AfterPromotion(cluster, node);
 
     /// <inheritdoc/>
+    public Task<PromotionFindings> LookAfterPromotionAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken) =>
+        new Promotion(_sessions).LookAfterAsync(cluster, node, timeout, cancellationToken);
+
+    /// <inheritdoc/>
     public NodeOperation Follow(ClusterDefinition cluster, NodeDefinition node, NodeDefinition upstream) => Following.Follow(cluster, node, upstream);
 
     /// <inheritdoc/>

@@ -195,6 +195,25 @@ public sealed class RecordingTableTests
         Assert.Equal((2, 5, 5), (Rounds("primary-killed"), Rounds("primary-host-gone"), Rounds("primary-frozen")));
     }
 
+    [Theory]
+    [InlineData("primary-killed", true)]
+    [InlineData("primary-killed-cascading", true)] // who follows another node cannot tell
+    [InlineData("primary-frozen", true)]
+    [InlineData("primary-host-gone", true)]
+    public void Most_of_those_that_may_be_in_touch_with_it_have_lost_it(string name, bool majority)
+    {
+        Assert.Equal(majority, FaultClassifier.Classify(Recorded.View(name))[0].Details["majority"].AsBool());
+        // one that was broken before is no witness, and says nothing for it either
+        var broken = Recorded.View(name).Remembering("lab-2", m => m with { StreamedAt = m.StreamedAt - TimeSpan.FromMinutes(1) });
+        var fault = Assert.Single(FaultClassifier.Classify(broken), f => f.Node == "lab-1");
+        Assert.False(fault.Details["majority"].AsBool());
+    }
+
+    [Fact]
+    public void What_a_quick_look_shows_in_full_is_looked_at_quickly() => Assert.Equal(
+        ["node.host-unreachable", "node.hung", "node.process-down", "pg.primary.crash-loop", "pg.primary.dead"],
+        FaultCatalogue.Classes.Select(c => c.Id).Where(FaultClassifier.IsSeenAtOnce).Order(StringComparer.Ordinal));
+
     private static void AssertFaults(string[] expected, ClusterView view) => Assert.Equal(expected, FaultClassifier.Classify(view).Select(f => $"{f.Id}@{f.Node}"));
 
     private static ClusterView Policy(ClusterView view, Func<PolicySettings, PolicySettings> change) => (view with { Cluster = view.Cluster with { Policy = change(view.Cluster.Policy) } }).Judged();

@@ -44,6 +44,69 @@ public sealed class RejoinActionTests
     }
 
     [Fact]
+    public async Task Who_comes_back_is_synchronous_again_once_it_streams()
+    {
+        await using var bench = await Scene.DivergedAsync();
+        var (old, now, action) = (bench.Lab.Nodes[0], bench.Lab.Nodes[1], new RejoinAction());
+        bench.Cluster = bench.Cluster with { Policy = bench.Cluster.Policy with { Synchronous = 1 } };
+        var context = Context(bench);
+        var plan = await action.PlanAsync(context, new RejoinOptions { Node = old.Name }, default);
+        Assert.Contains(plan.Acts, a => a.Target == now.Name && a.Detail.Contains("synchronous_standby_names", StringComparison.Ordinal));
+        await action.ExecuteAsync(context, plan, default);
+        const string show = "show synchronous_standby_names";
+        Assert.Equal($"ANY 1 (\"{old.Name}\")", await bench.Lab.ScalarAsync<string>(now, show));
+        Assert.Equal(ReconcileOutcome.Done, (await action.ReconcileAsync(context, plan, default)).Outcome);
+
+        // an attempt that was torn after the stream began: what is left is done, and the server is left alone. Somebody else's name stays
+        var started = await bench.Lab.ScalarAsync<DateTime>(old, "select pg_postmaster_start_time()");
+        await bench.Lab.ExecuteAsync(now, "alter system set synchronous_standby_names = 'ANY 1 (archive)'");
+        await bench.Lab.ExecuteAsync(now, "select pg_reload_conf()");
+        await bench.Lab.UntilAsync(now, show, "ANY 1 (archive)");
+        Assert.Equal(ReconcileOutcome.NotDone, (await action.ReconcileAsync(context, plan, default)).Outcome);
+        await action.ExecuteAsync(context, plan, default);
+        Assert.Equal($"ANY 1 (\"archive\", \"{old.Name}\")", await bench.Lab.ScalarAsync<string>(now, show));
+        Assert.Equal(started, await bench.Lab.ScalarAsync<DateTime>(old, "select pg_postmaster_start_time()"));
+        // a commit is acknowledged
+        await bench.Lab.ExecuteAsync(now, "create table acknowledged (i int)");
+    }
+
+    [Fact]
+    public async Task A_takeover_tells_what_it_leaves_and_keeps_the_log_of_those_that_are_away()
+    {
+        await using var bench = await Bench.StartAsync(new PgClusterOptions
+        {
+            Settings = new Dictionary<string, string> { ["wal_level"] = "logical", ["max_prepared_transactions"] = "2", ["max_slot_wal_keep_size"] = "1GB" },
+        });
+        var (old, now, away) = (bench.Lab.Nodes[0], bench.Lab.Nodes[1], bench.Lab.Nodes[2]);
+        foreach (var statement in (string[])
+            [
+                "select pg_create_logical_replication_slot('reader', 'pgoutput')", "create table t (i int)",
+                "create subscription news connection 'host=127.0.0.1 port=1 dbname=none' publication p with (connect = false)", "alter subscription news enable",
+            ])
+        {
+            await bench.Lab.ExecuteAsync(old, statement);
+        }
+        await bench.Lab.ExecuteAsync(old, "begin; insert into t values (1); prepare transaction 'it''s'");
+        await bench.Lab.UntilCaughtUpAsync(now, old);
+        await away.StopAsync();
+        var context = Context(bench);
+        context = context with { Health = new HealthService(new HealthServiceOptions { Providers = _ => bench.Provider, StateFolder = Path.Combine(bench.Lab.Folder, "state") }) };
+        await context.Health.ExamineAsync(bench.Cluster, ObservationLevel.Quick, null, default);
+        await Scene.FallAsync(old, clean: false);
+        context = context with { Seen = await context.Health.ExamineAsync(bench.Cluster, ObservationLevel.Quick, null, default) };
+
+        var action = new FailoverAction();
+        var plan = await action.PlanAsync(context, new FailoverOptions(), default);
+        var result = await action.ExecuteAsync(context, plan, default);
+        Assert.Equal(now.Name, result.Outputs["newPrimary"].AsText());
+        Assert.Equal(["reader"], result.Outputs["lostSlots"].AsList());
+        Assert.Equal(["'it''s' (postgres)"], result.Outputs["preparedTransactions"].AsList());
+        Assert.Equal(["news"], result.Outputs["subscriptions"].AsList());
+        Assert.Contains("reader", result.Summary, StringComparison.Ordinal);
+        Assert.Equal(2L, await bench.Lab.ScalarAsync<long>(now, $"select count(*) from pg_replication_slots where restart_lsn is not null and slot_name in ('{old.Slot}', '{away.Slot}')"));
+    }
+
+    [Fact]
     public async Task Without_leave_to_copy_what_cannot_be_rewound_stays_stopped()
     {
         await using var bench = await Scene.DivergedAsync(new PgClusterOptions { Checksums = false });

@@ -41,6 +41,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
             new("oldPrimary", FactType.Text, null, "the node that was primary before; empty where none was known"),
             new("lossBytes", FactType.Int, "B", "what may be lost, in bytes of the log; not given where it cannot be known"),
             new("timeline", FactType.Int, null, "the new timeline"),
+            .. Aftercare.Outputs,
         ]);
 
     /// <inheritdoc/>
@@ -153,8 +154,8 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
             promoted = true;
         }
         // promoted: from here it only goes forward
-        var remarks = await new Takeover(context, candidate).FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, promoted ? CancellationToken.None : cancellationToken).ConfigureAwait(false);
-        return Result(state, timeline, remarks);
+        var (remarks, facts) = await new Takeover(context, candidate).FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, promoted ? CancellationToken.None : cancellationToken).ConfigureAwait(false);
+        return Result(state, timeline, remarks, facts);
     }
 
     /// <summary>
@@ -236,13 +237,13 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         var epoch = await context.Replication("failover").ReadEpochAsync(context.Cluster, context.Cluster.Node(state.Candidate), cancellationToken).ConfigureAwait(false);
         var led = state.Siblings.All(s => nodes.FirstOrDefault(n => n.Node == s) is not { Reachability: Reachability.Reachable } seen || seen.StreamsFrom(context.Cluster, state.Candidate));
         return epoch?.Incident == context.IncidentId && led
-            ? new Reconciliation(ReconcileOutcome.Done, $"'{state.Candidate}' is primary under epoch {epoch.Epoch}", Result(state, candidate.Facts.Int(PostgreSqlFacts.Timeline) ?? state.Timeline + 1, []))
+            ? new Reconciliation(ReconcileOutcome.Done, $"'{state.Candidate}' is primary under epoch {epoch.Epoch}", Result(state, candidate.Facts.Int(PostgreSqlFacts.Timeline) ?? state.Timeline + 1, [], new Dictionary<string, FactValue>()))
             : new Reconciliation(ReconcileOutcome.NotDone, $"'{state.Candidate}' is promoted, and what follows that is to be done");
     }
 
-    private static ActionResult Result(FailoverState state, long timeline, IReadOnlyList<string> remarks)
+    private static ActionResult Result(FailoverState state, long timeline, IReadOnlyList<string> remarks, IReadOnlyDictionary<string, FactValue> facts)
     {
-        var outputs = new Dictionary<string, FactValue> { ["newPrimary"] = state.Candidate, ["oldPrimary"] = state.Old ?? "", ["timeline"] = timeline };
+        var outputs = new Dictionary<string, FactValue>(facts) { ["newPrimary"] = state.Candidate, ["oldPrimary"] = state.Old ?? "", ["timeline"] = timeline };
         if (state.Loss.Bytes is { } bytes)
             outputs["lossBytes"] = bytes;
         return new ActionResult

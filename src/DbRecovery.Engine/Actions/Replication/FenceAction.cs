@@ -34,6 +34,7 @@ internal sealed class FenceAction : RecoveryAction<FenceOptions, FenceState>
         context.RefuseManaged(Descriptor.Name);
         var node = context.NodeOrTarget(options.Node);
         var forecast = await new FencingLadder(context, node).ForecastAsync(cancellationToken).ConfigureAwait(false);
+        RequireGone(context.Fault, node, forecast.Status);
         // fencing loses nothing by itself and takes a server away: that is what a guard is for
         var acts = forecast.Acts.Count == 0 ? [new PlannedAct(ActKind.Read, node.Name, forecast.Because, Destructive: true)] : forecast.Acts.Select((a, i) => a with { Destructive = a.Destructive || i == 0 }).ToList();
         var below = forecast.Level < FenceLevel.Enough;
@@ -42,6 +43,21 @@ internal sealed class FenceAction : RecoveryAction<FenceOptions, FenceState>
             ApprovalBecause: below || options.AtLeast < FenceLevel.Enough
                 ? $"'{node.Name}' cannot be proved to be down (level {Math.Min(forecast.Level, options.AtLeast)}): if it still runs and clients reach it, it and the new primary both take writes (split brain), and what is written on one of them is lost"
                 : null);
+    }
+
+    /// <summary>
+    /// A silence that is no proof of death (nothing answers, or nothing speaks) may be only between here and the node. Where its machine says that it
+    /// runs and is not frozen, most of those that may be in touch with it must have lost it, too, before it is taken from those that are served.
+    /// </summary>
+    private static void RequireGone(Fault? fault, NodeDefinition node, InstanceStatus status)
+    {
+        var silent = fault?.Node == node.Name && (fault.Id is "node.hung" or "node.host-unreachable" || (fault.Details.TryGetValue("cause", out var cause) && cause == "host-unreachable"));
+        if (!silent || status is not { State: InstanceState.Running, ProcessState: not ('T' or 't' or 'D' or 'Z') } || (fault!.Details.TryGetValue("majority", out var majority) && majority.AsBool()))
+            return;
+        var witnesses = fault.Details.TryGetValue("witnesses", out var seen) && seen.AsList() is { Count: > 0 } list ? $"only {string.Join(", ", list.Select(w => $"'{w}'"))} lost it" : "no other node lost it";
+        throw new DbRecoveryException(ErrorIds.FencingFailed, ErrorKind.Refused,
+            $"'{node.Name}' runs on its machine ({status.Detail}) and may be out of reach from here alone: {witnesses}, which is not most of the nodes that may be in touch with it",
+            "Look at the network between this machine, the other nodes and it; a failover can be asked for (Invoke-DbFailover, dbrecovery failover).", node.Name);
     }
 
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, FenceState state, CancellationToken cancellationToken)

@@ -16,7 +16,7 @@ internal sealed class PromoteAction : RecoveryAction<PromoteOptions, FailoverSta
     /// <inheritdoc/>
     public override ActionDescriptor Descriptor { get; } = Describe(
         "promote", "Makes a replica that is named the primary, under the same conditions as 'failover'.", destructive: true, capability: typeof(IReplicationControl),
-        outputs: [new("newPrimary", FactType.Text, null, "the node that took over"), new("timeline", FactType.Int, null, "the new timeline")]);
+        outputs: [new("newPrimary", FactType.Text, null, "the node that took over"), new("timeline", FactType.Int, null, "the new timeline"), .. Aftercare.Outputs]);
 
     /// <inheritdoc/>
     public override bool PlansEachAttempt => true;

@@ -1,4 +1,5 @@
 using DbRecovery.Engine.Health;
+using DbRecovery.Engine.Replication;
 
 namespace DbRecovery.Engine.Actions;
 
@@ -111,6 +112,8 @@ internal sealed class ReplicaReturn(ActionContext context, string action)
         var rebuilds = state.Rebuild == RebuildChoice.Always || found is { Assessment: null } or { Assessment.NotRewindableBecause: not null };
         if (rebuilds || state.Rebuild == RebuildChoice.WhenNeeded)
             acts.AddRange(Told(_builder.Rebuild(_cluster, node, _cluster.Node(state.Source), primary), rebuilds ? null : "only if that fails"));
+        if (new SynchronousReturn(context, primary, node).Planned(scene.Seen.Observations.FirstOrDefault(o => o.Node == primary.Name)) is { } synchronous)
+            acts.AddRange(Told(synchronous, "once it streams"));
         return acts;
     }
 
@@ -121,6 +124,10 @@ internal sealed class ReplicaReturn(ActionContext context, string action)
         var scene = await LookAsync(node, cancellationToken).ConfigureAwait(false);
         if (scene.Primary is not { } primary || primary.Name != state.Primary)
             throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"'{scene.Primary?.Name}' is primary now, not '{state.Primary}': the plan no longer holds", "Plan anew.", state.Primary);
+        var synchronous = new SynchronousReturn(context, primary, node);
+        // an attempt before this one got it back, and only what follows is left
+        if (state.Rebuild != RebuildChoice.Always && CameBack(state, scene.Seen.Observations))
+            return Returned(state, await synchronous.IncludeAsync(cancellationToken).ConfigureAwait(false));
         await StopAsync(node, scene.Status, cancellationToken).ConfigureAwait(false);
         var found = await CompareAsync(node, primary, mayRecover: true, cancellationToken).ConfigureAwait(false);
         var outputs = new Dictionary<string, FactValue> { ["lostBytes"] = found.Assessment?.LostBytes ?? 0L };
@@ -134,6 +141,7 @@ internal sealed class ReplicaReturn(ActionContext context, string action)
         foreach (var (name, value) in outcome.Outputs)
             outputs[name] = value;
         outputs["method"] = method;
+        told += await synchronous.IncludeAsync(cancellationToken).ConfigureAwait(false);
         return new ActionResult { Summary = outcome.Summary + told, Outputs = outputs, Loss = Loss(found) };
     }
 
@@ -141,13 +149,24 @@ internal sealed class ReplicaReturn(ActionContext context, string action)
     internal async Task<Reconciliation> ReconcileAsync(ReplicaReturnState state, CancellationToken cancellationToken)
     {
         var seen = await context.Health.ExamineAsync(_cluster, ObservationLevel.Quick, context.Progress, cancellationToken).ConfigureAwait(false);
-        var now = seen.Observations.FirstOrDefault(o => o.Node == state.Node);
-        var primary = seen.Observations.FirstOrDefault(o => o.Node == state.Primary);
-        var follows = now is { Reachability: Reachability.Reachable, Role: NodeRole.Replica, Upstream.Streaming: true } && primary is { Role: NodeRole.Primary } && now.SystemId == primary.SystemId;
-        return follows && StartOf(now!) is { } started && started != state.StartedAt
-            ? new Reconciliation(ReconcileOutcome.Done, $"'{state.Node}' was started since and streams", new ActionResult { Summary = $"'{state.Node}' follows '{state.Primary}'.", Outputs = new Dictionary<string, FactValue> { ["method"] = "unknown" } })
-            : new Reconciliation(ReconcileOutcome.NotDone, follows ? $"'{state.Node}' is the server that ran before" : $"'{state.Node}' does not stream yet; every part can be done again");
+        if (!CameBack(state, seen.Observations))
+            return new Reconciliation(ReconcileOutcome.NotDone, $"'{state.Node}' does not stream yet, or is the server that ran before; every part can be done again");
+        // of a node that is back, nothing but this can be left
+        return new SynchronousReturn(context, _cluster.Node(state.Primary), _cluster.Node(state.Node)).Planned(seen.Observations.FirstOrDefault(o => o.Node == state.Primary)) is not null && state.Rebuild != RebuildChoice.Always
+            ? new Reconciliation(ReconcileOutcome.NotDone, $"'{state.Node}' streams, and is to be a synchronous replica again")
+            : new Reconciliation(ReconcileOutcome.Done, $"'{state.Node}' was started since and streams", Returned(state, ""));
     }
+
+    /// <summary>Whether the node follows the primary, by a server that was started after the plan was made.</summary>
+    private static bool CameBack(ReplicaReturnState state, IReadOnlyList<NodeObservation> seen) =>
+        seen.FirstOrDefault(o => o.Node == state.Node) is { Reachability: Reachability.Reachable, Role: NodeRole.Replica, Upstream.Streaming: true } now
+        && seen.FirstOrDefault(o => o.Node == state.Primary) is { Role: NodeRole.Primary } primary && now.SystemId == primary.SystemId
+        && StartOf(now) is { } started && started != state.StartedAt;
+
+    private static ActionResult Returned(ReplicaReturnState state, string told) => new()
+    {
+        Summary = $"'{state.Node}' follows '{state.Primary}'.{told}", Outputs = new Dictionary<string, FactValue> { ["method"] = "unknown" },
+    };
 
     /// <summary>What is lost: the log after the fork. Where the failover of the same incident has said so, it is not said twice.</summary>
     internal DataLoss? Loss(Found? found) => found switch

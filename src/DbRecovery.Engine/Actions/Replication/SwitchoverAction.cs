@@ -40,6 +40,7 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
             new("newPrimary", FactType.Text, null, "the node that took over"),
             new("oldPrimary", FactType.Text, null, "the node that was primary before"),
             new("timeline", FactType.Int, null, "the new timeline"),
+            .. Aftercare.Outputs,
         ]);
 
     protected override async Task<Planned<SwitchoverState>> PlanCoreAsync(ActionContext context, SwitchoverOptions options, CancellationToken cancellationToken)
@@ -225,17 +226,18 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
 
     private static async Task<ActionResult> FinishAsync(ActionContext context, SwitchoverState state, NodeDefinition old, NodeDefinition candidate, long timeline, CancellationToken cancellationToken)
     {
-        var remarks = new List<string>();
         var siblings = state.Siblings.Select(context.Cluster.Node).ToList();
+        var remarks = new List<string>();
         // clients wait for their route, and for nothing else that is to be done here: what the old primary acknowledged is all in the new one
         Func<Task>? open = context.Routes is { } routes
             ? () => context.TryAsync(remarks, "routes", routes.SetPrimary(context.Cluster, candidate), TimeSpan.FromSeconds(15), cancellationToken)
             : null;
-        remarks.AddRange(await new Takeover(context, candidate).FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, cancellationToken, open).ConfigureAwait(false));
+        var (followUp, facts) = await new Takeover(context, candidate).FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, cancellationToken, open).ConfigureAwait(false);
+        remarks.AddRange(followUp);
         if (!(await context.LookAsync([old], Look, cancellationToken).ConfigureAwait(false))[0].StreamsFrom(context.Cluster, candidate.Name))
             await context.TryAsync(remarks, $"'{old.Name}' does not follow yet", context.Provider.Require<IReplicaBuilder>("switchover").StartAsReplica(context.Cluster, old, candidate), Opening, cancellationToken).ConfigureAwait(false);
         await context.TryAsync(remarks, "checkpoint", context.Replication("switchover").AfterPromotion(context.Cluster, candidate), Opening, cancellationToken).ConfigureAwait(false);
-        return Result(state, timeline, remarks);
+        return Result(state, timeline, remarks, facts);
     }
 
     protected override async Task<Reconciliation> ReconcileCoreAsync(ActionContext context, SwitchoverState state, CancellationToken cancellationToken)
@@ -249,15 +251,15 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
         if (nodes[1].IsPrimary() && nodes[0].StreamsFrom(context.Cluster, candidate.Name)
             && (await context.Replication("switchover").ReadEpochAsync(context.Cluster, candidate, cancellationToken).ConfigureAwait(false))?.Incident == context.IncidentId)
         {
-            return new Reconciliation(ReconcileOutcome.Done, $"'{candidate.Name}' is primary and '{old.Name}' follows it", Result(state, nodes[1].Facts.Int(PostgreSqlFacts.Timeline) ?? state.Timeline + 1, []));
+            return new Reconciliation(ReconcileOutcome.Done, $"'{candidate.Name}' is primary and '{old.Name}' follows it", Result(state, nodes[1].Facts.Int(PostgreSqlFacts.Timeline) ?? state.Timeline + 1, [], new Dictionary<string, FactValue>()));
         }
         // the same nodes take the same parts again; what was done already is not done twice
         return new Reconciliation(ReconcileOutcome.NotDone, nodes[1].IsPrimary() ? $"'{candidate.Name}' is promoted, and what follows that is to be done" : $"'{candidate.Name}' is still a replica");
     }
 
-    private static ActionResult Result(SwitchoverState state, long timeline, IReadOnlyList<string> remarks) => new()
+    private static ActionResult Result(SwitchoverState state, long timeline, IReadOnlyList<string> remarks, IReadOnlyDictionary<string, FactValue> facts) => new()
     {
         Summary = $"'{state.Candidate}' is primary on timeline {timeline} in the place of '{state.Old}'.{string.Concat(remarks.Select(r => $" {r}."))}",
-        Outputs = new Dictionary<string, FactValue> { ["newPrimary"] = state.Candidate, ["oldPrimary"] = state.Old, ["timeline"] = timeline },
+        Outputs = new Dictionary<string, FactValue>(facts) { ["newPrimary"] = state.Candidate, ["oldPrimary"] = state.Old, ["timeline"] = timeline },
     };
 }

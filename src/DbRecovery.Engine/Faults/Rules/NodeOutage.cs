@@ -30,6 +30,8 @@ internal sealed record NodeOutage
     public bool Primary { get; private init; }
     /// <summary>Whether the others confirm that a primary is gone, so that another one may take over.</summary>
     public bool Confirmed { get; private init; }
+    /// <summary>Whether the witnesses are more than half of the nodes that may be in touch with it: those that follow it, and those that do not tell.</summary>
+    public bool Majority { get; private init; }
     /// <summary>Whether every witness has lost its connection, rather than hear nothing on it.</summary>
     public bool AllGone { get; private init; }
     /// <summary>The replicas that followed it and say that they receive nothing.</summary>
@@ -53,6 +55,7 @@ internal sealed record NodeOutage
         return new NodeOutage
         {
             Kind = own, Primary = primary, Witnesses = [.. witnesses.Select(w => w.Node)],
+            Majority = witnesses.Count * 2 > words.Count(w => w.Word != StreamWord.None || !cluster.Fresh(w.Node)),
             AllGone = witnesses.Count > 0 && witnesses.All(w => w.Word == StreamWord.Gone),
             Confirmed = primary && witnesses.Count > 0 && cluster.FreshMajority(node) && cluster.Writable.Count == 0,
         };

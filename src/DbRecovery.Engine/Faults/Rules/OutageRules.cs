@@ -10,6 +10,7 @@ internal abstract class OutageRule : ServerNodeRule
         new("primary", FactType.Bool, null, "whether it is, or last was, the primary"),
         new("confirmed", FactType.Bool, null, "whether the other nodes confirm that the primary is gone: most of them answer, and those that followed it receive nothing"),
         new("witnesses", FactType.List, null, "the replicas that followed it and receive nothing from it"),
+        new("majority", FactType.Bool, null, "whether these are more than half of the nodes that may be in touch with it"),
     ];
 
     protected sealed override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node) => Judge(view, cluster, node, NodeOutage.Of(cluster, node));
@@ -19,7 +20,7 @@ internal abstract class OutageRule : ServerNodeRule
 
     protected static Dictionary<string, FactValue> Details(NodeOutage outage) => new()
     {
-        ["primary"] = outage.Primary, ["confirmed"] = outage.Confirmed, ["witnesses"] = FactValue.OfList(outage.Witnesses.Select(w => w.Node)),
+        ["primary"] = outage.Primary, ["confirmed"] = outage.Confirmed, ["witnesses"] = FactValue.OfList(outage.Witnesses.Select(w => w.Node)), ["majority"] = outage.Majority,
     };
 
     // a standby's end leaves a cluster that serves

@@ -31,7 +31,7 @@ internal sealed class LoginRejectedRule : ServerNodeRule
 {
     public override FaultClass Class { get; } = new("node.auth-rejected", FaultSeverity.Degraded, Servers,
         "the server answers and does not accept this login, or its encryption; the server is alive",
-        [new("cause", FactType.Text, null, "password, access, tls, certificate, database or privilege")]);
+        [new("cause", FactType.Text, null, "password, access, tls, certificate, database, privilege or secret")]);
 
     protected override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node)
     {
@@ -45,7 +45,7 @@ internal sealed class LoginRejectedRule : ServerNodeRule
             "42501" => "privilege",
             var other => other!,
         };
-        return Make(view, node.Node, FaultConfidence.Certain, $"'{node.Node}' does not accept the login ({cause}): {node.Errors.FirstOrDefault()?.Message}",
+        return Make(view, node.Node, FaultConfidence.Certain, $"{(cause == "secret" ? $"the login to '{node.Node}' cannot be tried" : $"'{node.Node}' does not accept the login")} ({cause}): {node.Errors.FirstOrDefault()?.Told}",
             [Answer(node)], ["pg.primary.dead: an error packet is a sign of life", "routing.wrong-target: the node itself was asked"],
             new Dictionary<string, FactValue> { ["cause"] = cause }, confirmations: 1);
     }

@@ -27,7 +27,7 @@ internal abstract class ServerRule : FaultRule
 
     /// <summary>How a node answered, as evidence.</summary>
     protected static Evidence Answer(NodeObservation node) => node.Facts.Value(PostgreSqlFacts.ConnectError) is not null
-        ? node.Evidence(PostgreSqlFacts.ConnectError, node.Errors.FirstOrDefault()?.Message ?? "why no session was had")
+        ? node.Evidence(PostgreSqlFacts.ConnectError, node.Errors.FirstOrDefault()?.Told ?? "why no session was had")
         : Says(node, "reachability", node.Reachability.ToString(), node.Errors.FirstOrDefault()?.Message ?? "how the node answered");
 
     /// <summary>An error with one of these SQLSTATEs that the node gave; null for none.</summary>

@@ -123,8 +123,12 @@ internal sealed class NoWritablePrimaryRule : ServerRule
         if (cluster.Writable.Count > 0 || members.Count == 0 || !members.Any(cluster.Fresh)
             || members.Any(n => n.Reachability != Reachability.Reachable && (cluster.Primary is null || cluster.Primary == n.Node)) || members.Any(n => n is { Reachability: Reachability.Reachable, Role: not NodeRole.Replica }))
             return [];
-        return [Make(view, null, FaultConfidence.Likely, "every node that answers is a replica",
-            [.. members.Where(n => n.Reachability == Reachability.Reachable).Select(n => n.Evidence(PostgreSqlFacts.InRecovery, "it replays a log"))],
+        // what the inventory lists may be the standbys of a primary that it forgot
+        var strangers = members.Where(n => n.Upstream is { Streaming: true, Address.Length: > 0 } && cluster.UpstreamOf(n) is null).ToList();
+        var forgotten = strangers.Count == 0 ? "" : $"; '{strangers[0].Node}' receives from {strangers[0].Upstream!.Address}, which is no node of the inventory: if that is the primary, add it";
+        return [Make(view, null, FaultConfidence.Likely, $"every node that answers is a replica{forgotten}",
+            [.. members.Where(n => n.Reachability == Reachability.Reachable).Select(n => n.Evidence(PostgreSqlFacts.InRecovery, "it replays a log")),
+                .. strangers.Select(n => Says(n, "upstream", n.Upstream!.Address, "it receives from this address"))],
             ["pg.primary.dead: no node that could be the primary is silent", "a switchover under way cannot be ruled out in the first rounds"],
             Details("replicas-only", view.LastPrimary?.Node ?? ""), confirmations: Patient(view))];
     }

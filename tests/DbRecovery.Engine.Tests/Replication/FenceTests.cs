@@ -1,0 +1,81 @@
+using System.Diagnostics.CodeAnalysis;
+using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Backups;
+using DbRecovery.Engine.Health;
+using NSubstitute;
+
+namespace DbRecovery.Engine.Tests.Replication;
+
+/// <summary>Whether a primary that is silent, and runs, is fenced.</summary>
+public sealed class FenceTests
+{
+    private readonly IInstanceControl _control = Substitute.For<IInstanceControl>();
+
+    [Theory]
+    [InlineData("node.hung", "", 'S', false, false)] // it runs, and too few have lost it
+    [InlineData("node.hung", "", 'T', false, true)] // it is frozen
+    [InlineData("node.hung", "", 'D', false, true)] // its disk holds it
+    [InlineData("node.hung", "", 'S', true, true)] // most have lost it
+    [InlineData("pg.primary.dead", "host-unreachable", 'S', false, false)]
+    [InlineData("pg.primary.dead", "host-unreachable", 'S', true, true)]
+    [InlineData("node.host-unreachable", "", 'S', false, false)]
+    [InlineData("pg.primary.dead", "process-down", 'S', false, true)] // its port refuses: that is more than a silence
+    [InlineData("pg.primary.crash-loop", "", 'S', false, true)]
+    [InlineData("planned.failover", "", 'S', false, true)] // a person asked for it
+    public async Task A_primary_that_runs_and_is_merely_out_of_reach_is_left_alone(string fault, string cause, char state, bool majority, bool fenced)
+    {
+        Machine(new InstanceStatus(InstanceState.Running, "process 7 works", 7, state));
+        var planning = new FenceAction().PlanAsync(Context(fault, cause, majority), new FenceOptions { Node = "n1" }, default);
+        if (fenced)
+            Assert.Contains((await planning).Acts, a => a.Destructive);
+        else
+            Assert.Equal((ErrorIds.FencingFailed, ErrorKind.Refused), await Assert.ThrowsAsync<DbRecoveryException>(() => planning) is var e ? (e.Id, e.Kind) : default);
+    }
+
+    [Theory]
+    [InlineData(InstanceState.Stopped)]
+    [InlineData(InstanceState.Unknown)]
+    public async Task What_its_machine_does_not_say_to_run_is_fenced_as_before(InstanceState state)
+    {
+        Machine(new InstanceStatus(state, "says its machine"));
+        Assert.NotEmpty((await new FenceAction().PlanAsync(Context("node.hung", "", false), new FenceOptions { Node = "n1" }, default)).Acts);
+    }
+
+    private void Machine(InstanceStatus status)
+    {
+        var operation = new NodeOperation([new PlannedAct(ActKind.Command, "n1", "kill", Destructive: true)], (_, _, _) => Task.FromResult(new OperationOutcome("done")));
+        _control.UnavailableBecause(default!, default!).ReturnsForAnyArgs((string?)null);
+        _control.StatusAsync(default!, default!, default, default).ReturnsForAnyArgs(status);
+        _control.Kill(default!, default!).ReturnsForAnyArgs(operation);
+        _control.HoldDown(default!, default!).ReturnsForAnyArgs((NodeOperation?)null);
+        _control.PowerOff(default!, default!).ReturnsForAnyArgs(operation);
+    }
+
+    private ActionContext Context(string fault, string cause, bool majority)
+    {
+        var details = new Dictionary<string, FactValue> { ["witnesses"] = FactValue.OfList(["n2"]), ["majority"] = majority };
+        if (cause.Length > 0)
+            details["cause"] = cause;
+        return new()
+        {
+            Cluster = new ClusterDefinition { Name = "c", Engine = "fake", Nodes = [.. new[] { "n1", "n2", "n3" }.Select(n => new NodeDefinition { Name = n, Host = n, Port = 1 })] },
+            Provider = new Provider(_control, Substitute.For<IReplicationControl>()), Backups = Substitute.For<IBackupService>(), Secrets = Substitute.For<ISecretResolver>(), Health = Substitute.For<IHealthService>(),
+            IncidentId = "i", IncidentFolder = "/nonexistent", Timeout = TimeSpan.FromMinutes(2),
+            Fault = new Fault
+            {
+                Id = fault, Severity = FaultSeverity.Outage, Confidence = FaultConfidence.Likely, Cluster = "c", Engine = "fake", Node = "n1", Summary = "it is silent", DetectedAt = DateTimeOffset.UnixEpoch,
+                Evidence = [], RuledOut = [], Details = details,
+            },
+        };
+    }
+
+    private sealed class Provider(params object[] capabilities) : IDatabaseProvider
+    {
+        public string Engine => "fake";
+        public string DisplayName => "Fake";
+        public bool Embedded => false;
+        public IReadOnlyList<FactDefinition> Facts => [];
+
+        public bool TryGet<T>([NotNullWhen(true)] out T? capability) where T : class => (capability = capabilities.OfType<T>().FirstOrDefault()) is not null;
+    }
+}
