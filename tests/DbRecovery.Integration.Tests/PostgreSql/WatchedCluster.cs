@@ -34,13 +34,17 @@ internal sealed class WatchedCluster : IAsyncDisposable
     /// <param name="recover">Whether the watch may act.</param>
     /// <param name="change">Changes the text of the inventory.</param>
     /// <param name="probe">What counts as taking a write.</param>
+    /// <param name="prepare">What is done before anything watches or writes.</param>
     public static async Task<WatchedCluster> StartAsync(
-        PgClusterOptions options, string policy, bool recover = true, Func<string, string>? change = null, WriteProbe probe = WriteProbe.Local)
+        PgClusterOptions options, string policy, bool recover = true, Func<string, string>? change = null, WriteProbe probe = WriteProbe.Local,
+        Func<PgCluster, Task>? prepare = null)
     {
         var watched = new WatchedCluster(await PgCluster.StartAsync(options), policy, change);
         try
         {
             var lab = watched.Lab;
+            if (prepare is not null)
+                await prepare(lab);
             watched.Writer = await Writer.StartAsync(lab, pause: TimeSpan.FromMilliseconds(2));
             watched.Sampler = await WritableSampler.StartAsync(lab, probe);
             watched._watch = Task.Run(() => watched.WatchAsync(recover));
