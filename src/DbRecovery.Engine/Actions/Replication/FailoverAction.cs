@@ -212,7 +212,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         var place = candidate is null ? null : LogPlace.Of(candidate);
         if (candidate?.IsPrimary() == true && candidate.SystemId == state.SystemId)
             return place?.Timeline > state.Timeline ? place.Value.Timeline : candidate.Facts.Int(PostgreSqlFacts.Timeline) ?? state.Timeline + 1;
-        RequireSilent(context, state.Old, nodes);
+        RequireSilent(context, state, nodes);
         if (candidate is not { Reachability: Reachability.Reachable, Role: NodeRole.Replica } || candidate.SystemId != state.SystemId || place is not { } has
             || has.CompareTo(new LogPlace(state.Timeline, state.Bytes)) < 0)
         {
@@ -228,10 +228,11 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         return null;
     }
 
-    /// <summary>Nobody receives from the old primary. Where nobody knows who that is, every other node is seen to be none, and nobody receives from a stranger.</summary>
-    private static void RequireSilent(ActionContext context, string? old, NodeObservation[] nodes)
+    /// <summary>Nobody receives from the old primary; over a connection that a fenced one left behind nothing more comes. Where nobody knows who that is, every other node is seen to be none, and nobody receives from a stranger.</summary>
+    private static void RequireSilent(ActionContext context, FailoverState state, NodeObservation[] nodes)
     {
-        if (old is not null && Array.Find(nodes, n => n.MayStreamFrom(context.Cluster, old)) is { } streaming)
+        var (old, known, fenced) = (state.Old, Math.Max(state.Bytes, state.Furthest), FenceOf(context) >= FenceLevel.Enough);
+        if (old is not null && Array.Find(nodes, n => n.MayStreamFrom(context.Cluster, old) && !(fenced && LogPlace.Of(n) is { } place && place.Bytes <= known)) is { } streaming)
             throw new DbRecoveryException(ErrorIds.FencingFailed, ErrorKind.Refused, $"'{streaming.Node}' receives from '{old}' again: it is not down, and nobody is promoted", $"Fence '{old}', or wait until it is down.", old);
         if (old is null && Array.Find(nodes, n => n is not { Reachability: Reachability.Reachable, Role: not NodeRole.Unknown } || n.StreamsFromStranger(context.Cluster)) is { } unknown)
         {
