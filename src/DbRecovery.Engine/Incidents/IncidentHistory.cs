@@ -18,6 +18,9 @@ internal sealed class StepProgress(string id, string action)
     /// <summary>Whether nothing more is to be done about it.</summary>
     public bool IsSettled { get; set; }
 
+    /// <summary>Whether it could not be told at once what came of the last attempt: that may still come to pass.</summary>
+    public bool WasUnknown { get; set; }
+
     /// <summary>Of a failed step: whether the runbook goes on without it.</summary>
     public bool? GoesOn { get; set; }
 
@@ -154,13 +157,24 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
 
     private bool TookEffect => _steps.Exists(s => s.State is (StepState.Applied or StepState.Confirmed or StepState.Unknown) && s.Plan?.Acts.Any(a => a.Destructive) == true);
 
+    /// <summary>The steps that took effect, by their ids; empty for none.</summary>
+    public string Effects => string.Join(", ", _steps.Where(s => s.State is StepState.Applied or StepState.Confirmed).Select(s => s.Id));
+
+    /// <summary>Whether it made another primary.</summary>
+    public bool TookOver => _steps.Exists(s => s is { Action: "failover", State: StepState.Applied or StepState.Confirmed });
+
+    /// <summary>What is said when nobody agreed in time.</summary>
+    public string NoApproval => Effects is { Length: > 0 } done
+        ? $"The time for an approval is over; nothing more was done, and what was done stays as it is ({done})."
+        : "The time for an approval is over; nothing was done.";
+
     private string Summary(IncidentState state) => state == State
         ? _last!.Event
         : state switch
         {
             IncidentState.Resolved => "The recovery held for its probation.",
             IncidentState.Superseded => $"Its time for review has come: a later look decides anew. {_last!.Event}",
-            IncidentState.Cancelled => "The time for an approval is over; nothing was done.",
+            IncidentState.Cancelled => NoApproval,
             _ => $"Nobody closed it in time. {_last!.Event}",
         };
 
@@ -174,10 +188,11 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
             step.StartedAt ??= record.Time;
             step.Attempts = record.Data.Attempt ?? step.Attempts + 1;
             step.Plan = record.Data.StepPlan?.ToPlan();
-            (step.State, step.IsSettled) = (StepState.Intent, false);
+            (step.State, step.IsSettled, step.WasUnknown) = (StepState.Intent, false, false);
             return;
         }
         step.State = record.Data.Step!.Value;
+        step.WasUnknown |= step.State == StepState.Unknown;
         step.Result = record.Event;
         step.GoesOn = record.Data.GoesOn;
         step.Outputs = record.Data.Outputs ?? step.Outputs;

@@ -55,7 +55,8 @@ internal sealed partial class IncidentRun
         }
         else if (_history.Step(id) is { State: StepState.Failed } failed)
         {
-            (attempt, plan) = (failed.Attempts + 1, failed.Plan);
+            // as between two attempts of one process: what may still come to pass is not planned anew
+            (attempt, plan) = (failed.Attempts + 1, action.PlansEachAttempt && !failed.WasUnknown ? null : failed.Plan);
         }
         if (!await MayRunAsync(step, id, action, plan, onFailure, cancellationToken).ConfigureAwait(false))
             return;
@@ -156,24 +157,18 @@ internal sealed partial class IncidentRun
             var plan = await action.PlanAsync(Acting(timeout), _services.Evaluator.BindOptions(action, step.With, values), cancellationToken).ConfigureAwait(false);
             var allowed = Math.Max(_history.Opened.AllowDataLossBytes ?? 0, Inputs().MaxDataLossBytes);
             var foreseen = _history.Plan?.Steps.FirstOrDefault(s => s.Id == id);
-            if (foreseen is { AsksLater: true })
-            {
-                string[] reasons = [.. plan.ApprovalBecause is { } risk ? [risk] : Array.Empty<string>(), .. IncidentPlanner.IsAccepted(plan.Loss, allowed) ? [] : new[] { IncidentPlanner.LossReason(plan.Loss!, allowed) }];
-                if (reasons.Length == 0)
-                    return plan;
-                AskMidway(id, plan, reasons);
-                return null;
-            }
-            if (plan.ApprovalBecause is { } because && _history.Plan?.ApprovalReasons.Contains(because) != true)
-            {
-                RecordFailure(id, action, $"Not done: a person must agree, and nobody was asked. {because}", ErrorIds.ApprovalRequired, onFailure);
-                return null;
-            }
-            var planned = foreseen?.Loss;
+            var planned = foreseen is { AsksLater: false } ? foreseen.Loss : null;
             var asPlanned = plan.Loss is null || (planned is not null && planned.Since == plan.Loss.Since && (planned.Bytes is null || plan.Loss.Bytes <= planned.Bytes));
-            if (asPlanned || IncidentPlanner.IsAccepted(plan.Loss, allowed))
+            var tooMuch = !asPlanned && !IncidentPlanner.IsAccepted(plan.Loss, allowed);
+            string[] reasons = [.. plan.ApprovalBecause is { } risk && (foreseen is { AsksLater: true } || _history.Plan?.ApprovalReasons.Contains(risk) != true) ? [risk] : Array.Empty<string>(),
+                .. tooMuch ? new[] { IncidentPlanner.LossReason(plan.Loss!, allowed) } : []];
+            if (reasons.Length == 0)
                 return plan;
-            RecordFailure(id, action, $"Not done: it would lose something else than was planned and allowed. {plan.Loss!.Statement}", ErrorIds.DataLossNotAllowed, onFailure);
+            // what the rest can do without is not worth a person's time, nor the time for which everything else would wait
+            if (onFailure == FailurePolicy.Continue)
+                RecordFailure(id, action, $"Not done: a person would have to agree. {string.Join("; ", reasons)}", tooMuch ? ErrorIds.DataLossNotAllowed : ErrorIds.ApprovalRequired, onFailure);
+            else
+                AskMidway(id, plan, reasons);
             return null;
         }
         catch (DbRecoveryException e)
@@ -183,12 +178,15 @@ internal sealed partial class IncidentRun
         }
     }
 
-    /// <summary>What was tried first did not help, and the step that comes now needs a person's agreement: the incident waits for it where it stands.</summary>
+    /// <summary>
+    /// The step that comes now needs a person's agreement: what was tried first did not help, or it would lose or risk more than was foreseen. The
+    /// incident waits where it stands: nothing is undone, so that a fence holds.
+    /// </summary>
     private void AskMidway(string id, ActionPlan now, IReadOnlyList<string> reasons)
     {
         var plan = IncidentPlanner.WithStep(_history.Plan!, id, now, reasons, _history.EvidenceHash!);
         Record(JournalKind.Planned, $"The step '{id}' is planned with what is known now.", new JournalData { Plan = plan });
-        AskApproval(plan, IncidentTrigger.ApprovalNeeded, $"A person must agree to the step '{id}'");
+        AskApproval(plan, IncidentTrigger.ApprovalNeeded, $"A person must agree to the step '{id}'{(_history.Effects is { Length: > 0 } done ? $"; what is done so far holds meanwhile ({done})" : "")}");
     }
 
     private async Task AttemptsAsync(RunbookStep step, string id, RecoveryAction action, ActionPlan plan, int attempt, FailurePolicy onFailure, CancellationToken cancellationToken)

@@ -169,7 +169,7 @@ internal sealed partial class IncidentRun : IDisposable
     {
         if (_history.StateAt(Clock.GetUtcNow()) != IncidentState.AwaitingApproval)
         {
-            Record(JournalKind.Ended, _history.Executed ? "The time for an approval is over; nothing more was done." : "The time for an approval is over; nothing was done.", trigger: IncidentTrigger.TimedOut);
+            Record(JournalKind.Ended, _history.NoApproval, trigger: IncidentTrigger.TimedOut);
             return false;
         }
         if (!_history.IsApproved)
@@ -304,7 +304,10 @@ internal sealed partial class IncidentRun : IDisposable
 
     private void AskApproval(RecoveryPlan plan, IncidentTrigger trigger, string what)
     {
-        var until = Clock.GetUtcNow() + (_runbook.Approval?.Expires ?? IncidentStateTable.Timeouts[IncidentState.AwaitingApproval]);
+        var usual = IncidentStateTable.Timeouts[IncidentState.AwaitingApproval];
+        var time = _runbook.Approval?.Expires ?? usual;
+        // in the middle of a run the cluster waits as it is, half way
+        var until = Clock.GetUtcNow() + (_history.Executed && time > usual ? usual : time);
         Record(JournalKind.Decided, $"{what}, until {until:u}: {string.Join("; ", plan.ApprovalReasons)}",
             new JournalData { Reasons = plan.ApprovalReasons, Until = until }, trigger);
     }

@@ -69,7 +69,7 @@ public sealed class IncidentService : IIncidentService
         // what a caller got wrong is an error, not an incident
         _services.Evaluator.BindParameters(runbook, request.Parameters);
         _services.Provider(request.Cluster.Engine);
-        await PreemptAsync(request, cancellationToken).ConfigureAwait(false);
+        await PreemptAsync(request, runbook, cancellationToken).ConfigureAwait(false);
         var id = IncidentStore.NewId(Now);
         using var lease = ClusterLease.Acquire(_store.ClusterFolder(request.Cluster.Name), request.Cluster.Name, id, _services.Clock);
         Supersede(request, lease);
@@ -82,7 +82,7 @@ public sealed class IncidentService : IIncidentService
             AppendOnce(standing, lease, JournalKind.Ended, $"{request.RequestedBy} asked again and accepts a loss: a new incident takes this one's place.", null, IncidentTrigger.TakenOver);
         }
         var history = new IncidentHistory(id, request.Cluster.Name, _store.JournalPath(request.Cluster.Name, id));
-        using var running = Begin(request.Cluster.Name, request.Fault, lease);
+        using var running = Begin(request.Cluster.Name, id, request.Fault, lease);
         using var run = new IncidentRun(_services, _store, request.Cluster, runbook, lease, history, timeline, progress, running.Yield);
         run.Open(request);
         await run.DriveAsync(cancellationToken).ConfigureAwait(false);
@@ -202,7 +202,7 @@ public sealed class IncidentService : IIncidentService
     {
         if (!history.IsOpenAt(Now))
             return history.ToReport(Now);
-        using var running = Begin(cluster.Name, history.Fault!, lease);
+        using var running = Begin(cluster.Name, history.Id, history.Fault!, lease);
         using var run = new IncidentRun(_services, _store, cluster, SameRunbook(history), lease, history, timeline, progress, running.Yield);
         if (history.State != IncidentState.AwaitingApproval)
             run.TakeOver();
@@ -210,17 +210,21 @@ public sealed class IncidentService : IIncidentService
         return history.ToReport(Now);
     }
 
-    private RunningIncident Begin(string cluster, Fault fault, ClusterLease lease)
+    private RunningIncident Begin(string cluster, string id, Fault fault, ClusterLease lease)
     {
-        var running = new RunningIncident(fault, lease, ended => _running.TryRemove(KeyValuePair.Create(cluster, ended)));
+        var running = new RunningIncident(id, fault, lease, ended => _running.TryRemove(KeyValuePair.Create(cluster, ended)));
         _running[cluster] = running;
         return running;
     }
 
     /// <summary>Makes an incident of this process give way to a graver fault: it puts itself down between two steps.</summary>
-    private async Task PreemptAsync(RecoverRequest request, CancellationToken cancellationToken)
+    private async Task PreemptAsync(RecoverRequest request, Runbook runbook, CancellationToken cancellationToken)
     {
         if (!_running.TryGetValue(request.Cluster.Name, out var running) || !IsGraver(request.Fault, running.Fault))
+            return;
+        // what would then be suppressed interrupts nothing
+        var decision = new RecoveryPolicy(_store, _services.Clock).Decide(request.Cluster, request.Fault, runbook, running.Id);
+        if (decision.Reasons.Count > 0 || decision.Recurs is not null)
             return;
         // where it does not, the lease says who has the cluster
         await running.GiveWayAsync(LongestGivingWay, _services.Clock, cancellationToken).ConfigureAwait(false);
@@ -236,7 +240,8 @@ public sealed class IncidentService : IIncidentService
         }
     }
 
-    private static bool IsGraver(Fault fault, Fault than) => fault.Severity < than.Severity && fault.Severity <= FaultSeverity.Outage;
+    /// <summary>Whether an incident of one fault gives way to another.</summary>
+    internal static bool IsGraver(Fault fault, Fault than) => fault.Severity < than.Severity && fault.Severity <= FaultSeverity.Outage;
 
     private static bool IsSame(Fault one, Fault other) => one.Id == other.Id && one.Node == other.Node;
 

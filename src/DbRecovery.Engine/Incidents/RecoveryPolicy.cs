@@ -62,7 +62,7 @@ internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
             until.Add(end);
         }
         // whatever its name, a second takeover so soon after the first is flapping
-        else if (TakesOver(runbook) && histories.Find(h => h.Steps.Any(s => s is { Action: "failover", State: StepState.Applied or StepState.Confirmed })
+        else if (TakesOver(runbook) && histories.Find(h => h.TookOver
             && !PlannedOperations.IsPlanned(h.Fault!.Id) && !acknowledged.Contains(h.Id)) is { } takeover
             && CooldownEnd([takeover], acknowledged, takeover.Fault!.Id, CooldownOf(cluster, runbook), now) is { } over)
         {
@@ -98,7 +98,8 @@ internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
     // a clock that was set back must not make a cooldown longer than it is
     private static DateTimeOffset? CooldownEnd(IReadOnlyList<IncidentHistory> histories, IReadOnlySet<string> acknowledged, string faultId, TimeSpan cooldown, DateTimeOffset now)
     {
-        var last = histories.FirstOrDefault(h => h.Executed && h.Fault!.Id == faultId && !acknowledged.Contains(h.Id));
+        // one that gave way to a graver fault recovered from nothing; a takeover that it made is looked for by itself
+        var last = histories.FirstOrDefault(h => h.Executed && (h.State != IncidentState.Superseded || h.TookOver) && h.Fault!.Id == faultId && !acknowledged.Contains(h.Id));
         if (last is null)
             return null;
         var end = last.EndedAt ?? last.LastAt;

@@ -1,10 +1,13 @@
 namespace DbRecovery.Engine.Incidents;
 
 /// <summary>An incident that this process carries out now: what a graver fault of the same cluster makes give way.</summary>
-internal sealed class RunningIncident(Fault fault, ClusterLease lease, Action<RunningIncident> ended) : IDisposable
+internal sealed class RunningIncident(string id, Fault fault, ClusterLease lease, Action<RunningIncident> ended) : IDisposable
 {
     private readonly CancellationTokenSource _yield = new();
     private readonly TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Its id.</summary>
+    public string Id => id;
 
     /// <summary>What it recovers from.</summary>
     public Fault Fault => fault;

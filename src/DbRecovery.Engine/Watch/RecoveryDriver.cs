@@ -7,40 +7,47 @@ namespace DbRecovery.Engine.Watch;
 internal delegate void Teller(WatchEventKind kind, string? node, string summary, string? from = null, string? to = null, Fault? fault = null, string? incident = null);
 
 /// <summary>
-/// Has the faults of one cluster recovered from, one incident at a time, and says once why it does not. It decides nothing that the
-/// incidents decide: pauses, cooldowns, approvals and the lease are theirs, and so is what a killed controller left.
+/// Has the faults of one cluster recovered from, one incident at a time, and says once why it does not. A graver fault does not wait for the
+/// incident of a lesser one, which gives way between two steps. It decides nothing that the incidents decide: pauses, cooldowns, approvals and the lease are theirs, and so is what a killed controller left.
 /// </summary>
 internal sealed class RecoveryDriver(ClusterDefinition cluster, IIncidentService incidents, IRunbookLibrary runbooks, TimeProvider clock, Teller tell, Func<Fault, ObservationLevel> levelOf, Action ended, CancellationToken stopping)
 {
     private static readonly TimeSpan s_shortest = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan s_approval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_passing = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_person = TimeSpan.FromHours(1);
     private readonly object _gate = new();
     private readonly Dictionary<(string Id, string? Node), Held> _held = [];
-    private Task? _running;
+    private readonly List<Recovery> _running = [];
+    private readonly Dictionary<(string Id, string? Node), long> _standing = [];
 
     /// <summary>Goes on with what an earlier process left half done.</summary>
     public void Begin()
     {
         lock (_gate)
-            _running = Task.Run(ResumeOpenAsync, CancellationToken.None);
+            Run(null, ResumeOpenAsync);
     }
 
-    /// <summary>Takes what is known after a round: the gravest fault that can be recovered from is, unless an incident runs.</summary>
+    /// <summary>Takes what is known after a round: the gravest fault that can be recovered from is, unless an incident runs that does not give way to it.</summary>
     public void Consider(FaultChanges news)
     {
         lock (_gate)
         {
             foreach (var gone in news.Cleared)
+            {
                 _held.Remove((gone.Id, gone.Node));
-            if (_running is not null || stopping.IsCancellationRequested)
+                _standing.Remove((gone.Id, gone.Node));
+            }
+            foreach (var fault in news.Standing)
+                _standing.TryAdd((fault.Id, fault.Node), clock.GetTimestamp());
+            if (stopping.IsCancellationRequested)
                 return;
             foreach (var fault in news.Standing)
             {
-                if (!IsTurn(fault))
+                if (!_running.TrueForAll(r => GivesWay(r, fault)) || !IsTurn(fault))
                     continue;
-                _running = Task.Run(() => RecoverAsync(fault), CancellationToken.None);
+                Run(fault, _ => RecoverAsync(fault));
                 return;
             }
         }
@@ -50,8 +57,33 @@ internal sealed class RecoveryDriver(ClusterDefinition cluster, IIncidentService
     public Task EndAsync()
     {
         lock (_gate)
-            return _running ?? Task.CompletedTask;
+            return Task.WhenAll(_running.Select(r => r.Task));
     }
+
+    private void Run(Fault? fault, Func<Recovery, Task> work)
+    {
+        var recovery = new Recovery { Fault = fault };
+        _running.Add(recovery);
+        recovery.Task = Task.Run(() => EndedAsync(recovery, work), CancellationToken.None);
+    }
+
+    private async Task EndedAsync(Recovery recovery, Func<Recovery, Task> work)
+    {
+        try
+        {
+            await work(recovery).ConfigureAwait(false);
+        }
+        finally
+        {
+            lock (_gate)
+                _running.Remove(recovery);
+            ended();
+        }
+    }
+
+    // while the primary changes there may seem to be two for a moment, or one that somebody else promoted: what is really so stays so
+    private bool GivesWay(Recovery running, Fault fault) => running.Fault is { } lesser && IncidentService.IsGraver(fault, lesser)
+        && (lesser.Severity > FaultSeverity.Outage || clock.GetElapsedTime(_standing[(fault.Id, fault.Node)]) >= s_passing);
 
     private bool IsTurn(Fault fault)
     {
@@ -82,10 +114,6 @@ internal sealed class RecoveryDriver(ClusterDefinition cluster, IIncidentService
         {
             // a full disk, another holder of the lease, a damaged journal: none of it ends the watch
             Later(fault, $"{fault.Id} could not be recovered from: {e.Message}", Again(fault));
-        }
-        finally
-        {
-            Done();
         }
     }
 
@@ -127,7 +155,7 @@ internal sealed class RecoveryDriver(ClusterDefinition cluster, IIncidentService
         return true;
     }
 
-    private async Task ResumeOpenAsync()
+    private async Task ResumeOpenAsync(Recovery running)
     {
         try
         {
@@ -143,6 +171,8 @@ internal sealed class RecoveryDriver(ClusterDefinition cluster, IIncidentService
                     tell(WatchEventKind.NotActed, open.Node, $"incident {open.Id} was left {open.State} by a process that ended, and the cluster's policy has no 'autoRecover: true': go on with it by hand", fault: open.Fault, incident: open.Id);
                     continue;
                 }
+                lock (_gate)
+                    running.Fault = open.Fault;
                 var report = await incidents.ResumeAsync(open.Id, cluster, new Narrator(this, open.Fault), null, stopping).ConfigureAwait(false);
                 Conclude(open.Fault, report);
             }
@@ -155,17 +185,6 @@ internal sealed class RecoveryDriver(ClusterDefinition cluster, IIncidentService
         {
             tell(WatchEventKind.NotActed, null, $"what earlier incidents left could not be gone on with: {e.Message}");
         }
-        finally
-        {
-            Done();
-        }
-    }
-
-    private void Done()
-    {
-        lock (_gate)
-            _running = null;
-        ended();
     }
 
     private TimeSpan Again(Fault fault)
@@ -200,6 +219,13 @@ internal sealed class RecoveryDriver(ClusterDefinition cluster, IIncidentService
             tell(WatchEventKind.NotActed, fault.Node, because, fault: fault, incident: incident);
         held.Because = because;
         return false;
+    }
+
+    /// <summary>A recovery under way, and the fault that it is about; null while that is not known.</summary>
+    private sealed class Recovery
+    {
+        public Fault? Fault { get; set; }
+        public Task Task { get; set; } = Task.CompletedTask;
     }
 
     private sealed class Held

@@ -75,6 +75,27 @@ public sealed class RecoveryDriverTests
     }
 
     [Theory]
+    [InlineData(FaultSeverity.Degraded, FaultSeverity.Outage, true)]
+    [InlineData(FaultSeverity.Outage, FaultSeverity.Outage, false)]
+    [InlineData(FaultSeverity.Outage, FaultSeverity.DataAtRisk, true)]
+    public async Task A_graver_fault_does_not_wait_for_the_incident_of_a_lesser_one(FaultSeverity first, FaultSeverity second, bool waitsNot)
+    {
+        await using var world = World();
+        world.Rule = round => round.Nodes.Where(n => n.Reachability == Reachability.Absent).Select(n => WatchWorld.FaultOf(round, Id, n.Node, n.Node == "n1" ? first : second));
+        var running = new TaskCompletionSource<IncidentReport>();
+        Gives(() => running.Task);
+        await BreakAsync(world);
+        await world.UntilAsync(() => Recoveries == 1, "the recovery");
+        world.Servers.Set("n2", NodeRole.Replica, Reachability.Absent);
+        await world.PassAsync(TimeSpan.FromSeconds(9), TimeSpan.FromMilliseconds(100));
+        // what looks like two primaries while one takes over from another has to last
+        Assert.Equal(waitsNot && first > FaultSeverity.Outage ? 2 : 1, Recoveries);
+        await world.PassAsync(TimeSpan.FromSeconds(60), TimeSpan.FromMilliseconds(100));
+        Assert.Equal(waitsNot ? 2 : 1, Recoveries);
+        running.SetResult(Report(IncidentState.Probation));
+    }
+
+    [Theory]
     [InlineData(false, true)]
     [InlineData(true, false)]
     public async Task Why_nothing_is_done_is_told_once(bool autoRecover, bool answered)

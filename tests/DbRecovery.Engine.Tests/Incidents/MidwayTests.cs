@@ -1,0 +1,205 @@
+using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Incidents;
+using DbRecovery.Engine.Runbooks;
+
+namespace DbRecovery.Engine.Tests.Incidents;
+
+/// <summary>What comes up in the middle of a run: more would be lost than was agreed to, a graver fault, the death of the process between two attempts.</summary>
+public sealed class MidwayTests : IDisposable
+{
+    private readonly World _world = new();
+    private readonly ScriptedAction _first = new("first"), _second = new("second");
+
+    public MidwayTests()
+    {
+        _world.ExtraActions = [_first, _second];
+        _world.Cluster = _world.Cluster with { Policy = new PolicySettings { MaxDataLossBytes = 10 } };
+        _world.Runbook = Of(World.Step("first", "first"), World.Step("second", "second", attempts: 3));
+    }
+
+    public void Dispose() => _world.Dispose();
+
+    private static Runbook Of(params RunbookStep[] steps) => World.CorruptRunbook() with { Guards = [], Steps = steps, Verify = [], Approval = new RunbookApproval(new FactCondition(new(1, 1), "plan.lossBytes", Comparison.Above, World.Text("1000000")), TimeSpan.FromHours(2)) };
+
+    private static DataLoss Lost(long bytes) => new() { Bytes = bytes, Statement = $"{bytes} bytes are lost." };
+
+    private Task<IncidentReport> ResumeAsync(string id) => _world.Service().ResumeAsync(id, _world.Cluster, null, null, default);
+
+    /// <summary>The second step would lose more once the first is done.</summary>
+    private async Task<IncidentReport> GrownAsync(long bytes = 1000)
+    {
+        _second.Loss = () => Lost(_first.Done.Count == 0 ? 10 : bytes);
+        var waiting = await _world.RecoverAsync();
+        Assert.Equal(IncidentState.AwaitingApproval, waiting.State);
+        Assert.Single(_first.Done);
+        Assert.Empty(_second.Done);
+        return waiting;
+    }
+
+    [Fact]
+    public async Task More_loss_than_was_foreseen_is_asked_for_and_what_was_done_holds_meanwhile()
+    {
+        var waiting = await GrownAsync();
+        Assert.Contains(waiting.ApprovalReasons, r => r.Contains("1000", StringComparison.Ordinal));
+        Assert.Contains("first", waiting.Summary, StringComparison.Ordinal);
+        // whatever the runbook says of approvals before the start: one in the middle of a run is not waited for longer
+        Assert.InRange(waiting.NextReviewAt!.Value - _world.Clock.GetUtcNow(), TimeSpan.FromMinutes(14), TimeSpan.FromMinutes(15));
+        Assert.Equal(IncidentState.AwaitingApproval, (await ResumeAsync(waiting.Id)).State);
+        await _world.Service().ApproveAsync(waiting.Id, waiting.PlanHash, "dba", default);
+        var report = await ResumeAsync(waiting.Id);
+        Assert.Equal(IncidentState.Probation, report.State);
+        Assert.Single(_first.Done);
+        Assert.Single(_second.Done);
+    }
+
+    [Fact]
+    public async Task What_grows_on_after_an_agreement_is_asked_for_again()
+    {
+        var waiting = await GrownAsync();
+        _second.Loss = () => Lost(2000);
+        Assert.Equal(ErrorIds.ApprovalRequired, (await Assert.ThrowsAsync<DbRecoveryException>(() => _world.Service().ApproveAsync(waiting.Id, "0123456789", "dba", default))).Id);
+        await _world.Service().ApproveAsync(waiting.Id, waiting.PlanHash, "dba", default);
+        var again = await ResumeAsync(waiting.Id);
+        Assert.Equal(IncidentState.AwaitingApproval, again.State);
+        Assert.NotEqual(waiting.PlanHash, again.PlanHash);
+        Assert.Empty(_second.Done);
+        await _world.Service().ApproveAsync(waiting.Id, again.PlanHash, "dba", default);
+        Assert.Equal(IncidentState.Probation, (await ResumeAsync(waiting.Id)).State);
+        Assert.Single(_second.Done);
+    }
+
+    [Fact]
+    public async Task An_agreement_that_does_not_come_leaves_what_was_done_as_it_is()
+    {
+        var waiting = await GrownAsync();
+        _world.Clock.By = TimeSpan.FromMinutes(16);
+        var over = _world.Service().Get(waiting.Id);
+        Assert.Equal(IncidentState.Cancelled, over.State);
+        Assert.Contains("first", over.Summary, StringComparison.Ordinal);
+        Assert.Equal(ErrorIds.ApprovalRequired, (await Assert.ThrowsAsync<DbRecoveryException>(() => _world.Service().ApproveAsync(waiting.Id, null, "dba", default))).Id);
+        Assert.Equal(IncidentState.Cancelled, (await ResumeAsync(waiting.Id)).State);
+        Assert.Equal(0, _first.Undone);
+        Assert.Empty(_second.Done);
+    }
+
+    [Fact]
+    public async Task A_risk_that_comes_up_in_a_later_attempt_is_asked_for()
+    {
+        _second.Doing = _ => _second.Done.Count == 1 ? throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, "not yet") : Task.CompletedTask;
+        _second.Because = () => _second.Done.Count == 0 ? null : "nobody knows whether it still runs";
+        var waiting = await _world.RecoverAsync();
+        Assert.Equal(IncidentState.AwaitingApproval, waiting.State);
+        Assert.Contains("nobody knows whether it still runs", waiting.ApprovalReasons);
+        await _world.Service().ApproveAsync(waiting.Id, waiting.PlanHash, "dba", default);
+        Assert.Equal(IncidentState.Probation, (await ResumeAsync(waiting.Id)).State);
+        Assert.Equal(2, _second.Done.Count);
+    }
+
+    [Fact]
+    public async Task A_step_that_the_rest_can_do_without_asks_nobody()
+    {
+        _world.Runbook = Of(World.Step("first", "first"), World.Step("second", "second", FailurePolicy.Continue));
+        _second.Loss = () => Lost(_first.Done.Count == 0 ? 10 : 1000);
+        var report = await _world.RecoverAsync();
+        Assert.Equal(IncidentState.Probation, report.State);
+        Assert.Equal(StepState.Failed, report.Steps.Single(s => s.Id == "second").State);
+        Assert.Empty(_second.Done);
+    }
+
+    [Fact]
+    public async Task A_failed_attempt_is_planned_anew_by_another_process_too()
+    {
+        _second.Doing = _ => _second.Done.Count == 1 ? throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, "it is not what it was") : Task.CompletedTask;
+        _world.Observer.OnWritten = kind =>
+        {
+            if (kind == JournalKind.StepResult && _second.Done.Count == 1)
+                throw new Died();
+        };
+        await Assert.ThrowsAsync<Died>(() => _world.RecoverAsync());
+        _world.Observer = new Observer();
+        Assert.Equal(IncidentState.Probation, (await ResumeAsync("latest")).State);
+        Assert.Equal(2, _second.Done.Distinct().Count());
+    }
+
+    [Fact]
+    public async Task An_attempt_that_may_still_come_to_pass_is_never_planned_anew()
+    {
+        _second.Doing = _ => _second.Done.Count == 1 ? throw new DbRecoveryException(ErrorIds.TimedOut, ErrorKind.Failed, "no answer") : Task.CompletedTask;
+        var failed = false;
+        _world.Observer.OnWritten = kind =>
+        {
+            // unknown, and then failed: the process dies between two attempts
+            if (kind == JournalKind.StepResult && _second.Done.Count == 1 && (failed ? throw new Died() : failed = true))
+                return;
+        };
+        await Assert.ThrowsAsync<Died>(() => _world.RecoverAsync());
+        _world.Observer = new Observer();
+        Assert.Equal(IncidentState.Probation, (await ResumeAsync("latest")).State);
+        Assert.Single(_second.Done.Distinct());
+        Assert.Equal(2, _second.Done.Count);
+    }
+
+    private Fault Graver() => _world.Fault() with { Id = "topology.split-brain", Node = null, Severity = FaultSeverity.DataAtRisk };
+
+    /// <summary>A lesser incident that is in its first step until it is told to give way, and a graver fault that comes up then.</summary>
+    private async Task<(IncidentReport Lesser, IncidentReport? Graver)> PreemptAsync()
+    {
+        var began = new TaskCompletionSource();
+        _world.Seen = report => report with { Faults = [.. report.Faults.Select(f => f with { Severity = FaultSeverity.Degraded }), Graver()] };
+        _first.Doing = async token =>
+        {
+            if (began.TrySetResult())
+                await Task.Delay(Timeout.Infinite, token);
+        };
+        var service = _world.Service();
+        using var stop = new CancellationTokenSource();
+        var lesser = service.RecoverAsync(_world.Request() with { Fault = _world.Fault() with { Severity = FaultSeverity.Degraded } }, null, null, stop.Token);
+        await began.Task.WaitAsync(Wait.Limit);
+        try
+        {
+            var graver = await service.RecoverAsync(_world.Request() with { Fault = Graver() }, null, null, default);
+            return (await lesser.WaitAsync(Wait.Limit), graver);
+        }
+        catch (DbRecoveryException e) when (e.Id == ErrorIds.LeaseHeld)
+        {
+            Assert.False(lesser.IsCompleted);
+            await stop.CancelAsync();
+            return (await lesser.WaitAsync(Wait.Limit), null);
+        }
+    }
+
+    [Fact]
+    public async Task A_graver_fault_goes_first_and_the_lesser_one_may_then_be_recovered_from_at_once()
+    {
+        var (lesser, graver) = await PreemptAsync();
+        Assert.Equal(IncidentState.Superseded, lesser.State);
+        Assert.Equal(IncidentState.Probation, graver!.State);
+        // it was put down, not recovered from: no cooldown holds for it
+        _world.Clock.By = TimeSpan.FromMinutes(1);
+        var again = await _world.Service().RecoverAsync(_world.Request() with { Fault = _world.Fault() with { Severity = FaultSeverity.Degraded } }, null, null, default);
+        Assert.Equal(IncidentState.Probation, again.State);
+    }
+
+    [Fact]
+    public async Task What_nobody_can_tell_of_an_interrupted_step_halts_and_is_not_passed_over()
+    {
+        _first.Found = () => ReconcileOutcome.Unknown;
+        var (lesser, graver) = await PreemptAsync();
+        Assert.Equal(IncidentState.AmbiguousHalt, lesser.State);
+        Assert.Equal(IncidentState.Suppressed, graver!.State);
+        Assert.Equal(StepState.Applied, lesser.Steps.Single(s => s.Id == "escalate.tell").State);
+    }
+
+    [Fact]
+    public async Task A_graver_fault_that_may_not_be_recovered_from_interrupts_nothing()
+    {
+        _world.Seen = r => r with { Faults = [Graver()] };
+        Assert.Equal(IncidentState.Probation, (await _world.Service().RecoverAsync(_world.Request() with { Fault = Graver() }, null, null, default)).State);
+        _first.Done.Clear();
+        // its cooldown holds
+        _world.Clock.By = TimeSpan.FromMinutes(11);
+        var (lesser, graver) = await PreemptAsync();
+        Assert.Null(graver);
+        Assert.NotEqual(IncidentState.Superseded, lesser.State);
+    }
+}

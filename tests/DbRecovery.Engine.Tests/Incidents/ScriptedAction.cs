@@ -1,0 +1,47 @@
+using System.Text.Json;
+using DbRecovery.Engine.Actions;
+
+namespace DbRecovery.Engine.Tests.Incidents;
+
+/// <summary>An action that plans, does and finds what a test says, and counts.</summary>
+internal sealed class ScriptedAction(string name) : RecoveryAction
+{
+    internal sealed record Options;
+
+    public override ActionDescriptor Descriptor { get; } = new() { Name = name, Description = name, Destructive = true, Options = [], Outputs = [] };
+    public override Type OptionsType => typeof(Options);
+    public override bool PlansEachAttempt => true;
+    public override bool CanCompensate => true;
+
+    /// <summary>What it would lose; it is asked whenever a plan is made.</summary>
+    public Func<DataLoss?> Loss { get; set; } = () => null;
+    /// <summary>Why a person must agree.</summary>
+    public Func<string?> Because { get; set; } = () => null;
+    public Func<CancellationToken, Task> Doing { get; set; } = _ => Task.CompletedTask;
+    public Func<ReconcileOutcome> Found { get; set; } = () => ReconcileOutcome.NotDone;
+    public int Planned { get; private set; }
+    /// <summary>The number of the plan that each attempt was made with.</summary>
+    public List<int> Done { get; } = [];
+    public int Undone { get; private set; }
+
+    public override Task<ActionPlan> PlanAsync(ActionContext context, object options, CancellationToken cancellationToken) => Task.FromResult(new ActionPlan
+    {
+        Acts = [new PlannedAct(ActKind.Sql, "n1", $"do {name}", Destructive: true)], Loss = Loss(), ApprovalBecause = Because(), State = JsonSerializer.SerializeToElement(++Planned),
+    });
+
+    public override async Task<ActionResult> ExecuteAsync(ActionContext context, ActionPlan plan, CancellationToken cancellationToken)
+    {
+        Done.Add(plan.State.GetInt32());
+        await Doing(cancellationToken);
+        return new ActionResult { Summary = $"{name} is done" };
+    }
+
+    public override Task<Reconciliation> ReconcileAsync(ActionContext context, ActionPlan plan, CancellationToken cancellationToken) =>
+        Task.FromResult(new Reconciliation(Found(), "it was looked at", new ActionResult { Summary = $"{name} is done" }));
+
+    public override Task<ActionResult> CompensateAsync(ActionContext context, ActionPlan plan, CancellationToken cancellationToken)
+    {
+        Undone++;
+        return Task.FromResult(new ActionResult { Summary = $"{name} is undone" });
+    }
+}
