@@ -55,6 +55,7 @@ internal sealed record ClusterMemory
             {
                 Node = leader.Node, SystemId = leader.SystemId ?? memory.Primary?.SystemId, Position = leader.Position ?? memory.Primary?.Position, At = leader.ObservedAt,
                 BytesPerSecond = Fastest(samples),
+                StandsSince = samples is [.., var one, var other] && one.Ordinal == other.Ordinal ? memory.Primary?.StandsSince ?? one.At : null,
                 LogicalSlots = [.. leader.Slots.Where(s => s.Type == "logical").Select(s => s.Name)],
                 Synchronous = SynchronousNames.Of(leader),
                 SynchronousRequired = (int)(leader.Facts.Int(PostgreSqlFacts.SyncRequired) ?? 0),

@@ -17,6 +17,20 @@ public sealed class ClusterMemoryTests
         Assert.Equal("lab-1", memory.With(Recorded.View("primary-killed")).Primary!.Node);
     }
 
+    [Fact]
+    public void Since_when_its_log_stands_still_is_known_until_it_grows()
+    {
+        var view = Recorded.View("healthy-quiet") with { LastPrimary = null };
+        var began = view.Nodes[0].ObservedAt;
+        ClusterView After(int seconds, long bytes) => view.With("lab-1", n => n with { ObservedAt = began + TimeSpan.FromSeconds(seconds), Position = n.Position! with { Ordinal = n.Position.Ordinal + bytes } });
+        var memory = new ClusterMemory().With(view);
+        Assert.Null(memory.Primary!.StandsSince);
+        for (var i = 1; i < 20; i++)
+            Assert.Equal(began, (memory = memory.With(After(i, 0))).Primary!.StandsSince);
+        Assert.Null((memory = memory.With(After(20, 8))).Primary!.StandsSince);
+        Assert.Equal(began + TimeSpan.FromSeconds(20), memory.With(After(21, 8)).Primary!.StandsSince);
+    }
+
     [Theory]
     [InlineData(null, 0, "lab-1")] // promoted behind our back
     [InlineData("lab-2", 1, "lab-2")] // by a takeover
