@@ -132,9 +132,11 @@ public sealed record LastPrimary
     public LogPosition? Position { get; init; }
     /// <summary>When that was (UTC).</summary>
     public required DateTimeOffset At { get; init; }
+    /// <summary>When the primary itself was last seen (UTC): what it waits for is known from then. Null where that is not known.</summary>
+    public DateTimeOffset? SeenAt { get; init; }
     /// <summary>The fastest growth of its log in the last rounds, in bytes a second: what may have been written since. Null where it was sampled once only.</summary>
     public double? BytesPerSecond { get; init; }
-    /// <summary>Names of the replicas that had to have a transaction before it was acknowledged, when it was last seen; empty for asynchronous.</summary>
+    /// <summary>Names of the replicas that had to have a transaction before it was acknowledged, when it was last seen; <c>*</c> is any that connects; empty for asynchronous.</summary>
     public IReadOnlyList<string> Synchronous { get; init; } = [];
     /// <summary>How many of them.</summary>
     public int SynchronousRequired { get; init; }

@@ -96,7 +96,8 @@ public interface IInstanceControl
     /// <param name="cluster">The cluster.</param>
     /// <param name="node">The node.</param>
     /// <param name="letGo">Whether what holds it down is taken away first; else an instance that is held down is not started.</param>
-    NodeOperation Start(ClusterDefinition cluster, NodeDefinition node, bool letGo = false);
+    /// <param name="asReplica">Whether it is refused (<see cref="ErrorIds.WrongNode"/>) where its data do not say that it follows another node: it would be a second primary.</param>
+    NodeOperation Start(ClusterDefinition cluster, NodeDefinition node, bool letGo = false, bool asReplica = false);
 
     /// <summary>Stops it cleanly: sessions are ended, a last checkpoint is written and sent to the replicas.</summary>
     NodeOperation Stop(ClusterDefinition cluster, NodeDefinition node);

@@ -54,9 +54,11 @@ internal sealed record ClusterMemory
             Primary = new LastPrimary
             {
                 Node = leader.Node, SystemId = leader.SystemId ?? memory.Primary?.SystemId, Position = leader.Position ?? memory.Primary?.Position, At = leader.ObservedAt,
+                SeenAt = leader.ObservedAt,
                 BytesPerSecond = Fastest(samples),
                 LogicalSlots = [.. leader.Slots.Where(s => s.Type == "logical").Select(s => s.Name)],
-                Synchronous = SynchronousNames.Of(leader),
+                // as they are listed: who happens to be connected is not all that '*' allows
+                Synchronous = SynchronousNames.Parse(leader.Facts.Text(PostgreSqlFacts.SyncNames) ?? ""),
                 SynchronousRequired = (int)(leader.Facts.Int(PostgreSqlFacts.SyncRequired) ?? 0),
             },
         };

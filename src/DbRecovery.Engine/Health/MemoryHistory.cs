@@ -3,15 +3,17 @@ using System.Collections.Concurrent;
 namespace DbRecovery.Engine.Health;
 
 /// <summary>
-/// Earlier rounds in memory, for a watch: no round writes a file. It begins with what the files know, and tells them only when another node has become
-/// primary: a watch that starts anew must know that, too.
+/// Earlier rounds in memory, for a watch: hardly a round writes a file. It begins with what the files know, and tells them when another node has become
+/// primary, when what it waits for has changed, and every few seconds how things are: a watch that starts anew, and a person who asks for a takeover, must know that, too.
 /// </summary>
 /// <param name="files">The files; null for none.</param>
 /// <param name="readOnly">Whether the files are read and never written.</param>
 internal sealed class MemoryHistory(INodeHistory? files, bool readOnly) : INodeHistory
 {
+    private static readonly TimeSpan Often = TimeSpan.FromSeconds(15);
     private readonly ConcurrentDictionary<(string Cluster, string Node), NodeMemory?> _nodes = new();
     private readonly ConcurrentDictionary<string, ClusterMemory?> _primaries = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, ClusterMemory?> _told = new(StringComparer.Ordinal);
 
     /// <inheritdoc/>
     public NodeMemory? Read(string cluster, string node) => _nodes.GetOrAdd((cluster, node), key => files?.Read(key.Cluster, key.Node));
@@ -29,8 +31,15 @@ internal sealed class MemoryHistory(INodeHistory? files, bool readOnly) : INodeH
     /// <inheritdoc/>
     public bool WritePrimary(string cluster, ClusterMemory memory)
     {
-        var before = ReadPrimary(cluster);
+        var told = _told.GetOrAdd(cluster, ReadPrimary);
         _primaries[cluster] = memory;
-        return readOnly || files is null || (before?.Primary?.Node == memory.Primary?.Node && before?.Epoch == memory.Epoch) || files.WritePrimary(cluster, memory);
+        if (readOnly || files is null || !IsNews(told, memory))
+            return true;
+        _told[cluster] = memory;
+        return files.WritePrimary(cluster, memory);
     }
+
+    private static bool IsNews(ClusterMemory? told, ClusterMemory now) => told?.Primary is not { } before || now.Primary is not { } primary
+        || before.Node != primary.Node || told.Epoch != now.Epoch || before.SynchronousRequired != primary.SynchronousRequired || !before.Synchronous.SequenceEqual(primary.Synchronous)
+        || (primary.SeenAt - before.SeenAt)?.Duration() >= Often;
 }

@@ -95,7 +95,7 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
     private bool Denies(out string how)
     {
         how = "";
-        if (context.Seen is not { LastPrimary: { } last } seen || last.Node != node.Name || SynchronousProof.Needed(last) is not { } needed)
+        if (context.Seen is not { LastPrimary: { } last } seen || last.Node != node.Name || SynchronousProof.Needed(last, context.Clock.GetUtcNow()) is not { } needed)
             return false;
         var known = SynchronousProof.Known(context.Cluster, last, seen.Observations);
         how = $"'{node.Name}' needs {last.SynchronousRequired} of {string.Join(", ", last.Synchronous)} to acknowledge anything, and {string.Join(", ", known.Select(k => k.Node))} are led away from it before a promotion";

@@ -9,9 +9,11 @@ internal static class SynchronousProof
     // the setting could have been changed unseen in between
     private static readonly TimeSpan LongestUnseen = TimeSpan.FromMinutes(1);
 
-    /// <summary>The named standbys that a proof needs to know: n-k+1; null where replication was not synchronous, or the names say nothing.</summary>
-    public static int? Needed(LastPrimary? last) =>
-        last is { SynchronousRequired: > 0 } && last.Synchronous.Count >= last.SynchronousRequired && !last.Synchronous.Contains("*")
+    /// <summary>The named standbys that a proof needs to know: n-k+1; null where replication was not synchronous, the names say nothing, or the primary was seen too long ago to say what it waits for.</summary>
+    /// <param name="last">What is known of the primary.</param>
+    /// <param name="at">The moment that the proof is about.</param>
+    public static int? Needed(LastPrimary? last, DateTimeOffset at) =>
+        last is { SynchronousRequired: > 0, SeenAt: { } seen } && (at - seen).Duration() <= LongestUnseen && last.Synchronous.Count >= last.SynchronousRequired && !last.Synchronous.Contains("*")
             ? last.Synchronous.Count - last.SynchronousRequired + 1
             : null;
 
@@ -32,9 +34,10 @@ internal static class SynchronousProof
     /// <param name="endedBy">The moment by which the primary acknowledged nothing any more.</param>
     public static bool HoldsAll(ClusterDefinition cluster, LastPrimary? last, IReadOnlyList<NodeObservation> seen, LogPlace place, DateTimeOffset endedBy)
     {
-        if (Needed(last) is not { } needed || endedBy - last!.At > LongestUnseen)
+        // on another timeline than the primary's it may have left the primary's log anywhere
+        if (Needed(last, endedBy) is not { } needed || LogPlace.Of(last!.Position)?.Timeline != place.Timeline)
             return false;
         var known = Known(cluster, last, seen);
-        return known.Count >= needed && known.All(k => k.Place.CompareTo(place) <= 0);
+        return known.Count >= needed && known.All(k => k.Place.Timeline <= place.Timeline && k.Place.Bytes <= place.Bytes);
     }
 }

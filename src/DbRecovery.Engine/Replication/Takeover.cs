@@ -71,7 +71,7 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
 
     private async Task ProveAsync(CancellationToken cancellationToken)
     {
-        var epoch = new FencingEpoch(context.Epoch, primary.Name, context.Clock.GetUtcNow(), context.IncidentId);
+        var epoch = new FencingEpoch(await NextEpochAsync(cancellationToken).ConfigureAwait(false), primary.Name, context.Clock.GetUtcNow(), context.IncidentId);
         await _replication.WriteEpoch(context.Cluster, primary, epoch).RunAsync(Short, context.Progress, cancellationToken).ConfigureAwait(false);
         var since = context.Clock.GetTimestamp();
         while (true)
@@ -88,6 +88,14 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
             }
             await Task.Delay(BetweenTries, context.Clock, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>The lease's number, or one more than the data hold: the takeover before may have been made from another machine, or the state folder be a new one.</summary>
+    private async Task<long> NextEpochAsync(CancellationToken cancellationToken)
+    {
+        var there = await _replication.ReadEpochAsync(context.Cluster, primary, cancellationToken).ConfigureAwait(false);
+        return there is null || there.Epoch < context.Epoch ? context.Epoch
+            : there.Incident == context.IncidentId && there.Primary == primary.Name ? there.Epoch : there.Epoch + 1;
     }
 
     /// <summary>

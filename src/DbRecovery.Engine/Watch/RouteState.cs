@@ -20,7 +20,8 @@ internal sealed record RouteReply(bool Ok, string Cluster, IReadOnlyList<string>
 /// <summary>What the last round of a cluster allows to say about where to send writes and reads. In doubt there is no primary.</summary>
 internal sealed class RouteState
 {
-    private static readonly string[] s_doubts = ["topology.split-brain", "pg.standby.promoted-out-of-band"];
+    private static readonly string[] s_doubts = ["topology.split-brain", "topology.stale-primary", "pg.standby.promoted-out-of-band"];
+    private static readonly string[] s_strangers = ["pg.sysid-mismatch", "config.node-twice"];
     private readonly string _cluster;
     private readonly string? _doubt;
     private readonly IReadOnlyList<RouteNode> _nodes;
@@ -35,8 +36,10 @@ internal sealed class RouteState
     /// <param name="begun">When the look at each node began, in the order of the cluster's nodes.</param>
     public static RouteState Of(HealthReport report, IReadOnlyList<long> begun)
     {
+        // another cluster's server is none of this one's, and a server with two names is one
+        var strangers = report.Faults.Where(f => s_strangers.Contains(f.Id)).Select(f => f.Node).ToHashSet(StringComparer.Ordinal);
         var end = report.Observations.SelectMany(o => new[] { o.Role == NodeRole.Primary ? o.Position?.Ordinal : null, o.Upstream?.UpstreamEnd?.Ordinal }).Max();
-        return new RouteState(report.Cluster, [.. report.Observations.Select((o, i) => new RouteNode(o.Node, o.Reachability == Reachability.Reachable, o.Role,
+        return new RouteState(report.Cluster, [.. report.Observations.Select((o, i) => new RouteNode(o.Node, o.Reachability == Reachability.Reachable && !strangers.Contains(o.Node), o.Role,
             o.Facts.Bool(PostgreSqlFacts.DefaultReadOnly) == true, o.Facts.Int(ReplicationFacts.LagBytes) ?? (o.Upstream?.Applied?.Ordinal is { } applied && end is { } e ? Math.Max(0, e - applied) : null),
             o.Facts.Number(ReplicationFacts.LagTime), begun[i]))], report.Faults.FirstOrDefault(f => s_doubts.Contains(f.Id))?.Summary);
     }

@@ -37,17 +37,20 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
     }
 
     /// <inheritdoc/>
-    public NodeOperation Start(ClusterDefinition cluster, NodeDefinition node, bool letGo = false)
+    public NodeOperation Start(ClusterDefinition cluster, NodeDefinition node, bool letGo = false, bool asReplica = false)
     {
         var (control, script) = Ready(cluster, node);
+        if (asReplica && node.DataDir is null)
+            throw Missing($"the inventory does not give 'dataDir' of the node '{node.Name}', so whether it would start as a second primary cannot be told", "Add 'dataDir: /absolute/path' to the node, or start it by hand.", node);
+        string[] way = letGo ? ["let-go"] : asReplica ? ["as-replica"] : [];
         var before = new List<NodeCommand>();
         if (letGo && control.Kind == ControlKind.Systemd)
             before.Add(Systemctl(script, "unmask", control.Unit!));
         if (node.DataDir is not null && control.Kind != ControlKind.PgCtl)
-            before.Add(script.Script(letGo ? ServerScripts.LetGo : ServerScripts.Guarded));
+            before.Add(script.Script(letGo ? ServerScripts.LetGo : ServerScripts.Guarded, asReplica ? way : []));
         var start = control.Kind switch
         {
-            ControlKind.PgCtl => script.Script(ServerScripts.Start, [node.BinDir!.TrimEnd('/') + "/postgres", .. letGo ? new[] { "let-go" } : []]),
+            ControlKind.PgCtl => script.Script(ServerScripts.Start, [node.BinDir!.TrimEnd('/') + "/postgres", .. way]),
             ControlKind.Systemd => Systemctl(script, "start", control.Unit!),
             _ => script.Words(Given(control.Start, "start", node)),
         };

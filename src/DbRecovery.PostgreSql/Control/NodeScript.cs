@@ -37,6 +37,7 @@ internal sealed class NodeScript(INodeCommands commands, ClusterDefinition clust
     {
         ServerScripts.Held => new(ErrorIds.StepFailed, ErrorKind.Refused, $"'{node.Name}' is held down and was not started: {Said(outcome)}",
             $"It was fenced. Rejoin it; or, where it is certain that no other node took its place, remove {node.DataDir}/{ServerScripts.HoldFile} and start it.", node.Name),
+        ServerScripts.NoReplica => new(ErrorIds.WrongNode, ErrorKind.Refused, $"'{node.Name}' was not started: it would be a second primary ({Said(outcome)})", "Rejoin it.", node.Name),
         ServerScripts.Ended => new(ErrorIds.StepFailed, ErrorKind.Failed, $"{during} of '{node.Name}' failed: the server ended; its log says: {Said(outcome)}", advice, node.Name),
         ServerScripts.TimeOver => new(ErrorIds.TimedOut, ErrorKind.Timeout, $"{during} of '{node.Name}' was not done in time, and goes on: {Said(outcome)}", "Allow more time, and look at the server's log.", node.Name),
         _ => new(ErrorIds.StepFailed, ErrorKind.Failed, $"{during} of '{node.Name}' failed (exit code {outcome.ExitCode}): {Said(outcome)}", advice, node.Name),

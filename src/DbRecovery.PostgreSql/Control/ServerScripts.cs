@@ -18,6 +18,8 @@ internal static class ServerScripts
     internal const int TimeOver = 93;
     /// <summary>The folder, its processes or its owner are not what is needed to tell anything.</summary>
     internal const int CannotTell = 94;
+    /// <summary>The server was to be started as a replica, and would be a primary.</summary>
+    internal const int NoReplica = 95;
 
     // $D the data folder, $P the server's processes, $M its main process, $S that one's state, $F what its pid file says
     private const string Prelude = """
@@ -60,10 +62,12 @@ internal static class ServerScripts
     /// <summary>
     /// Starts the server (<c>$2</c>) and waits until its pid file says that it takes connections: the line that pg_ctl looks at, too, but
     /// ten times less often. One that runs already is waited for. What a killed one left behind ends first: the next one would refuse to
-    /// start beside it, and beside a pid file whose number another process of the same user has by now.
+    /// start beside it, and beside a pid file whose number another process of the same user has by now. The guard is looked at until the
+    /// end: a fence that is put there meanwhile may have looked while there was nothing to be seen yet. <c>$3</c>: <c>let-go</c> or <c>as-replica</c>.
     /// </summary>
     internal const string Start = Prelude + """
-        [ "${3:-}" != let-go ] || rm -f "$D/dbrecovery.fenced" || exit 1
+        W=${3:-}
+        [ "$W" != let-go ] || rm -f "$D/dbrecovery.fenced" || exit 1
 
         """ + Guard + "\n" + """
         ready() {
@@ -91,10 +95,12 @@ internal static class ServerScripts
           mkdir -p "$D/log" && touch "$O" || exit 92
           N=$(wc -c < "$O")
           cd "$D" || exit 92
+          guard
           # a child of nobody here: who gives up waiting ends this script with all its children
           M=$(setsid "$2" -D "$D" >> "$O" 2>&1 < /dev/null & echo $!)
         fi
         while ! { ready 2>/dev/null; }; do
+          [ ! -e "$D/dbrecovery.fenced" ] || { { kill -KILL "$M"; look; kill -KILL $P; } 2>/dev/null; guard; }
           # in the middle of its exec a process shows nothing of itself for a moment: one that is gone is gone at the second look, too
           [ "/proc/$M/cwd" -ef "$D" ] || { pause; [ "/proc/$M/cwd" -ef "$D" ] || ended; }
           pause
@@ -102,11 +108,15 @@ internal static class ServerScripts
         echo "$M"
         """;
 
-    /// <summary>Ends in order where the guard is not there.</summary>
-    internal const string Guarded = Prelude + Guard;
+    /// <summary>Ends in order where the guard is not there, and, where <c>$2</c> is <c>as-replica</c>, the server would follow another one.</summary>
+    internal const string Guarded = Prelude + "W=${2:-}\n" + Guard;
 
     private const string Guard = """
-        [ ! -e "$D/dbrecovery.fenced" ] || { cat "$D/dbrecovery.fenced" >&2; exit 91; }
+        guard() {
+          [ ! -e "$D/dbrecovery.fenced" ] || { cat "$D/dbrecovery.fenced" >&2; exit 91; }
+          [ "$W" != as-replica ] || [ -e "$D/standby.signal" ] || { echo "there is no standby.signal in '$D'" >&2; exit 95; }
+        }
+        guard
         """;
 
     /// <summary>Asks the main process for a fast shutdown and waits until none of the processes is left.</summary>

@@ -54,9 +54,11 @@ internal sealed partial class ReplicaBuilder
           [ -f "$S/new.ready" ] || fail "the copy is not complete"
           if [ -d "$D" ] && [ -z "$(ls -A "$D")" ]; then rmdir "$D" || exit 1; fi
           if [ -e "$D" ]; then [ ! -e "$1" ] || fail "'$1' is there already"; mv -T "$D" "$1" || fail "'$D' cannot be moved aside"; echo "$1"; fi
+          # from now on the tablespaces' new places are the server's, and no leftovers
+          rm -f "$S/made"
           mv -T "$S/new" "$D" || fail "the new folder cannot take its place: it is '$S/new'"
         fi
-        rm -rf "$S/own" "$S/rewound" "$S/made" "$S/new.ready"; flush "$D"; rmdir "$S" 2>/dev/null; :
+        rm -rf "$S/own" "$S/rewound" "$S/new.ready"; flush "$D"; rmdir "$S" 2>/dev/null; :
         """;
 
     /// <inheritdoc/>
@@ -71,7 +73,8 @@ internal sealed partial class ReplicaBuilder
                 .. slots,
                 new PlannedAct(ActKind.Command, node.Name, $"{at.BinDir}/pg_basebackup -D {at.Side}/new -d \"{CopyText(at, source)}\" -X stream -c fast -w{(source.Name == primary.Name ? $" -S {SlotName.Of(node)}" : "")}"),
                 SettingsAct(at, primary),
-                new PlannedAct(ActKind.Move, at.DataDir, $"to {Kept(at, stamp)}, if there is anything in it; it stays there"),
+                // the moment is that of the move: a plan that names another each time it is made could never be agreed to
+                new PlannedAct(ActKind.Move, at.DataDir, $"to {Kept(at, "DATE-TIME")}, if there is anything in it; it stays there"),
                 new PlannedAct(ActKind.Replace, at.DataDir, $"{at.Side}/new takes its place", Destructive: true),
                 .. StartActs(at, primary),
             ],

@@ -60,7 +60,7 @@ internal sealed class Promotion(ReplicationSessions sessions)
             throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, $"'{node.Name}' could not be asked to become primary: its main process took no signal", "Look at the server's log.", node.Name);
         while (true)
         {
-            if (await LookAsync(connection, cancellationToken).ConfigureAwait(false) is { } promoted)
+            if (await LookAsync(connection, node, cancellationToken).ConfigureAwait(false) is { } promoted)
                 return promoted;
             if (deadline.IsOver)
             {
@@ -71,9 +71,18 @@ internal sealed class Promotion(ReplicationSessions sessions)
         }
     }
 
-    private static async Task<(long Timeline, string Position)?> LookAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    private static async Task<(long Timeline, string Position)?> LookAsync(NpgsqlConnection connection, NodeDefinition node, CancellationToken cancellationToken)
     {
-        var row = (await ReplicationSessions.RowAsync(connection, Look, cancellationToken).ConfigureAwait(false))!;
+        object?[] row;
+        try
+        {
+            row = (await ReplicationSessions.RowAsync(connection, Look, cancellationToken).ConfigureAwait(false))!;
+        }
+        catch (PostgresException e)
+        {
+            // the error is the look's; what was asked for before goes on
+            throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Failed, $"'{node.Name}' was asked to become primary, and could not be looked at then: {e.MessageText}", "Look at it again, and at its log.", node.Name, e);
+        }
         // the first eight digits of a segment's name are its timeline; pg_control_checkpoint() says the old one until the next checkpoint
         return row is [string segment, long position] ? (long.Parse(segment.AsSpan(0, 8), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture), SqlText.Lsn(position)) : null;
     }

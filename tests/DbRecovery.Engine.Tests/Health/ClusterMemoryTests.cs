@@ -1,4 +1,5 @@
 using DbRecovery.Engine.Health;
+using DbRecovery.Engine.Replication;
 using DbRecovery.Engine.Tests.Faults;
 
 namespace DbRecovery.Engine.Tests.Health;
@@ -15,6 +16,29 @@ public sealed class ClusterMemoryTests
         Assert.Equal(("lab-1", 1), (memory.Primary!.Node, memory.Primary.SynchronousRequired));
         Assert.Equal(["lab-2", "lab-3"], memory.Primary.Synchronous);
         Assert.Equal("lab-1", memory.With(Recorded.View("primary-killed")).Primary!.Node);
+    }
+
+    [Fact]
+    public void What_it_waits_for_is_known_from_when_it_was_seen_and_any_standby_is_none_that_is_named()
+    {
+        var view = Recorded.View("healthy-synchronous");
+        var memory = Seen("healthy-synchronous");
+        var seenAt = memory.Primary!.SeenAt!.Value;
+        // the replicas go on, and the primary does not answer
+        var later = view with
+        {
+            Nodes = [.. view.Nodes.Select(n => n.Role == NodeRole.Primary
+                ? n with { Reachability = Reachability.TimedOut, Role = NodeRole.Unknown }
+                : n with { ObservedAt = n.ObservedAt + TimeSpan.FromHours(1), Upstream = n.Upstream! with { Received = n.Upstream.Received! with { Ordinal = n.Upstream.Received.Ordinal + 1000 } } })],
+        };
+        var heard = memory.With(later).Primary!;
+        Assert.True(heard.At > seenAt);
+        Assert.Equal(seenAt, heard.SeenAt);
+        Assert.NotNull(SynchronousProof.Needed(heard, seenAt));
+        Assert.Null(SynchronousProof.Needed(heard, heard.At));
+
+        var any = new ClusterMemory().With(view.Facts("lab-1", f => f.Set(PostgreSqlFacts.SyncNames, "*")) with { LastPrimary = null }).Primary!;
+        Assert.Null(SynchronousProof.Needed(any, any.SeenAt!.Value));
     }
 
     [Theory]

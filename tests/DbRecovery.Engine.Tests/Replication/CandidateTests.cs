@@ -37,7 +37,7 @@ public sealed class CandidateTests
     private static LastPrimary Last(long end = 1000, int required = 0, string names = "", double? rate = 0, int secondsAgo = 0, long timeline = 1) => new()
     {
         Node = "old", SystemId = "same", Position = new LogPosition("lsn", "x", $"{timeline}", end), At = Now - TimeSpan.FromSeconds(secondsAgo), BytesPerSecond = rate,
-        Synchronous = names.Split(' ', StringSplitOptions.RemoveEmptyEntries), SynchronousRequired = required,
+        SeenAt = Now - TimeSpan.FromSeconds(secondsAgo), Synchronous = names.Split(' ', StringSplitOptions.RemoveEmptyEntries), SynchronousRequired = required,
     };
 
     [Theory]
@@ -83,6 +83,7 @@ public sealed class CandidateTests
     [InlineData(true, 2, "a b", "a 1:900; b 1:800 silent")] // both had to have it
     [InlineData(false, 1, "b", "a 1:900; b 1:950 silent")]
     [InlineData(false, 1, "*", "a 1:900; b 1:900")]
+    [InlineData(false, 1, "a b", "a 2:900; b 1:950")] // the higher timeline is not the primary's
     [InlineData(false, 0, "", "a 1:1000; b 1:1000")] // asynchronous: never proved
     public void Only_a_synchronous_quorum_proves_that_nothing_is_lost(bool proved, int required, string names, string nodes)
     {
@@ -111,6 +112,8 @@ public sealed class CandidateTests
         Assert.Null(LossPreview.Of(Cluster(), Last(timeline: 2), Seen("a 1:1000"), "a", new LogPlace(1, 1000), Now).Bytes);
         // a setting that was last seen long ago proves nothing
         Assert.NotEqual(0, LossPreview.Of(Cluster(), Last(1000, 1, "a", secondsAgo: 600), Seen("a 1:1000"), "a", new LogPlace(1, 1000), Now).Bytes);
+        // not even where replicas have heard of the log since
+        Assert.NotEqual(0, LossPreview.Of(Cluster(), Last(1000, 1, "a", secondsAgo: 600) with { At = Now }, Seen("a 1:1000"), "a", new LogPlace(1, 1000), Now).Bytes);
     }
 
     private static NodeObservation[] Seen(string nodes) => [.. nodes.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Node)];

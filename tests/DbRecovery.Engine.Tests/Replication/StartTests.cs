@@ -13,10 +13,13 @@ public sealed class StartTests
     private readonly INodeObserver _observer = Substitute.For<INodeObserver>();
 
     [Theory]
-    [InlineData("replica replica", true)]
-    [InlineData("primary replica", false)]
-    [InlineData("replica silent", false)] // it may have taken the node's place
-    public async Task A_node_is_let_go_only_where_every_other_one_is_seen_to_be_no_primary(string others, bool letGo)
+    [InlineData("replica replica", "n9", true, false)]
+    [InlineData("primary replica", "n9", false, true)]
+    [InlineData("primary replica", "n0", false, true)]
+    [InlineData("replica silent", "n9", false, false)] // it may have taken the node's place
+    [InlineData("replica silent", "n1", false, true)] // it did: a former primary would be a second one
+    [InlineData("replica replica", null, false, true)] // nobody knows
+    public async Task A_node_is_let_go_only_where_every_other_one_is_seen_to_be_no_primary_and_only_the_primary_starts_as_one(string others, string? primary, bool letGo, bool asReplica)
     {
         var seen = others.Split(' ').Select((what, i) => new NodeObservation
         {
@@ -33,12 +36,27 @@ public sealed class StartTests
             {
                 Cluster = "c", Engine = "fake", ObservedAt = DateTimeOffset.UnixEpoch, Duration = TimeSpan.Zero, Level = ObservationLevel.Quick, Status = HealthStatus.Failed,
                 Nodes = [], Checks = [], Faults = [], Observations = [.. seen.Values], Definition = context.Cluster,
+                LastPrimary = primary is null ? null : new LastPrimary { Node = primary, At = DateTimeOffset.UnixEpoch },
             },
         };
         var plan = await new StartAction().PlanAsync(context, new StartOptions { Node = "n9" }, default);
         await new StartAction().ExecuteAsync(context, plan, default);
-        _control.Received(2).Start(Arg.Any<ClusterDefinition>(), Arg.Is<NodeDefinition>(n => n.Name == "n9"), letGo);
-        _control.DidNotReceive().Start(Arg.Any<ClusterDefinition>(), Arg.Any<NodeDefinition>(), !letGo);
+        _control.Received(2).Start(Arg.Any<ClusterDefinition>(), Arg.Is<NodeDefinition>(n => n.Name == "n9"), letGo, asReplica);
+        Assert.Equal(2, _control.ReceivedCalls().Count(c => c.GetMethodInfo().Name == nameof(IInstanceControl.Start)));
+    }
+
+    [Fact]
+    public async Task A_start_of_which_nothing_is_heard_is_an_outcome_that_other_steps_can_follow_from()
+    {
+        var clock = new SetTime();
+        using var cluster = new FakeCluster { Clock = clock };
+        cluster.On["start a"] = token => Task.Delay(Timeout.Infinite, token);
+        var context = cluster.Context();
+        var plan = await new StartAction().PlanAsync(context, new StartOptions { Node = "a", Optional = true }, default);
+        var starting = new StartAction().ExecuteAsync(context, plan, default);
+        await Wait.UntilAsync(() => cluster.Did.Contains("start a"), "the start");
+        clock.Advance(context.Timeout * 0.96);
+        Assert.False((await starting.WaitAsync(Wait.Limit)).Outputs["started"].AsBool());
     }
 
     private ActionContext Context() => new()

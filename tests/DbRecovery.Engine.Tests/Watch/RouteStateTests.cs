@@ -29,6 +29,25 @@ public sealed class RouteStateTests
         Assert.False(good.Replica("b", null, null, MostAge, _time).Ok);
     }
 
+    [Theory]
+    [InlineData(null, null, true)]
+    [InlineData("topology.stale-primary", "a", false)] // a former primary that came back while the right one is away
+    [InlineData("topology.split-brain", null, false)]
+    [InlineData("pg.sysid-mismatch", "a", false)] // another cluster's
+    [InlineData("pg.replica.lagging", "b", true)]
+    public void A_primary_whose_right_is_in_doubt_is_none(string? fault, string? node, bool ok)
+    {
+        var cluster = WatchWorld.Cluster(nodes: ["a", "b"]);
+        var servers = new FakeServers { Clock = _time };
+        var report = new HealthReport
+        {
+            Cluster = "c", Engine = "fake", ObservedAt = _time.GetUtcNow(), Duration = TimeSpan.Zero, Level = ObservationLevel.Quick, Status = HealthStatus.Healthy, Nodes = [], Checks = [], Definition = cluster,
+            Observations = [servers.Seen("a", NodeRole.Primary), servers.Seen("b", NodeRole.Replica)],
+            Faults = fault is null ? [] : [new Fault { Id = fault, Severity = FaultSeverity.DataAtRisk, Confidence = FaultConfidence.Likely, Cluster = "c", Engine = "fake", Node = node, Summary = fault, DetectedAt = _time.GetUtcNow(), Evidence = [] }],
+        };
+        Assert.Equal(ok, RouteState.Of(report, [0, 0]).Primary(null, MostAge, _time).Ok);
+    }
+
     [Fact]
     public void A_replica_keeps_the_bound_that_was_asked_for()
     {

@@ -87,6 +87,51 @@ public sealed class PgCtlTests
     }
 
     [Fact]
+    public async Task What_would_be_a_second_primary_is_not_started_as_a_replica()
+    {
+        await using var bench = await Bench.StartAsync(new PgClusterOptions { Standbys = 1 });
+        foreach (var node in bench.Lab.Nodes)
+            await bench.Control.Kill(bench.Cluster, bench[node]).RunAsync();
+        await bench.Control.Start(bench.Cluster, bench[bench.Lab.Primary], asReplica: true).FailsAsync(ErrorIds.WrongNode);
+        Assert.False(bench.Lab.Primary.Runs);
+        await bench.Control.Start(bench.Cluster, bench[bench.Lab.Nodes[1]], asReplica: true).RunAsync();
+        Assert.True(await bench.Lab.ScalarAsync<bool>(bench.Lab.Nodes[1], "select pg_is_in_recovery()"));
+    }
+
+    [Fact]
+    public async Task A_start_that_is_under_way_ends_where_a_fence_comes_meanwhile()
+    {
+        await using var bench = await Bench.StartAsync(Alone);
+        var (node, here) = (bench.Lab.Primary, bench[bench.Lab.Primary]);
+        // children are left that cannot see the end of their main process: the start waits for theirs
+        var main = node.ProcessId!.Value;
+        await node.FreezeAsync();
+        Machine.Signal(main, Machine.SigKill);
+        await Machine.UntilAsync(() => !Machine.Lives(main), () => "the main process lives");
+        var starting = bench.Control.Start(bench.Cluster, here).RunAsync();
+        await Machine.UntilAsync(() => Directory.EnumerateDirectories("/proc").Any(p => IsStart(p, node)), () => "the start does not begin");
+        await bench.Control.HoldDown(bench.Cluster, here)!.RunAsync();
+        await bench.Control.Kill(bench.Cluster, here).RunAsync();
+        Assert.Equal(ErrorIds.StepFailed, (await Assert.ThrowsAsync<DbRecoveryException>(() => starting)).Id);
+        Assert.False(node.Runs);
+        await bench.Control.Start(bench.Cluster, here, letGo: true).RunAsync();
+        Assert.Equal(1, await bench.Lab.ScalarAsync<int>(node, "select 1"));
+    }
+
+    private static bool IsStart(string process, PgNode node)
+    {
+        try
+        {
+            var words = File.ReadAllText(Path.Combine(process, "cmdline"));
+            return words.Contains("setsid", StringComparison.Ordinal) && words.Contains(node.DataDir, StringComparison.Ordinal);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    [Fact]
     public async Task One_that_ends_at_once_fails_at_once_with_its_log()
     {
         await using var bench = await Bench.StartAsync(Alone);

@@ -44,6 +44,18 @@ public sealed class RejoinActionTests
     }
 
     [Fact]
+    public async Task A_plan_to_copy_anew_is_the_same_whenever_it_is_made()
+    {
+        var clock = new SetTime();
+        await using var provider = new PostgreSqlProvider(new PostgreSqlOptions { Secrets = Substitute.For<ISecretResolver>(), Commands = Substitute.For<INodeCommands>(), Clock = clock });
+        NodeDefinition Node(string name) => new() { Name = name, Host = name, Port = 1, DataDir = $"/srv/{name}", BinDir = "/bin" };
+        var cluster = new ClusterDefinition { Name = "c", Engine = "postgresql", Nodes = [Node("a"), Node("b")], Control = new ControlSettings { Kind = ControlKind.PgCtl } };
+        var before = provider.Require<IReplicaBuilder>("a test").Rebuild(cluster, cluster.Nodes[0], cluster.Nodes[1], cluster.Nodes[1]).Acts;
+        clock.Advance(TimeSpan.FromMinutes(10));
+        Assert.Equal(before, provider.Require<IReplicaBuilder>("a test").Rebuild(cluster, cluster.Nodes[0], cluster.Nodes[1], cluster.Nodes[1]).Acts);
+    }
+
+    [Fact]
     public async Task Who_comes_back_is_synchronous_again_once_it_streams()
     {
         await using var bench = await Scene.DivergedAsync();

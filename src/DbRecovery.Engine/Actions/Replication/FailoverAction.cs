@@ -23,7 +23,7 @@ internal sealed record FailoverOptions
 /// </summary>
 internal sealed record FailoverState(
     string? Old, string Candidate, string? SystemId, long Timeline, long Bytes, IReadOnlyList<string> Siblings,
-    bool LiftReadOnly, bool SynchronousNow, bool Denied, DataLoss Loss, bool Managed = false);
+    bool LiftReadOnly, bool SynchronousNow, bool Denied, DataLoss Loss, bool Managed = false, long Furthest = 0);
 
 /// <summary>Promotes the replica that has received the most, and leads the others to it.</summary>
 internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverState>
@@ -90,7 +90,9 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         var state = new FailoverState(old, candidate.Name, chosen.SystemId, choice.Place.Timeline, choice.Place.Bytes, [.. siblings.Select(s => s.Name)],
             chosen.Facts.Bool(PostgreSqlFacts.DefaultReadOnly) == true,
             chosen.Facts.Text(PostgreSqlFacts.SyncNames) is { Length: > 0 },
-            context.Done.GetValueOrDefault("fence")?.GetValueOrDefault("level") is { } level && level.AsInt() == FenceLevel.Denied, loss);
+            context.Done.GetValueOrDefault("fence")?.GetValueOrDefault("level") is { } level && level.AsInt() == FenceLevel.Denied, loss,
+            // what others have beyond a candidate that a person named is in the preview of the loss
+            Furthest: nodes.Where(n => n.Node != old && n.SystemId == chosen.SystemId).Select(LogPlace.Of).OfType<LogPlace>().Where(p => p.Timeline == choice.Place.Timeline).Max(p => p.Bytes));
         var operation = context.Replication("failover").Promote(context.Cluster, candidate);
         IReadOnlyList<PlannedAct> acts =
         [
@@ -145,17 +147,29 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         var promoted = false;
         if (await IsPromotedAsync(context, state, cancellationToken).ConfigureAwait(false) is not { } timeline)
         {
-            if (context.Done.GetValueOrDefault("fence") is null && state.Old is { } old)
-                await RequireFenceAsync(context, context.Cluster.Node(old), cancellationToken).ConfigureAwait(false);
+            var unfenced = context.Done.GetValueOrDefault("fence") is null && state.Old is not null;
+            if (unfenced)
+                await RequireFenceAsync(context, context.Cluster.Node(state.Old!), cancellationToken).ConfigureAwait(false);
             if (state.Denied)
                 await LeadAwayAsync(context, state, candidate, cancellationToken).ConfigureAwait(false);
+            // that took its time, and until a standby was led away it may have received, and so acknowledged, more
+            if ((unfenced || state.Denied) && await IsPromotedAsync(context, state, cancellationToken).ConfigureAwait(false) is not null)
+                throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Failed, $"'{candidate.Name}' was promoted by somebody else meanwhile", "It is looked at again.", candidate.Name);
             var outcome = await context.Replication("failover").Promote(context.Cluster, candidate).RunAsync(context.Timeout, context.Progress, cancellationToken).ConfigureAwait(false);
             timeline = outcome.Outputs.GetValueOrDefault("timeline") is { Type: FactType.Int } number ? number.AsInt() : state.Timeline + 1;
             promoted = true;
         }
-        // promoted: from here it only goes forward
-        var (remarks, facts) = await new Takeover(context, candidate).FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, promoted ? CancellationToken.None : cancellationToken).ConfigureAwait(false);
-        return Result(state, timeline, remarks, facts);
+        try
+        {
+            // promoted: from here it only goes forward
+            var (remarks, facts) = await new Takeover(context, candidate).FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, promoted ? CancellationToken.None : cancellationToken).ConfigureAwait(false);
+            return Result(state, timeline, remarks, facts);
+        }
+        catch (DbRecoveryException e) when (e.Id != ErrorIds.OutcomeUnknown)
+        {
+            // not a failure after which somebody else could be chosen
+            throw new DbRecoveryException(ErrorIds.OutcomeUnknown, e.Kind, $"'{candidate.Name}' is primary, and what follows that is not done: {e.Message}", e.RecommendedAction, candidate.Name, e);
+        }
     }
 
     /// <summary>
@@ -174,19 +188,33 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         var place = candidate is null ? null : LogPlace.Of(candidate);
         if (candidate?.IsPrimary() == true && candidate.SystemId == state.SystemId)
             return place?.Timeline > state.Timeline ? place.Value.Timeline : candidate.Facts.Int(PostgreSqlFacts.Timeline) ?? state.Timeline + 1;
+        RequireSilent(context, state.Old, nodes);
         if (candidate is not { Reachability: Reachability.Reachable, Role: NodeRole.Replica } || candidate.SystemId != state.SystemId || place is not { } has
             || has.CompareTo(new LogPlace(state.Timeline, state.Bytes)) < 0)
         {
             throw new DbRecoveryException(ErrorIds.NoCandidate, ErrorKind.Refused, $"'{state.Candidate}' is not what it was when it was chosen ({candidate?.Reachability}, {candidate?.Role})",
                 "The choice is made anew.", state.Candidate);
         }
-        if (state.Siblings.Select(s => Array.Find(nodes, n => n.Node == s)).OfType<NodeObservation>()
-            .FirstOrDefault(n => n.SystemId == state.SystemId && context.Cluster.Node(n.Node).Candidate && LogPlace.Of(n) is { } more && more.CompareTo(has) > 0) is { } ahead
-            && LogPlace.Of(ahead)!.Value.Bytes > state.Bytes)
+        // one that did not answer when the choice was made counts, too
+        var known = Math.Max(state.Bytes, state.Furthest);
+        if (Array.Find(nodes, n => n.Node != state.Old && n.SystemId == state.SystemId && LogPlace.Of(n) is { } more && more.CompareTo(has) > 0 && more.Bytes > known) is { } ahead)
         {
             throw new DbRecoveryException(ErrorIds.NoCandidate, ErrorKind.Refused, $"'{ahead.Node}' has received more than '{state.Candidate}' in the meantime", "The choice is made anew.", ahead.Node);
         }
         return null;
+    }
+
+    /// <summary>Nobody receives from the old primary. Where nobody knows who that is, every other node is seen to be none, and nobody receives from a stranger.</summary>
+    private static void RequireSilent(ActionContext context, string? old, NodeObservation[] nodes)
+    {
+        if (old is not null && Array.Find(nodes, n => n.MayStreamFrom(context.Cluster, old)) is { } streaming)
+            throw new DbRecoveryException(ErrorIds.FencingFailed, ErrorKind.Refused, $"'{streaming.Node}' receives from '{old}' again: it is not down, and nobody is promoted", $"Fence '{old}', or wait until it is down.", old);
+        if (old is null && Array.Find(nodes, n => n is not { Reachability: Reachability.Reachable, Role: not NodeRole.Unknown } || n.StreamsFromStranger(context.Cluster)) is { } unknown)
+        {
+            throw new DbRecoveryException(ErrorIds.FencingFailed, ErrorKind.Refused,
+                $"which node was primary is not known, and '{unknown.Node}' {(unknown.Reachability == Reachability.Reachable ? "receives from a server that is not in the inventory" : "does not answer and may be it")}: nobody is promoted",
+                "Name the old primary, so that it can be fenced.", unknown.Node);
+        }
     }
 
     private static async Task RequireFenceAsync(ActionContext context, NodeDefinition old, CancellationToken cancellationToken)
@@ -207,7 +235,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         var named = state.Siblings.Where(s => last?.Synchronous.Contains(s, StringComparer.OrdinalIgnoreCase) == true).Select(context.Cluster.Node).ToList();
         var led = last?.Synchronous.Contains(candidate.Name, StringComparer.OrdinalIgnoreCase) == true ? 1 : 0;
         await Task.WhenAll(named.Select(LeadAsync)).ConfigureAwait(false);
-        if (SynchronousProof.Needed(last) is not { } needed || led < needed)
+        if (SynchronousProof.Needed(last, context.Clock.GetUtcNow()) is not { } needed || led < needed)
         {
             throw new DbRecoveryException(ErrorIds.FencingFailed, ErrorKind.Refused,
                 $"only {led} of the standbys that '{state.Old}' waits for could be led away from it, so it may still acknowledge: nobody is promoted", target: state.Old);

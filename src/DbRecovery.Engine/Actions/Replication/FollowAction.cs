@@ -32,6 +32,7 @@ internal sealed class FollowAction : RecoveryAction<FollowOptions, FollowState>
         var seen = await context.SeenAsync(cancellationToken).ConfigureAwait(false);
         var upstream = context.Cluster.Node(options.Upstream.Length > 0 ? options.Upstream
             : seen.Observations.FirstOrDefault(o => o.IsPrimary())?.Node ?? throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"'{context.Cluster.Name}' has no primary to follow", target: context.Cluster.Name));
+        seen.RefuseStalePrimary(upstream.Name);
         if (seen.Observations.FirstOrDefault(o => o.Node == node.Name) is { } own)
         {
             if (own.IsPrimary() || upstream.Name == node.Name)

@@ -40,8 +40,14 @@ internal sealed class StartAction : RecoveryAction<StartOptions, StartState>
         if (InstanceActs.Hindrance(context, node, options.PerHour) is { } hindrance)
             return options.Optional ? Not(hindrance.Message) : throw hindrance;
         var seen = await context.SeenAsync(cancellationToken).ConfigureAwait(false);
-        var alone = InstanceActs.IsAlone(seen.Observations.Where(o => o.Node != node.Name));
-        return new Planned<StartState>(new(node.Name, options.Optional, null), [.. InstanceActs.StartActs(context, node, alone)]);
+        try
+        {
+            return new Planned<StartState>(new(node.Name, options.Optional, null), InstanceActs.Start(context, node, seen, [.. seen.Observations.Where(o => o.Node != node.Name)]).Acts);
+        }
+        catch (DbRecoveryException e) when (options.Optional)
+        {
+            return Not(e.Message);
+        }
 
         Planned<StartState> Not(string because) => new(new(node.Name, options.Optional, because), [new PlannedAct(ActKind.Read, node.Name, $"is not started: {because}")],
             Outputs: new Dictionary<string, FactValue> { ["started"] = false });
@@ -51,14 +57,21 @@ internal sealed class StartAction : RecoveryAction<StartOptions, StartState>
     {
         if (state.NotBecause is { } because)
             return Result(false, $"'{state.Node}' was not started: {because}.");
+        // a little less than the step has, so that a start that hangs is an outcome, which other steps follow from, and not an unknown one
+        using var late = new CancellationTokenSource(context.Timeout * 0.95, context.Clock);
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
         try
         {
-            var outcome = await InstanceActs.StartAsync(context, context.Cluster.Node(state.Node), cancellationToken).ConfigureAwait(false);
+            var outcome = await InstanceActs.StartAsync(context, context.Cluster.Node(state.Node), ends.Token).ConfigureAwait(false);
             return Result(true, outcome.Summary);
         }
         catch (DbRecoveryException e) when (state.Optional && e.Id != ErrorIds.LeaseLost)
         {
             return Result(false, $"'{state.Node}' does not start: {e.Message}");
+        }
+        catch (OperationCanceledException) when (state.Optional && late.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            return Result(false, $"'{state.Node}' did not start in time: nothing was heard of it.");
         }
     }
 
@@ -175,15 +188,22 @@ internal static class InstanceActs
     /// <summary>Whether no other node is primary for certain: one that does not answer may be the one that took this node's place when it was fenced.</summary>
     public static bool IsAlone(IEnumerable<NodeObservation> others) => others.All(o => o.Reachability == Reachability.Reachable && !o.IsPrimary());
 
-    /// <summary>What starting does. A node that was fenced is let go only where there is no other primary: where there is one it rejoins.</summary>
-    public static IReadOnlyList<PlannedAct> StartActs(ActionContext context, NodeDefinition node, bool alone) => Control(context, node).Start(context.Cluster, node, letGo: alone).Acts;
+    /// <summary>
+    /// What starting does. A node that was fenced is let go, and one may become a primary, only where it is the one that is known as the primary, and no other
+    /// node is, or may be: elsewhere a former primary whose machine came back would be a second one. It rejoins.
+    /// </summary>
+    public static NodeOperation Start(ActionContext context, NodeDefinition node, HealthReport seen, IReadOnlyList<NodeObservation> others)
+    {
+        var known = seen.Observations.Select(o => o.Facts.Text(ReplicationFacts.Primary)).FirstOrDefault(p => p is not null) ?? seen.LastPrimary?.Node;
+        var leads = (known == node.Name || context.Cluster.Nodes.Count == 1) && !others.Any(o => o.IsPrimary());
+        return Control(context, node).Start(context.Cluster, node, letGo: leads && IsAlone(others), asReplica: !leads);
+    }
 
     /// <summary>Starts an instance.</summary>
     public static async Task<OperationOutcome> StartAsync(ActionContext context, NodeDefinition node, CancellationToken cancellationToken)
     {
-        var control = Control(context, node);
         var others = await context.LookAsync(context.Cluster.Nodes.Where(n => n.Name != node.Name), TimeSpan.FromMilliseconds(500), cancellationToken).ConfigureAwait(false);
-        // a little less than the step has, so that a start that takes too long is an outcome and not an unknown one
-        return await control.Start(context.Cluster, node, letGo: IsAlone(others)).RunAsync(context.Timeout * 0.9, context.Progress, cancellationToken).ConfigureAwait(false);
+        var seen = await context.SeenAsync(cancellationToken).ConfigureAwait(false);
+        return await Start(context, node, seen, others).RunAsync(context.Timeout * 0.9, context.Progress, cancellationToken).ConfigureAwait(false);
     }
 }

@@ -63,6 +63,8 @@ internal sealed class ReplicaReturn(ActionContext context, string action)
         if (others.Count == 0 && context.Acting)
             throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"no node of '{_cluster.Name}' takes writes, so there is nobody whom '{node.Name}' could follow", "Fail over first.", _cluster.Name);
         var primary = others.Count == 1 ? _cluster.Node(others[0]) : null;
+        if (primary is not null)
+            seen.RefuseStalePrimary(primary.Name);
         if (primary is not null && primaries.Contains(node.Name))
             await RequireLaterEpochAsync(node, primary, cancellationToken).ConfigureAwait(false);
         // while there is no primary yet nothing can be compared, and an outage does not wait for a look that nobody needs

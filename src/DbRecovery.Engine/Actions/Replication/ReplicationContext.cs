@@ -1,8 +1,12 @@
+using DbRecovery.Engine.Faults.Rules;
+
 namespace DbRecovery.Engine.Actions;
 
 /// <summary>What the actions of replication ask of their context.</summary>
 internal static class ReplicationContext
 {
+    private static readonly TimeSpan Slack = TimeSpan.FromSeconds(1);
+
     /// <summary>The acts of replication that the database has.</summary>
     public static IReplicationControl Replication(this ActionContext context, string action) => context.Provider.Require<IReplicationControl>(action);
 
@@ -15,6 +19,17 @@ internal static class ReplicationContext
             throw new DbRecoveryException(ErrorIds.ManagedCluster, ErrorKind.Refused,
                 $"'{action}' is not done behind the back of {manager.Kind}, which owns the cluster '{context.Cluster.Name}': it would set back what it does not know of, or promote another node",
                 $"Let {manager.Kind} do it: the actions 'failover' and 'switchover' ask it. Or take 'managedBy' out of the inventory once {manager.Kind} is gone.", context.Cluster.Name);
+        }
+    }
+
+    /// <summary>Refuses to let anybody follow a former primary that came back while the one that took over from it is away: what was written since would go.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.WrongNode"/>.</exception>
+    public static void RefuseStalePrimary(this HealthReport seen, string primary)
+    {
+        if (seen.LastPrimary is { } last && last.Node != primary && seen.Observations.FirstOrDefault(o => o.Node == primary && o.IsPrimary()) is { } node && StalePrimaryRule.IsBehind(node, last))
+        {
+            throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"'{primary}' takes writes, and is a former primary: '{last.Node}' took over from it, on timeline {last.Position?.History}",
+                $"Stop '{primary}', and bring '{last.Node}' back. If '{last.Node}' is lost for good, take it out of the inventory first.", primary);
         }
     }
 
@@ -40,17 +55,26 @@ internal static class ReplicationContext
     /// <returns>Whether it went well.</returns>
     public static async Task<bool> TryAsync(this ActionContext context, List<string> remarks, string what, NodeOperation operation, TimeSpan timeout, CancellationToken cancellationToken)
     {
+        // a command that hangs on its way must not take the time of what can be tried after it
+        using var late = new CancellationTokenSource(timeout + Slack, context.Clock);
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
+        string failure;
         try
         {
-            await operation.RunAsync(timeout, context.Progress, cancellationToken).ConfigureAwait(false);
+            await operation.RunAsync(timeout, context.Progress, ends.Token).ConfigureAwait(false);
             return true;
         }
         catch (DbRecoveryException e)
         {
-            lock (remarks)
-                remarks.Add($"{what}: {e.Message}");
-            return false;
+            failure = e.Message;
         }
+        catch (OperationCanceledException) when (late.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            failure = $"it did not end within {timeout.TotalSeconds:0.#} s";
+        }
+        lock (remarks)
+            remarks.Add($"{what}: {failure}");
+        return false;
     }
 
     /// <summary>Looks at nodes anew, side by side, each within the time; one that cannot be looked at has timed out.</summary>
@@ -91,7 +115,11 @@ internal static class ReplicationContext
 
     /// <summary>Whether a node may receive from another one now: it receives, and certainly not from a third one of the cluster.</summary>
     public static bool MayStreamFrom(this NodeObservation node, ClusterDefinition cluster, string upstream) =>
-        node.Upstream is { Streaming: true } from && (IsAt(from.Address, cluster.Node(upstream)) || !cluster.Nodes.Any(n => IsAt(from.Address, n)));
+        node.StreamsFrom(cluster, upstream) || node.StreamsFromStranger(cluster);
+
+    /// <summary>Whether a node receives from a server that is none of the cluster's.</summary>
+    public static bool StreamsFromStranger(this NodeObservation node, ClusterDefinition cluster) =>
+        node.Upstream is { Streaming: true } from && !cluster.Nodes.Any(n => IsAt(from.Address, n));
 
     // a replica on the primary's machine may know it by another name of that machine
     private static bool IsAt(string address, NodeDefinition node) => string.Equals(address, node.Address, StringComparison.OrdinalIgnoreCase)

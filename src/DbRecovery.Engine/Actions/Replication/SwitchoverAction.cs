@@ -152,9 +152,16 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
         var mark = Path.Combine(context.IncidentFolder, PromotionMark);
         try
         {
-            DurableFile.WriteAllText(mark, candidate.Name);
+            FileErrors.Guarded(mark, ErrorIds.StepFailed, () => { DurableFile.WriteAllText(mark, candidate.Name); return true; });
             var outcome = await context.Replication("switchover").Promote(context.Cluster, candidate).RunAsync(context.Timeout, context.Progress, CancellationToken.None).ConfigureAwait(false);
             return outcome.Outputs.TryGetValue("timeline", out var number) ? number.AsInt() : state.Timeline + 1;
+        }
+        catch (DbRecoveryException e) when (e.Id == ErrorIds.WrongNode)
+        {
+            // somebody else promoted it in this moment, with the very end of the old primary's log: then it is as it was to be
+            var now = (await context.LookAsync([candidate], Look, CancellationToken.None).ConfigureAwait(false))[0];
+            return now.IsPrimary() ? now.Facts.Int(PostgreSqlFacts.Timeline) ?? state.Timeline + 1
+                : throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Failed, $"{e.Message}; that cannot be seen now: '{old.Name}' stays stopped", "Look at the candidate.", candidate.Name, e);
         }
         catch (DbRecoveryException e) when (e.Id is not (ErrorIds.OutcomeUnknown or ErrorIds.TimedOut or ErrorIds.Unexpected or ErrorIds.Cancelled))
         {
@@ -181,8 +188,8 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
         while (true)
         {
             var received = LogPlace.Of(await replication.ReceivedAsync(context.Cluster, candidate, cancellationToken).ConfigureAwait(false));
-            // the checkpoint's record begins at its position, so to have it is to have gone beyond it
-            if (received is { } has && has.Bytes > end.Bytes && has.Timeline >= end.Timeline)
+            // the checkpoint's record begins at its position, so to have it is to have gone beyond it; on another timeline it is not there, however far that goes
+            if (received is { } has && has.Bytes > end.Bytes && has.Timeline == end.Timeline)
                 return;
             await Task.Delay(BetweenLooks, context.Clock, cancellationToken).ConfigureAwait(false);
         }
@@ -195,6 +202,11 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
         {
             throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Failed,
                 $"{because}; the candidate was asked to become primary before, and may still do so: '{old.Name}' stays stopped", "Look at the candidate; start the old primary only where it certainly is not promoted.", old.Name);
+        }
+        if ((await context.LookAsync(context.Cluster.Nodes.Where(n => n.Name != old.Name), Look, CancellationToken.None).ConfigureAwait(false)).FirstOrDefault(n => n.IsPrimary()) is { } other)
+        {
+            throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Failed,
+                $"{because}; somebody promoted '{other.Node}' meanwhile: '{old.Name}' stays stopped", "Look at the topology, and rejoin the old primary.", old.Name);
         }
         var told = "";
         try
@@ -232,11 +244,25 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
         Func<Task>? open = context.Routes is { } routes
             ? () => context.TryAsync(remarks, "routes", routes.SetPrimary(context.Cluster, candidate), TimeSpan.FromSeconds(15), cancellationToken)
             : null;
-        var (followUp, facts) = await new Takeover(context, candidate).FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, cancellationToken, open).ConfigureAwait(false);
-        remarks.AddRange(followUp);
+        DbRecoveryException? failed = null;
+        IReadOnlyDictionary<string, FactValue> facts = new Dictionary<string, FactValue>();
+        try
+        {
+            (var told, facts) = await new Takeover(context, candidate).FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, cancellationToken, open).ConfigureAwait(false);
+            remarks.AddRange(told);
+        }
+        catch (DbRecoveryException e)
+        {
+            // clients wait, and the old primary is down: what is left is done all the same, and then this is told
+            failed = e;
+            if (open is not null)
+                await open().ConfigureAwait(false);
+        }
         if (!(await context.LookAsync([old], Look, cancellationToken).ConfigureAwait(false))[0].StreamsFrom(context.Cluster, candidate.Name))
             await context.TryAsync(remarks, $"'{old.Name}' does not follow yet", context.Provider.Require<IReplicaBuilder>("switchover").StartAsReplica(context.Cluster, old, candidate), Opening, cancellationToken).ConfigureAwait(false);
         await context.TryAsync(remarks, "checkpoint", context.Replication("switchover").AfterPromotion(context.Cluster, candidate), Opening, cancellationToken).ConfigureAwait(false);
+        if (failed is not null)
+            throw new DbRecoveryException(ErrorIds.OutcomeUnknown, failed.Kind, $"'{candidate.Name}' is primary, and what follows that is not all done: {failed.Message}", failed.RecommendedAction, candidate.Name, failed);
         return Result(state, timeline, remarks, facts);
     }
 

@@ -1,0 +1,95 @@
+using DbRecovery.Engine.Actions;
+
+namespace DbRecovery.Engine.Tests.Replication;
+
+/// <summary>Switchovers into which somebody else comes.</summary>
+public sealed class SwitchoverTests : IDisposable
+{
+    private readonly FakeCluster _cluster = new();
+    private readonly SwitchoverAction _action = new();
+
+    public SwitchoverTests()
+    {
+        (_cluster["a"].Reachability, _cluster["a"].Instance) = (Reachability.Reachable, InstanceState.Running);
+        (_cluster["b"].Streams, _cluster["c"].Streams) = ("a", "a");
+    }
+
+    public void Dispose() => _cluster.Dispose();
+
+    private async Task<ActionResult> SwitchAsync(TimeSpan? window = null)
+    {
+        var context = _cluster.Context();
+        var plan = await _action.PlanAsync(context, new SwitchoverOptions { Candidate = "b", Window = window ?? FakeCluster.Time }, default);
+        return await _action.ExecuteAsync(context, plan, default);
+    }
+
+    [Fact]
+    public async Task It_hands_over_and_nobody_is_started_as_a_primary()
+    {
+        await SwitchAsync();
+        Assert.Equal((NodeRole.Primary, InstanceState.Stopped), (_cluster["b"].Role, _cluster["a"].Instance));
+        Assert.Equal(7, _cluster["b"].Epoch!.Epoch);
+    }
+
+    [Fact]
+    public async Task Where_somebody_else_promotes_the_candidate_first_the_old_primary_stays_stopped()
+    {
+        _cluster.On["promote b"] = _ =>
+        {
+            (_cluster["b"].Role, _cluster["b"].Timeline) = (NodeRole.Primary, 2);
+            throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, "it is a primary already");
+        };
+        await SwitchAsync();
+        Assert.DoesNotContain("start a", _cluster.Did);
+        Assert.Equal("b", _cluster["c"].Streams);
+    }
+
+    [Fact]
+    public async Task Where_somebody_else_promotes_another_meanwhile_the_old_primary_stays_stopped()
+    {
+        // the candidate never gets the end, and 'c' was made primary by another tool
+        _cluster.On["stop a"] = _ =>
+        {
+            _cluster["b"].Bytes = 1;
+            (_cluster["c"].Role, _cluster["c"].Timeline) = (NodeRole.Primary, 2);
+            return Task.CompletedTask;
+        };
+        var error = await Assert.ThrowsAsync<DbRecoveryException>(() => SwitchAsync(TimeSpan.FromMilliseconds(100)));
+        Assert.Equal(ErrorIds.OutcomeUnknown, error.Id);
+        Assert.DoesNotContain("start a", _cluster.Did);
+    }
+
+    [Fact]
+    public async Task What_another_timeline_has_is_not_the_end_of_the_old_primarys_log()
+    {
+        _cluster.On["stop a"] = _ =>
+        {
+            (_cluster["b"].Role, _cluster["b"].Timeline, _cluster["b"].Bytes) = (NodeRole.Primary, 2, 5000);
+            return Task.CompletedTask;
+        };
+        Assert.Equal(ErrorIds.OutcomeUnknown, (await Assert.ThrowsAsync<DbRecoveryException>(() => SwitchAsync(TimeSpan.FromMilliseconds(100)))).Id);
+        Assert.DoesNotContain("start a", _cluster.Did);
+    }
+
+    [Fact]
+    public async Task A_candidate_that_never_gets_the_end_leaves_everything_as_it_was()
+    {
+        _cluster.On["stop a"] = _ =>
+        {
+            _cluster["b"].Bytes = 1;
+            return Task.CompletedTask;
+        };
+        Assert.Equal(ErrorIds.StepFailed, (await Assert.ThrowsAsync<DbRecoveryException>(() => SwitchAsync(TimeSpan.FromMilliseconds(100)))).Id);
+        Assert.Contains("start a", _cluster.Did);
+        Assert.DoesNotContain("promote b", _cluster.Did);
+    }
+
+    [Fact]
+    public async Task What_fails_after_the_promotion_keeps_nothing_else_from_being_done()
+    {
+        _cluster.On["epoch b"] = _ => throw new DbRecoveryException(ErrorIds.PrivilegeMissing, ErrorKind.PermissionDenied, "no right to write");
+        Assert.Equal(ErrorIds.OutcomeUnknown, (await Assert.ThrowsAsync<DbRecoveryException>(() => SwitchAsync())).Id);
+        Assert.Contains("checkpoint b", _cluster.Did);
+        Assert.Equal("b", _cluster["c"].Streams);
+    }
+}

@@ -1,0 +1,163 @@
+using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Replication;
+
+namespace DbRecovery.Engine.Tests.Replication;
+
+/// <summary>Takeovers into which something comes at the worst moment.</summary>
+public sealed class TakeoverTests : IDisposable
+{
+    private readonly FakeCluster _cluster = new();
+    private readonly FailoverAction _action = new();
+
+    public void Dispose() => _cluster.Dispose();
+
+    private async Task<ActionPlan> PlanAsync(ActionContext context, string candidate = "", string old = "a") =>
+        await _action.PlanAsync(context, new FailoverOptions { Old = old, Candidate = candidate, Settle = FakeCluster.Time }, default);
+
+    private async Task<ActionResult> TakeOverAsync(ActionContext context, string candidate = "", string old = "a") =>
+        await _action.ExecuteAsync(context, await PlanAsync(context, candidate, old), default);
+
+    private static async Task FailsAsync(string id, Func<Task> act) => Assert.Equal(id, (await Assert.ThrowsAsync<DbRecoveryException>(act)).Id);
+
+    [Fact]
+    public async Task A_takeover_numbers_itself_after_the_one_before_though_that_was_made_from_another_machine()
+    {
+        _cluster["b"].Epoch = new FencingEpoch(57, "a", DateTimeOffset.UnixEpoch, "another");
+        await TakeOverAsync(_cluster.Context());
+        Assert.Equal((58L, "b"), (_cluster["b"].Epoch!.Epoch, _cluster["b"].Epoch!.Primary));
+    }
+
+    [Fact]
+    public async Task One_that_was_named_takes_over_though_another_has_more_but_not_where_that_has_got_more_since()
+    {
+        (_cluster["b"].Bytes, _cluster["c"].Bytes) = (900, 1000);
+        var context = _cluster.Context();
+        var plan = await PlanAsync(context, "b");
+        Assert.True(plan.Loss!.Bytes >= 100);
+        _cluster["c"].Bytes = 1001;
+        await FailsAsync(ErrorIds.NoCandidate, () => _action.ExecuteAsync(context, plan, default));
+        await TakeOverAsync(context, "b");
+        Assert.Equal(NodeRole.Primary, _cluster["b"].Role);
+    }
+
+    [Fact]
+    public async Task A_node_that_answers_again_and_has_more_is_not_passed_over()
+    {
+        (_cluster["b"].Bytes, _cluster["c"].Bytes, _cluster["c"].Reachability) = (900, 1000, Reachability.TimedOut);
+        var context = _cluster.Context();
+        var plan = await PlanAsync(context);
+        _cluster["c"].Reachability = Reachability.Reachable;
+        await FailsAsync(ErrorIds.NoCandidate, () => _action.ExecuteAsync(context, plan, default));
+        Assert.DoesNotContain(_cluster.Did, d => d.StartsWith("promote", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Nobody_is_promoted_where_a_replica_receives_again_at_the_last_look()
+    {
+        var context = _cluster.Context();
+        var plan = await PlanAsync(context);
+        _cluster["c"].Streams = "a";
+        await FailsAsync(ErrorIds.FencingFailed, () => _action.ExecuteAsync(context, plan, default));
+    }
+
+    [Theory]
+    [InlineData(1000, true)]
+    [InlineData(1100, false)] // it received, and so acknowledged, in the moment before
+    public async Task What_a_standby_acknowledged_until_it_was_led_away_is_not_lost(long has, bool promoted)
+    {
+        _cluster.Last = _cluster.Last! with { Synchronous = ["b", "c"], SynchronousRequired = 1 };
+        _cluster.On["c follows b"] = _ =>
+        {
+            _cluster["c"].Bytes = has;
+            return Task.CompletedTask;
+        };
+        var context = _cluster.Context(FenceLevel.Denied);
+        var plan = await PlanAsync(context);
+        Assert.Equal(0, plan.Loss!.Bytes);
+        if (promoted)
+            await _action.ExecuteAsync(context, plan, default);
+        else
+            await FailsAsync(ErrorIds.NoCandidate, () => _action.ExecuteAsync(context, plan, default));
+        Assert.Equal(promoted, _cluster.Did.Contains("promote b"));
+    }
+
+    [Theory]
+    [InlineData(null, null, true)]
+    [InlineData("c", null, false)] // it may be the primary
+    [InlineData(null, "elsewhere", false)] // somebody sends
+    public async Task Where_nobody_knows_the_primary_every_node_is_seen_to_be_none(string? silent, string? sender, bool promoted)
+    {
+        using var cluster = new FakeCluster("b", "c") { Last = null };
+        cluster.Cluster = cluster.Cluster with { Nodes = [.. cluster.Cluster.Nodes.Where(n => n.Name != "a")] };
+        if (silent is not null)
+            cluster[silent].Reachability = Reachability.TimedOut;
+        cluster["c"].Streams = sender;
+        var context = cluster.Context(fence: null);
+        var plan = await PlanAsync(context, "b", old: "");
+        if (promoted)
+            await _action.ExecuteAsync(context, plan, default);
+        else
+            await FailsAsync(ErrorIds.FencingFailed, () => _action.ExecuteAsync(context, plan, default));
+        Assert.Equal(promoted, cluster.Did.Contains("promote b"));
+    }
+
+    [Fact]
+    public async Task What_fails_after_the_promotion_is_done_by_the_next_attempt_with_the_same_plan()
+    {
+        var denied = true;
+        _cluster.On["epoch b"] = _ => denied ? throw new DbRecoveryException(ErrorIds.PrivilegeMissing, ErrorKind.PermissionDenied, "no right to write") : Task.CompletedTask;
+        var context = _cluster.Context();
+        var plan = await PlanAsync(context);
+        await FailsAsync(ErrorIds.OutcomeUnknown, () => _action.ExecuteAsync(context, plan, default));
+        Assert.Equal(ReconcileOutcome.NotDone, (await _action.ReconcileAsync(context, plan, default)).Outcome);
+        denied = false;
+        await _action.ExecuteAsync(context, plan, default);
+        Assert.Single(_cluster.Did, d => d == "promote b");
+        Assert.Equal(ReconcileOutcome.Done, (await _action.ReconcileAsync(context, plan, default)).Outcome);
+    }
+
+    [Fact]
+    public async Task A_former_primary_that_came_back_is_followed_by_nobody()
+    {
+        // 'b' took over and is away; 'a' takes writes again
+        _cluster.Last = _cluster.Last! with { Node = "b", Position = new LogPosition("lsn", "", "2", 2000) };
+        (_cluster["a"].Reachability, _cluster["b"].Reachability, _cluster["b"].Instance, _cluster["c"].Timeline) = (Reachability.Reachable, Reachability.Absent, InstanceState.Stopped, 2);
+        foreach (var node in new[] { "b", "c" })
+        {
+            await FailsAsync(ErrorIds.WrongNode, () => new RejoinAction().PlanAsync(_cluster.Context(), new RejoinOptions { Node = node }, default));
+            await FailsAsync(ErrorIds.WrongNode, () => new FollowAction().PlanAsync(_cluster.Context(), new FollowOptions { Node = node }, default));
+        }
+    }
+}
+
+/// <summary>Fences that meet with a machine that hangs, and with what is known from long ago.</summary>
+public sealed class LadderTests
+{
+    [Fact]
+    public async Task A_kill_that_hangs_on_its_way_leaves_the_time_for_the_next_rung()
+    {
+        var clock = new SetTime();
+        using var cluster = new FakeCluster { Clock = clock, CanPowerOff = true };
+        cluster["a"].Instance = InstanceState.Running;
+        cluster.On["kill a"] = token => Task.Delay(Timeout.Infinite, token);
+        var climbing = new FencingLadder(cluster.Context() with { Timeout = TimeSpan.FromSeconds(10) }, cluster.Cluster.Node("a")).ClimbAsync(default);
+        await Wait.UntilAsync(() =>
+        {
+            clock.Advance(TimeSpan.FromMilliseconds(100));
+            return climbing.IsCompleted;
+        }, "the fence");
+        Assert.Equal(FenceLevel.PoweredOff, (await climbing).Level);
+    }
+
+    [Theory]
+    [InlineData(10, FenceLevel.Denied)]
+    [InlineData(600, FenceLevel.BestEffort)] // what it waits for may have been changed since
+    public async Task A_quorum_denies_only_as_long_as_it_is_known_that_it_is_asked_for(int secondsAgo, int level)
+    {
+        using var cluster = new FakeCluster();
+        cluster["a"].Instance = InstanceState.Unknown;
+        cluster.On["kill a"] = _ => throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, "its machine does not answer");
+        cluster.Last = cluster.Last! with { Synchronous = ["b", "c"], SynchronousRequired = 1, SeenAt = cluster.Clock.GetUtcNow() - TimeSpan.FromSeconds(secondsAgo) };
+        Assert.Equal(level, (await new FencingLadder(cluster.Context(), cluster.Cluster.Node("a")).ClimbAsync(default)).Level);
+    }
+}
