@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using DbRecovery.PostgresLab;
 using Xunit.Abstractions;
 
@@ -15,10 +16,13 @@ public sealed class KilledControllerTests(ITestOutputHelper output)
     [Fact]
     public async Task After_each_record_of_a_failover_another_controller_goes_on()
     {
-        var records = await KilledAfterAsync(int.MaxValue);
+        var records = await FailoverAsync(int.MaxValue, inTheStep: false);
         Assert.InRange(records, 10, 40);
-        await EachAsync(0, records, KilledAfterAsync);
+        await EachAsync(0, records, record => FailoverAsync(record, inTheStep: false));
     }
+
+    [Fact]
+    public async Task In_the_middle_of_a_promotion_another_controller_goes_on() => await FailoverAsync(int.MaxValue, inTheStep: true);
 
     [Fact]
     public async Task After_each_record_of_a_switchover_it_is_gone_on_with()
@@ -51,8 +55,8 @@ public sealed class KilledControllerTests(ITestOutputHelper output)
         Assert.True(failures.IsEmpty, string.Join("\n\n", failures));
     }
 
-    /// <summary>A failover whose first controller dies after a record, or with the primary before any; gives the number of records that its journal has at the end.</summary>
-    private async Task<int> KilledAfterAsync(int record)
+    /// <summary>A failover whose first controller dies after a record, with the primary before any, or as soon as a standby is promoted; gives the number of records that its journal has at the end.</summary>
+    private async Task<int> FailoverAsync(int record, bool inTheStep)
     {
         // in turn: with and without a synchronous quorum, and gone on with by a watch or by hand
         var synchronous = 1 - record % 2;
@@ -65,6 +69,11 @@ public sealed class KilledControllerTests(ITestOutputHelper output)
         if (record == 0)
             first.Process.Kill();
         await lab.Cluster.Primary.KillAsync();
+        if (inTheStep)
+        {
+            await PromotedAsync(lab);
+            first.Process.Kill();
+        }
         var ended = await first.UntilEndOrRecoveredAsync();
         output.WriteLine($"{DateTime.UtcNow:HH:mm:ss.fff} record {record}: {(ended is null ? "killed" : ended.To)}");
         if (ended is null)
@@ -73,6 +82,13 @@ public sealed class KilledControllerTests(ITestOutputHelper output)
             Assert.True(Records(lab) < record, $"not killed after record {record}: {first}");
         await AtTheEndAsync(lab, writer, sampler, synchronous > 0, null);
         return Records(lab);
+    }
+
+    private static async Task PromotedAsync(PgSituation lab)
+    {
+        var clock = Stopwatch.StartNew();
+        while ((await lab.PrimariesAsync()).Count == 0)
+            Assert.True(clock.Elapsed < Wait.Limit, "no standby was promoted");
     }
 
     private static async Task GoOnAsync(PgSituation lab, bool byHand)
@@ -96,7 +112,7 @@ public sealed class KilledControllerTests(ITestOutputHelper output)
     private async Task<int> SwitchoverAsync(int record, string? moment)
     {
         var synchronous = record % 2;
-        await using var lab = await PgSituation.StartAsync(new PgClusterOptions { Synchronous = synchronous }, $"synchronous: {synchronous}");
+        await using var lab = await PgSituation.StartAsync(new PgClusterOptions { Standbys = moment is null ? 1 : 2, Synchronous = synchronous }, $"synchronous: {synchronous}");
         await using var writer = await lab.WriterAsync(TimeSpan.FromMilliseconds(20));
         await using var sampler = await lab.SamplerAsync();
         await writer.UntilAsync(50);
