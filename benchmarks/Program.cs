@@ -5,17 +5,14 @@ using DbRecovery.Benchmarks;
 using DbRecovery.Benchmarks.Failover;
 using DbRecovery.Benchmarks.Watch;
 
-if (args is ["failover", var executable, var roundsText])
+if (args is ["failover", var executable, var module, var roundsText, .. var only])
 {
-    var rounds = int.Parse(roundsText, CultureInfo.InvariantCulture);
-    FailoverFigures.Run(rounds, Math.Max(1, rounds / 4),
-    [
-        (() => new OwnSystem(executable, synchronous: 0), false),
-        (() => new OwnSystem(executable, synchronous: 1), false),
-        (() => new PatroniPeer(), true),
-        (() => new AutoFailoverPeer(), true),
-        (() => new RepmgrPeer(), true),
-    ]);
+    var situations = Situations.All(executable, int.Parse(roundsText, CultureInfo.InvariantCulture)).Where(s => only.Length == 0 || only.Any(o => s.Name.Contains(o, StringComparison.Ordinal))).ToList();
+    // first what must have the machine for itself
+    IReadOnlyList<string> looks = only.Length > 0 ? [] : [.. Kept(() => WatchFigures.RunAsync(executable, 500, 30).GetAwaiter().GetResult()), .. Kept(() => HealthFigures.Run(executable, module))];
+    var lost = FailoverFigures.Run(situations, TimeSpan.FromMinutes(10));
+    foreach (var row in lost.Take(2).Concat(lost.Skip(2).Where(l => l[0] == '|')).Concat(looks).Concat(lost.Where(l => l[0] != '|')))
+        Console.WriteLine(row);
     return 0;
 }
 
@@ -150,6 +147,19 @@ IEnumerable<string> Journals() => Directory.Exists(P("state"))
         return reader.ReadToEnd();
     })
     : [];
+
+// a figure that cannot be had is told, and does not end the run
+static IReadOnlyList<string> Kept(Func<IReadOnlyList<string>> figures)
+{
+    try
+    {
+        return figures();
+    }
+    catch (Exception e)
+    {
+        return [$"Failed: {e.Message}"];
+    }
+}
 
 static List<Measure.Sample> Repeat(Func<Measure.Sample> run)
 {

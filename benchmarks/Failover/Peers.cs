@@ -29,6 +29,15 @@ internal sealed class PatroniPeer : PeerSystem
         Until(() => IsComplete(0), "Patroni's standbys");
     }
 
+    /// <summary>Hands over by plan and waits until the other one leads.</summary>
+    public void Switchover(int from, int to)
+    {
+        using var http = new HttpClient { Timeout = TimeSpan.FromMinutes(1) };
+        var wish = new StringContent($$"""{ "leader": "p{{from}}", "candidate": "p{{to}}" }""");
+        using var answer = http.PostAsync($"http://127.0.0.1:{_rest[from]}/switchover", wish).GetAwaiter().GetResult();
+        answer.EnsureSuccessStatusCode();
+    }
+
     private bool Leads(int node)
     {
         using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(2) };

@@ -23,7 +23,7 @@ internal static class WatchFigures
     /// <param name="cli">The program.</param>
     /// <param name="nodes">Nodes to watch.</param>
     /// <param name="seconds">For how long it is measured.</param>
-    /// <returns>The figures, one a line.</returns>
+    /// <returns>Rows of the table.</returns>
     public static async Task<IReadOnlyList<string>> RunAsync(string cli, int nodes, int seconds)
     {
         var clusters = (nodes + NodesEach - 1) / NodesEach;
@@ -57,9 +57,9 @@ internal static class WatchFigures
             var rate = (answers.Sum(a => a.Given) - asked) / clock.Elapsed.TotalSeconds;
             return
             [
-                Line($"watch, {clusters * NodesEach} nodes each second", $"{cores:0.00} cores", $"{rate:0} answers a second; less than 0.5 cores"),
-                Line("its memory", $"{process.WorkingSet64 / 1e6:0} MB", $"at most {process.PeakWorkingSet64 / 1e6:0} MB; less than 200 MB"),
-                Line("its events, nothing happening", $"{events.Count}", string.Join("; ", Summaries(events))),
+                Row($"`watch`, {clusters * NodesEach} nodes each second", string.Create(CultureInfo.InvariantCulture, $"{cores:0.00} cores"), "", "0.5 cores", $"{rate:0} answers a second"),
+                Row("its memory", $"{process.WorkingSet64 / 1e6:0} MB", $"{process.PeakWorkingSet64 / 1e6:0} MB", "200 MB", ""),
+                Row("its events, nothing happening", $"{events.Count}", "", "0", string.Join("; ", Summaries(events))),
             ];
         }
         finally
@@ -70,7 +70,7 @@ internal static class WatchFigures
         }
     }
 
-    private static string Line(string what, string value, string remark) => string.Create(CultureInfo.InvariantCulture, $"{what,-34} {value,12}   ({remark})");
+    private static string Row(string what, string value, string worst, string limit, string remark) => $"| {what} | {value} | {worst} | 1 | {limit} | {remark} |";
 
     private static IEnumerable<string> Summaries(IEnumerable<string> events) => events.Select(e => JsonDocument.Parse(e).RootElement)
         .GroupBy(e => $"{e.GetProperty("kind").GetString()} '{e.GetProperty("summary").GetString()}'").OrderByDescending(g => g.Count()).Take(5).Select(g => $"{g.Count()} x {g.Key}");
