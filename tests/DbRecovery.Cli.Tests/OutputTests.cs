@@ -251,6 +251,7 @@ public sealed class OutputTests
     [InlineData("3651d", null)]
     [InlineData("5M", null)]
     [InlineData("soon", null)]
+    [InlineData("10", null)]
     [InlineData("-5s", null)]
     [InlineData("99999999999d", null)]
     public void Durations_are_read_as_written(string text, double? seconds)

@@ -41,6 +41,28 @@ BeforeAll {
         $value
     }
 
+    # Runs a command in a session of its own; Output is what it has written so far.
+    function Start-Session([string] $Script) {
+        $session = [powershell]::Create()
+        $null = $session.AddScript("Import-Module '$root/DbRecovery.psd1'; $Script")
+        $given = [Management.Automation.PSDataCollection[psobject]]::new()
+        $given.Complete()
+        $output = [Management.Automation.PSDataCollection[psobject]]::new()
+        # who reads what is there must not wait for the end
+        $output.EnumeratorNeverBlocks = $true
+        @{ Session = $session; Output = $output; Running = $session.BeginInvoke($given, $output) }
+    }
+
+    # Ends it as Ctrl+C does, and says how it ended.
+    function Stop-Session($Started) {
+        $stopping = $Started.Session.BeginStop($null, $null)
+        if (-not $stopping.AsyncWaitHandle.WaitOne(120000)) { throw 'the command did not stop' }
+        $Started.Session.EndStop($stopping)
+        $state = $Started.Session.InvocationStateInfo.State
+        $Started.Session.Dispose()
+        $state
+    }
+
     function Enter-LabPlace($Lab) {
         $place = Enter-Place 'pg'
         [Environment]::SetEnvironmentVariable('DBRECOVERY_INVENTORY', $Lab.Inventory)
@@ -147,9 +169,27 @@ Describe 'A cluster of servers' -Skip:([bool]$lacking) {
         $items[0] | Should -BeOfType ([DbRecovery.SetupItem])
         Send-Lab $lab 'ask lab-1 select count(*) from pg_namespace' | Should -Be $before
     }
+    It 'is piped from one command to the next' {
+        (Get-DbCluster lab | Get-DbTopology).Primary | Should -Be 'lab-1'
+        (Get-DbCluster lab | Invoke-DbSwitchover -To lab-2 -WhatIf -InformationAction Ignore).Cluster | Should -Be 'lab'
+        Test-DbHealth lab | Get-DbFault | Get-DbRunbook | Should -BeNullOrEmpty
+        $plan = (Get-DbTopology lab).Nodes | Where-Object Node -eq lab-3 | Repair-DbReplica -Rebuild Always -WhatIf -InformationAction Ignore
+        ($plan.Steps.Acts.Detail -join "`n") | Should -Match 'pg_basebackup'
+    }
+    It 'shows every script of a plan whole in the question' {
+        $told = & pwsh -NoProfile -NonInteractive -Command "Import-Module '$root/DbRecovery.psd1'; Invoke-DbSwitchover lab -To lab-2 -WhatIf | Out-Null" | Out-String
+        $told | Should -Match 'stop the server and wait until none of its processes is left \(script 1 below\)'
+        $told | Should -Match 'while \[ -n "\$P" \]; do pause; look; done'
+        $told | Should -Not -Match 'characters more'
+    }
+    It 'is no wider than a terminal of 100 columns' {
+        foreach ($shown in (Get-DbTopology lab), ((Get-DbTopology lab).Nodes), (Test-DbHealth lab), (Watch-DbHealth lab | Select-Object -First 1)) {
+            ($shown | Out-String -Width 100) -split "`n" | ForEach-Object { $_.TrimEnd().Length | Should -BeLessOrEqual 100 -Because $_ }
+        }
+    }
     It 'has another primary after a switchover, and a record of it' {
         $incident = Invoke-DbSwitchover lab -To lab-2 -Confirm:$false
-        $incident.State | Should -BeIn 'Resolved', 'Probation' -Because $incident.Summary
+        $incident.State | Should -Be 'Resolved' -Because $incident.Summary
         $topology = Get-DbTopology lab
         $topology.Primary | Should -Be 'lab-2'
         Send-Lab $lab 'ask lab-2 select pg_is_in_recovery()' | Should -Be 'False'
@@ -179,13 +219,88 @@ Describe 'A primary that is gone' -Skip:([bool]$lacking) {
     }
     It 'is replaced, and comes back as a replica by the pipeline' {
         $incident = Invoke-DbFailover lab -AllowDataLoss Any -Confirm:$false
-        $incident.State | Should -BeIn 'Resolved', 'Probation' -Because $incident.Summary
+        $incident.State | Should -Be 'Resolved' -Because $incident.Summary
         $primary = (Get-DbTopology lab).Primary
         $primary | Should -BeIn 'lab-2', 'lab-3'
         Send-Lab $lab 'mend lab-1'
         $back = (Get-DbTopology lab).Nodes | Where-Object Node -eq 'lab-1' | Repair-DbReplica -AllowDataLoss Any -Confirm:$false
-        $back.State | Should -BeIn 'Resolved', 'Probation' -Because $back.Summary
+        $back.State | Should -Be 'Resolved' -Because $back.Summary
         Wait-For { (Get-DbTopology lab).Nodes.Where{ $_.State -eq 'streaming' }.Count -eq 2 } | Should -BeTrue
+    }
+}
+
+Describe 'A watched cluster' -Skip:([bool]$lacking) {
+    BeforeAll {
+        $lab = Start-Lab '--standbys', '2', '--also', 'policy: { autoRecover: true, maxDataLoss: 64MB, detectWithin: 10s }'
+        $place = Enter-LabPlace $lab
+    }
+    AfterAll {
+        Exit-Place $place
+        Stop-Lab $lab
+    }
+    It 'says how it is, and ends when nobody wants more' {
+        $told = Watch-DbHealth lab | Select-Object -First 1
+        $told | Should -BeOfType ([DbRecovery.WatchEvent])
+        $told.Kind | Should -Be 'Started'
+        $told.Cluster | Should -Be 'lab'
+    }
+    It 'takes clusters from the pipeline, and ends by itself with -For' {
+        # some seconds: a busy machine must have looked once
+        (Get-DbCluster lab | ForEach-Object Name | Watch-DbHealth -For 10s)[0].Kind | Should -Be 'Started'
+        { Watch-DbHealth lab -For 10 } | Should -Throw -ErrorId 'ParameterArgumentTransformationError*'
+    }
+    It 'ends when it is stopped' {
+        $watch = Start-Session 'Watch-DbHealth lab -Every 200ms'
+        Wait-For { $watch.Output.Count } | Should -BeGreaterThan 0
+        Stop-Session $watch | Should -Be 'Stopped'
+    }
+    It 'is recovered with -Recover, and tells each step as an object' {
+        $watch = Start-Session 'Watch-DbHealth lab -Recover'
+        Wait-For { $watch.Output.Count } | Should -BeGreaterThan 0
+        Send-Lab $lab 'break lab-1'
+        Send-Lab $lab 'kill lab-1'
+        Wait-For { @($watch.Output) | Where-Object { $_.Kind -eq 'Incident' -and $_.To -eq 'Probation' } } | Should -Not -BeNullOrEmpty -Because (@($watch.Output).Summary -join '; ')
+        Stop-Session $watch | Should -Be 'Stopped'
+        @($watch.Output).Kind | Should -Contain 'FaultRaised'
+        (Get-DbTopology lab).Primary | Should -BeIn 'lab-2', 'lab-3'
+        # the stop may have come in the middle of another one, such as the return of lab-1
+        (Get-DbIncident lab).State | Should -Contain 'Probation'
+    }
+}
+
+Describe 'A cluster that nobody prepared' -Skip:([bool]$lacking) {
+    BeforeAll {
+        $lab = Start-Lab '--standbys', '0', '--scram'
+        $place = Enter-LabPlace $lab
+        $folder = Split-Path $lab.Inventory
+        $listener = [Net.Sockets.TcpListener]::new([Net.IPAddress]::Loopback, 0)
+        $listener.Start()
+        $port = $listener.LocalEndpoint.Port
+        $listener.Stop()
+        New-Item -ItemType Directory "$folder/lab-2" | Out-Null
+        if ((id -u) -eq '0') { chown postgres "$folder/lab-2" }
+        $text = (Get-Content -LiteralPath $lab.Inventory -Raw) -replace 'user: postgres,', 'user: keeper,' -replace '(?m)^    auth:', "      - { name: lab-2, host: 127.0.0.1, port: $port, dataDir: $folder/lab-2/data, binDir: /usr/lib/postgresql/15/bin, runAs: postgres }`n    auth:"
+        Set-Content -LiteralPath $lab.Inventory -Value $text
+        $admin = [pscredential]::new('postgres', (ConvertTo-SecureString (Get-Content -LiteralPath "$folder/password" -Raw).Trim() -AsPlainText))
+    }
+    AfterAll {
+        Exit-Place $place
+        Stop-Lab $lab
+    }
+    It 'is set up by a superuser, item by item' {
+        $before = Initialize-DbCluster lab -Credential $admin -WhatIf -InformationAction Ignore
+        ($before | Where-Object Name -eq role).State | Should -Be 'Missing'
+        $after = Initialize-DbCluster lab -Credential $admin -Confirm:$false
+        ($after | Where-Object Node -eq lab-1 | Where-Object State -eq Missing) | Should -BeNullOrEmpty
+        Send-Lab $lab "ask lab-1 select rolsuper from pg_roles where rolname = 'keeper'" | Should -Be 'False'
+    }
+    It 'has a new replica by the role that came of it' {
+        $plan = New-DbReplica lab lab-2 -WhatIf -InformationAction Ignore
+        ($plan.Steps.Acts.Detail -join "`n") | Should -Match 'pg_basebackup'
+        $incident = New-DbReplica lab lab-2 -Confirm:$false
+        $incident.State | Should -Be 'Resolved' -Because $incident.Summary
+        (Get-DbTopology lab).Nodes.State | Should -Be $null, 'streaming'
+        New-DbReplica lab lab-2 -WhatIf -InformationAction Ignore | ForEach-Object { $_.Steps.Acts.Detail } | Should -Match 'is not new'
     }
 }
 

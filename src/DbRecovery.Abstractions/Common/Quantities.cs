@@ -41,7 +41,9 @@ public static class Quantities
             value = TimeSpan.FromSeconds(seconds);
             return true;
         }
-        return TimeSpan.TryParseExact(trimmed, ["c", @"h\:mm\:ss", @"hh\:mm\:ss"], CultureInfo.InvariantCulture, out value) && value >= TimeSpan.Zero;
+        // a bare number would be days
+        value = default;
+        return trimmed.Contains(':') && TimeSpan.TryParseExact(trimmed, ["c", @"h\:mm\:ss", @"hh\:mm\:ss"], CultureInfo.InvariantCulture, out value) && value >= TimeSpan.Zero;
     }
 
     /// <summary>Reads a size such as <c>0B</c>, <c>64KiB</c> or <c>1.5GB</c>; at most 8 EB.</summary>

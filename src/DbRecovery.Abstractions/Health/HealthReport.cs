@@ -140,6 +140,8 @@ public sealed record LastPrimary
     public IReadOnlyList<string> Synchronous { get; init; } = [];
     /// <summary>How many of them.</summary>
     public int SynchronousRequired { get; init; }
+    /// <summary>Since when its log has not grown, at the least (UTC); null where it was sampled once only, or grew since.</summary>
+    public DateTimeOffset? StandsSince { get; init; }
     /// <summary>The logical replication slots that it had when it was last seen: before PostgreSQL 17 no replica has them.</summary>
     public IReadOnlyList<string> LogicalSlots { get; init; } = [];
 }

@@ -45,6 +45,8 @@ public static class PostgreSqlFacts
     public static readonly FactDefinition SyncWaiters = new("pg.syncWaiters", FactType.Int, null, "sessions whose commit waits for a standby");
     /// <summary>The longest such wait.</summary>
     public static readonly FactDefinition SyncWaitLongest = new("pg.syncWaitLongest", FactType.Number, "s", "the longest such wait");
+    /// <summary>The longest time of a statement that waits for the disk of the log.</summary>
+    public static readonly FactDefinition LogWaitLongest = new("pg.logWaitLongest", FactType.Number, "s", "the longest time of a statement that waits for the disk of the log");
     /// <summary>Prepared transactions.</summary>
     public static readonly FactDefinition PreparedCount = new("pg.preparedCount", FactType.Int, null, "prepared transactions");
     /// <summary>The age of the oldest prepared transaction.</summary>

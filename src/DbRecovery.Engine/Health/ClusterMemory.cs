@@ -56,6 +56,7 @@ internal sealed record ClusterMemory
                 Node = leader.Node, SystemId = leader.SystemId ?? memory.Primary?.SystemId, Position = leader.Position ?? memory.Primary?.Position, At = leader.ObservedAt,
                 SeenAt = leader.ObservedAt,
                 BytesPerSecond = Fastest(samples),
+                StandsSince = samples is [.., var one, var other] && one.Ordinal == other.Ordinal ? memory.Primary?.StandsSince ?? one.At : null,
                 LogicalSlots = [.. leader.Slots.Where(s => s.Type == "logical").Select(s => s.Name)],
                 // as they are listed: who happens to be connected is not all that '*' allows
                 Synchronous = SynchronousNames.Parse(leader.Facts.Text(PostgreSqlFacts.SyncNames) ?? ""),

@@ -42,6 +42,7 @@ internal sealed class ClusterWatch : IDisposable
     private bool _event;
     private bool _waits;
     private volatile bool _sideNews;
+    private volatile bool _begun;
 
     public ClusterWatch(ClusterDefinition cluster, WatchServices services, WatchOptions options, SemaphoreSlim slow, Action<WatchEvent> tell, CancellationToken stopping)
     {
@@ -71,6 +72,9 @@ internal sealed class ClusterWatch : IDisposable
     /// <summary>What load balancers may be told; null before the first round.</summary>
     public RouteState? State => Volatile.Read(ref _state);
 
+    /// <summary>Whether its loop waits for time to pass; for tests whose clock must not outrun it.</summary>
+    internal bool IsAsleep => !_begun || _wake.IsAsleep;
+
     /// <summary>The nodes that are being looked at.</summary>
     internal IEnumerable<string> Looking => _nodes.Where(n => n.IsLooking).Select(n => n.Node.Name);
 
@@ -87,6 +91,7 @@ internal sealed class ClusterWatch : IDisposable
         _recovery?.Begin();
         _nextRound = _clock.GetTimestamp();
         var (lastUtc, last, due) = (_clock.GetUtcNow(), _nextRound, TimeSpan.Zero);
+        _begun = true;
         while (!_stopping.IsCancellationRequested)
         {
             try

@@ -10,12 +10,16 @@ internal sealed class Wake : IDisposable
     private readonly ITimer _timer;
     private readonly CancellationTokenRegistration _cancelled;
     private TaskCompletionSource _signal = Make();
+    private volatile bool _asleep;
 
     public Wake(TimeProvider clock, CancellationToken cancellationToken)
     {
         _timer = clock.CreateTimer(static wake => ((Wake)wake!).Call(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _cancelled = cancellationToken.Register(static wake => ((Wake)wake!).Call(), this);
     }
+
+    /// <summary>Whether the loop sleeps, and nobody has called it yet.</summary>
+    public bool IsAsleep => _asleep && !Volatile.Read(ref _signal).Task.IsCompleted;
 
     /// <summary>Wakes the loop, or keeps it from falling asleep.</summary>
     public void Call() => Volatile.Read(ref _signal).TrySetResult();
@@ -26,7 +30,9 @@ internal sealed class Wake : IDisposable
         if (atMost > TimeSpan.Zero)
         {
             _timer.Change(atMost < s_longest ? atMost : s_longest, Timeout.InfiniteTimeSpan);
+            _asleep = true;
             await _signal.Task.ConfigureAwait(false);
+            _asleep = false;
         }
         // before the loop looks at what woke it: what comes from now on is a new call
         Volatile.Write(ref _signal, Make());

@@ -66,6 +66,7 @@ internal static class LightColumns
         Fact(PostgreSqlFacts.IdleInTransactionCount, "a.idlers"),
         Fact(PostgreSqlFacts.SyncWaiters, "a.syncwait"),
         Fact(PostgreSqlFacts.SyncWaitLongest, "coalesce(a.synclongest, 0)::float8"),
+        Fact(PostgreSqlFacts.LogWaitLongest, "coalesce(a.logwait, 0)::float8"),
         Fact(PostgreSqlFacts.Blocked, "a.blocked"),
         Fact(PostgreSqlFacts.BlockedLongest, "coalesce(a.blockedlongest, 0)::float8"),
     ];

@@ -56,7 +56,7 @@ internal static class LightFacts
     private static readonly FactDefinition[] NeedStats =
     [
         PostgreSqlFacts.LongestTransaction, PostgreSqlFacts.IdleInTransaction, PostgreSqlFacts.IdleInTransactionCount, PostgreSqlFacts.SyncWaiters,
-        PostgreSqlFacts.SyncWaitLongest, PostgreSqlFacts.Blocked, PostgreSqlFacts.BlockedLongest, PostgreSqlFacts.RootBlockers,
+        PostgreSqlFacts.SyncWaitLongest, PostgreSqlFacts.LogWaitLongest, PostgreSqlFacts.Blocked, PostgreSqlFacts.BlockedLongest, PostgreSqlFacts.RootBlockers,
     ];
 
     /// <summary>Why a fact is unknown to a role, and what would be right.</summary>

@@ -21,6 +21,7 @@ internal sealed class LightQuery
           count(*) filter (where state like 'idle in transaction%') as idlers,
           count(*) filter (where wait_event = 'SyncRep') as syncwait,
           max(extract(epoch from clock_timestamp() - query_start)) filter (where wait_event = 'SyncRep') as synclongest,
+          max(extract(epoch from clock_timestamp() - query_start)) filter (where lower(wait_event) in ('walsync', 'walwrite')) as logwait,
           count(*) filter (where wait_event_type = 'Lock') as blocked,
           max(extract(epoch from clock_timestamp() - query_start)) filter (where wait_event_type = 'Lock') as blockedlongest
           from pg_stat_get_activity(null)),

@@ -8,7 +8,7 @@ namespace DbRecovery.PowerShell.Commands;
 /// <remarks>Looks at the role with the least rights that DbRecovery needs, its schema, and the settings that make recovery possible, and creates what is missing, item by item, after asking. With -WhatIf it only looks, and shows the SQL. Each item is written with how it stands; its Statements are the SQL. What is only recommended is created with -Recommended. A password is in no statement.</remarks>
 /// <example><code>Initialize-DbCluster -Cluster orders -WhatIf | Format-Table Node, Name, State, Found</code><para>Shows how everything stands, and the SQL for what is missing.</para></example>
 /// <example><code>Initialize-DbCluster orders -Credential (Get-Credential postgres) -Recommended</code><para>Creates all of it as a superuser.</para></example>
-[Cmdlet(VerbsData.Initialize, "DbCluster", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High, DefaultParameterSetName = ReplicationCmdlet.ByCluster)]
+[Cmdlet(VerbsData.Initialize, "DbCluster", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(SetupItem))]
 public sealed class InitializeDbClusterCommand : DbCmdlet
 {

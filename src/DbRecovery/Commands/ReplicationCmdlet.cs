@@ -4,6 +4,7 @@ using DbRecovery.Runtime;
 
 namespace DbRecovery.PowerShell.Commands;
 
+// no set of parameters is the default one: what is piped in could not be bound to the other
 /// <summary>A cmdlet that changes who is primary, or who follows: it plans, asks once with the whole plan in the question, carries it out and writes the incident.</summary>
 public abstract class ReplicationCmdlet : DbCmdlet
 {

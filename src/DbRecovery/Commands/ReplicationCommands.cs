@@ -7,7 +7,7 @@ namespace DbRecovery.PowerShell.Commands;
 /// <remarks>Fences the present primary by the strongest means at hand, picks the replica that has received most (or takes the one of -To), says what would be lost, promotes it, has the others follow, and leads the routes there. With -WhatIf every statement and command is shown, with the loss, and nothing is changed. What is more than the policy or -AllowDataLoss allows waits for an approval. Where the primary still works, Invoke-DbSwitchover loses nothing.</remarks>
 /// <example><code>Invoke-DbFailover -Cluster orders -WhatIf</code><para>Shows who would take over, by which statements and commands, and what would be lost.</para></example>
 /// <example><code>Invoke-DbFailover orders -To orders-2 -AllowDataLoss 16MB -Confirm:$false</code><para>Has orders-2 take over without asking, and accepts losing up to 16 MB of log.</para></example>
-[Cmdlet(VerbsLifecycle.Invoke, "DbFailover", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High, DefaultParameterSetName = ByCluster)]
+[Cmdlet(VerbsLifecycle.Invoke, "DbFailover", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(IncidentReport), typeof(RecoveryPlan))]
 public sealed class InvokeDbFailoverCommand : ReplicationCmdlet
 {
@@ -30,7 +30,7 @@ public sealed class InvokeDbFailoverCommand : ReplicationCmdlet
 /// <remarks>Holds the routes, stops the primary cleanly, waits until the replica has everything, promotes it, has the others and the old primary follow, and lets the routes go on. Where the replica does not get everything in time, the old primary is opened again. With -WhatIf every statement and command is shown, and nothing is changed.</remarks>
 /// <example><code>Invoke-DbSwitchover -Cluster orders -To orders-2</code><para>Makes orders-2 the primary, after asking.</para></example>
 /// <example><code>Get-DbCluster orders | Invoke-DbSwitchover -WhatIf</code><para>Shows what would be done.</para></example>
-[Cmdlet(VerbsLifecycle.Invoke, "DbSwitchover", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High, DefaultParameterSetName = ByCluster)]
+[Cmdlet(VerbsLifecycle.Invoke, "DbSwitchover", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(IncidentReport), typeof(RecoveryPlan))]
 public sealed class InvokeDbSwitchoverCommand : ReplicationCmdlet
 {
@@ -67,7 +67,7 @@ public enum RebuildMode
 /// <remarks>Compares the node with the present primary. What the node alone has is copied aside and listed as lost writes; then it is rewound, or copied anew where that cannot be, and follows. Its data folder is never deleted. With -WhatIf every statement and command is shown, with the writes that would be lost, and nothing is changed.</remarks>
 /// <example><code>Repair-DbReplica -Cluster orders -Node orders-1</code><para>Brings the former primary back, after asking.</para></example>
 /// <example><code>(Get-DbTopology orders).Nodes | Where-Object State -ne streaming | Where-Object Role -ne Primary | Repair-DbReplica -WhatIf</code><para>Shows what it would take to have every node follow again.</para></example>
-[Cmdlet(VerbsDiagnostic.Repair, "DbReplica", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High, DefaultParameterSetName = ByCluster)]
+[Cmdlet(VerbsDiagnostic.Repair, "DbReplica", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(IncidentReport), typeof(RecoveryPlan))]
 public sealed class RepairDbReplicaCommand : ReplicationCmdlet
 {
@@ -99,7 +99,7 @@ public sealed class RepairDbReplicaCommand : ReplicationCmdlet
 /// <remarks>Copies the primary (or the node of -From) to the node's own machine by its own programs, writes how it follows, makes its slot and starts it. A data folder with something in it is refused. With -WhatIf every statement and command is shown, and nothing is changed.</remarks>
 /// <example><code>New-DbReplica -Cluster orders -Node orders-3</code><para>Makes orders-3 a replica of the primary.</para></example>
 /// <example><code>New-DbReplica orders orders-3 -From orders-2 -WhatIf</code><para>Shows how it would be copied from orders-2.</para></example>
-[Cmdlet(VerbsCommon.New, "DbReplica", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High, DefaultParameterSetName = ByCluster)]
+[Cmdlet(VerbsCommon.New, "DbReplica", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(IncidentReport), typeof(RecoveryPlan))]
 public sealed class NewDbReplicaCommand : ReplicationCmdlet
 {

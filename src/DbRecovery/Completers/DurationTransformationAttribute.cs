@@ -9,7 +9,9 @@ public sealed class DurationTransformationAttribute : ArgumentTransformationAttr
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
     {
         var value = inputData is PSObject wrapped ? wrapped.BaseObject : inputData;
-        if (value is not string text)
+        // to PowerShell 30s and 7d are numbers (a short, a decimal), which it would take for ticks: as text they still are what was typed
+        var text = value is string word ? word : value is IConvertible ? inputData.ToString() : null;
+        if (text is null)
             return inputData;
         if (Quantities.TryTypedDuration(text, out var duration))
             return duration;

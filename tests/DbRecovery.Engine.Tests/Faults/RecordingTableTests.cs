@@ -111,6 +111,9 @@ public sealed class RecordingTableTests
         ["a wait for one lock for over a minute"] = (() => Recorded.View("healthy").Facts("lab-1", f => { f.Set(PostgreSqlFacts.Blocked, 1L); f.Set(PostgreSqlFacts.BlockedLongest, 61.0); }), ["perf.lock-pileup@lab-1"]),
         ["transactions run out"] = (() => Recorded.View("healthy").Facts("lab-1", f => f.Set(PostgreSqlFacts.XidAge, 1_600_000_000L)), ["pg.wraparound@lab-1"]),
         ["a disk that fails"] = (() => Recorded.View("healthy").With("lab-1", n => n with { Errors = [new ObservedError("58030", "could not read block", "observing")] }), ["disk.stalled-or-eio@lab-1"]),
+        ["a disk that stands still"] = (() => Stalled(Recorded.View("healthy-quiet"), TimeSpan.FromSeconds(12), 15), ["disk.stalled-or-eio@lab-1"]),
+        ["a disk that is slow: the log stood still for a moment"] = (() => Stalled(Recorded.View("healthy-quiet"), TimeSpan.FromSeconds(2), 15), []),
+        ["a quiet primary and its first write"] = (() => Stalled(Recorded.View("healthy-quiet"), TimeSpan.FromHours(3), 0.01), []),
         ["a full disk, said by the server"] = (() => Recorded.View("healthy").With("lab-1", n => n with { Errors = [new ObservedError("53100", "No space left on device", "observing")] }), ["disk.full@lab-1"]),
         ["a full disk, measured"] = (() => Recorded.View("healthy").Facts("lab-2", f => f.Set(CommonFacts.DiskFree, 100_000L)), ["disk.full@lab-2"]),
         ["damage that a check found"] = (() => Recorded.View("healthy").Facts("lab-3", f => f.Set(PostgreSqlFacts.CorruptObjects, FactValue.OfList(["app: public.t: invalid page"]))), ["pg.corruption@lab-3"]),
@@ -210,6 +213,14 @@ public sealed class RecordingTableTests
     }
 
     [Fact]
+    public void Where_the_fork_is_known_a_divergence_is_certain()
+    {
+        var fault = FaultClassifier.Classify(Recorded.View("standby-diverged")).Single(f => f.Id == "pg.replica.timeline-diverged");
+        Assert.Equal(FaultConfidence.Certain, fault.Confidence);
+        Assert.True(fault.Details["bytes"].AsInt() > 0);
+    }
+
+    [Fact]
     public void What_a_quick_look_shows_in_full_is_looked_at_quickly() => Assert.Equal(
         ["node.host-unreachable", "node.hung", "node.process-down", "pg.primary.crash-loop", "pg.primary.dead"],
         FaultCatalogue.Classes.Select(c => c.Id).Where(FaultClassifier.IsSeenAtOnce).Order(StringComparer.Ordinal));
@@ -222,6 +233,11 @@ public sealed class RecordingTableTests
         .Aggregate(view, (v, name) => v.Remembering(name, m => m with { StreamedAt = m.StreamedAt - TimeSpan.FromMinutes(1) }));
 
     private static ClusterView Old(ClusterView view) => (view with { At = view.At + TimeSpan.FromMinutes(1) }).Judged();
+
+    private static ClusterView Stalled(ClusterView view, TimeSpan stands, double waits) => (view with
+    {
+        LastPrimary = view.LastPrimary! with { Position = view.Nodes[0].Position, StandsSince = view.Nodes[0].ObservedAt - stands },
+    }).Facts("lab-1", f => f.Set(PostgreSqlFacts.LogWaitLongest, waits));
 
     private static ClusterView Forked(ClusterView view, string primary, string replica) => view
         .Facts("lab-1", f => { f.Set(PostgreSqlFacts.Timeline, 2L); f.Set(PostgreSqlFacts.TimelineForks, FactValue.OfList([primary])); })

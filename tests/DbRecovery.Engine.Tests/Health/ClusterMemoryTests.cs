@@ -19,6 +19,20 @@ public sealed class ClusterMemoryTests
     }
 
     [Fact]
+    public void Since_when_its_log_stands_still_is_known_until_it_grows()
+    {
+        var view = Recorded.View("healthy-quiet") with { LastPrimary = null };
+        var began = view.Nodes[0].ObservedAt;
+        ClusterView After(int seconds, long bytes) => view.With("lab-1", n => n with { ObservedAt = began + TimeSpan.FromSeconds(seconds), Position = n.Position! with { Ordinal = n.Position.Ordinal + bytes } });
+        var memory = new ClusterMemory().With(view);
+        Assert.Null(memory.Primary!.StandsSince);
+        for (var i = 1; i < 20; i++)
+            Assert.Equal(began, (memory = memory.With(After(i, 0))).Primary!.StandsSince);
+        Assert.Null((memory = memory.With(After(20, 8))).Primary!.StandsSince);
+        Assert.Equal(began + TimeSpan.FromSeconds(20), memory.With(After(21, 8)).Primary!.StandsSince);
+    }
+
+    [Fact]
     public void What_it_waits_for_is_known_from_when_it_was_seen_and_any_standby_is_none_that_is_named()
     {
         var view = Recorded.View("healthy-synchronous");

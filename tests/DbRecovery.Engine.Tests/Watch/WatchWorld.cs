@@ -79,8 +79,8 @@ internal sealed class WatchWorld : IClusterJudge, IHealthService, IAsyncDisposab
         }
     }
 
-    // a look that a test holds back is no reason to wait: time passes over it
-    private bool IsAsleep => _watch is { Watches: { Count: > 0 } watches } && Time.Waiting >= _asleep && !watches.Any(w => w.Looking.Any(n => !Servers.IsOpen(n)));
+    // a loop that was called has its timer still, and a look that a test holds back is no reason to wait: time passes over it
+    private bool IsAsleep => _watch is { Watches: { Count: > 0 } watches } && Time.Waiting >= _asleep && watches.All(w => w.IsAsleep) && !watches.Any(w => w.Looking.Any(n => !Servers.IsOpen(n)));
 
     /// <summary>Lets a time pass.</summary>
     public Task PassAsync(TimeSpan time, TimeSpan? step = null)

@@ -37,14 +37,28 @@ internal sealed class CorruptionRule : ServerNodeRule
 /// <summary>The disk does not read or write.</summary>
 internal sealed class DiskErrorRule : ServerNodeRule
 {
+    private static readonly TimeSpan s_stalled = TimeSpan.FromSeconds(10);
+
     public override FaultClass Class { get; } = new("disk.stalled-or-eio", FaultSeverity.Outage, Servers,
-        "the operating system fails to read or write the database's files", [new("primary", FactType.Bool, null, "whether it is the primary")]);
+        "the operating system fails to read or write the database's files, or does not come to an end of it",
+        [new("primary", FactType.Bool, null, "whether it is the primary"), new("stalled", FactType.Bool, null, "whether writing goes on and does not end, rather than fail")]);
 
     protected override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node)
     {
-        if (Error(node, "58030") is not { } error)
+        var error = Error(node, "58030");
+        if (error is null && !IsStalled(view, node))
             return null;
-        return Make(view, node.Node, FaultConfidence.Certain, $"'{node.Node}' cannot read or write its files: {error.Message}", [Says(node, "error", error.Code, error.Message)],
-            ["pg.corruption: nothing was read", "disk.full: that has an error of its own"], new Dictionary<string, FactValue> { ["primary"] = cluster.Primary == node.Node });
+        var details = new Dictionary<string, FactValue> { ["primary"] = cluster.Primary == node.Node, ["stalled"] = error is null };
+        return error is not null
+            ? Make(view, node.Node, FaultConfidence.Certain, $"'{node.Node}' cannot read or write its files: {error.Message}", [Says(node, "error", error.Code, error.Message)],
+                ["pg.corruption: nothing was read", "disk.full: that has an error of its own"], details)
+            : Make(view, node.Node, FaultConfidence.Likely, $"statements on '{node.Node}' wait for the disk of its log, and the log does not grow",
+                [node.Evidence(PostgreSqlFacts.LogWaitLongest, "the longest time of such a statement", FormattableString.Invariant($"at most {s_stalled.TotalSeconds} s"), stable: false),
+                    Says(node, "log", node.Position?.Value ?? "", "the end of its log, which does not move", stable: false)],
+                ["a busy disk: the log would grow", "node.hung: a read is answered", "pg.sync-blocked: the wait is for the node's own disk"], details, confirmations: Patient(view));
     }
+
+    // Nothing is written to try it: a write of ours would hang like the others. Who waits for the log to be on disk, while that does not move, says as much.
+    private static bool IsStalled(ClusterView view, NodeObservation node) => node.Role == NodeRole.Primary && node.Facts.Number(PostgreSqlFacts.LogWaitLongest) > s_stalled.TotalSeconds
+        && view.LastPrimary is { StandsSince: { } since } last && last.Node == node.Node && last.Position?.Ordinal == node.Position?.Ordinal && node.ObservedAt - since >= s_stalled;
 }
