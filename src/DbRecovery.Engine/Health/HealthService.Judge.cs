@@ -72,18 +72,26 @@ public sealed partial class HealthService
     }
 
     // a watch looks as often within the deadline as must agree, so that it is kept with the confirmation and not with the first look
-    private TimeSpan NodeTimeoutOf(ClusterDefinition cluster, ObservationLevel level, bool embedded)
+    private TimeSpan NodeTimeoutOf(ClusterDefinition cluster, ObservationLevel level, bool embedded, string? node = null)
     {
         if (embedded || level != ObservationLevel.Quick)
             return options.NodeTimeout;
-        var looks = options is { KeepInMemory: true, Memory: null } ? Math.Max(1, cluster.Policy.Confirmations) : 1;
-        var share = cluster.Policy.DetectWithin / looks;
-        return Least(options.NodeTimeout, share < s_leastTimeout ? s_leastTimeout : share);
+        var rounds = Math.Max(1, cluster.Policy.Confirmations);
+        var share = cluster.Policy.DetectWithin / (options is { KeepInMemory: true, Memory: null } ? rounds : 1);
+        // what a watch has confirmed to be silent would answer at once if it were back, and an outage does not have the time to wait for it as long again
+        if (node is not null && options.Memory?.Read(cluster.Name, node) is { } known && known.Failures >= rounds)
+            share = Most(cluster.Policy.DetectWithin / AgainShare, TimeSpan.FromSeconds((known.Baseline ?? 0) * AgainTimes));
+        return Least(options.NodeTimeout, Most(share, s_leastTimeout));
     }
+
+    private const int AgainShare = 10;
+    private const int AgainTimes = 10;
 
     private static readonly TimeSpan s_leastTimeout = TimeSpan.FromMilliseconds(200);
 
     private static TimeSpan Least(TimeSpan left, TimeSpan right) => left < right ? left : right;
+
+    private static TimeSpan Most(TimeSpan left, TimeSpan right) => left > right ? left : right;
 
     private static Dictionary<string, NodeMemory> Counted(ClusterView view)
     {

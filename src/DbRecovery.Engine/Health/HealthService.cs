@@ -80,7 +80,7 @@ public sealed partial class HealthService(HealthServiceOptions options) : IHealt
 
         Task<NodeObservation> Look(NodeDefinition node) => ObserveAsync(observer, new ObservationRequest
         {
-            Cluster = cluster, Node = node, Level = level, LastBackup = content, Timeout = NodeTimeoutOf(cluster, level, provider.Embedded),
+            Cluster = cluster, Node = node, Level = level, LastBackup = content, Timeout = NodeTimeoutOf(cluster, level, provider.Embedded, node.Name),
         }, progress, cancellationToken);
     }
 

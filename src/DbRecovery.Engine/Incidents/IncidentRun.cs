@@ -59,7 +59,8 @@ internal sealed partial class IncidentRun : IDisposable
     /// <summary>Writes the first record.</summary>
     public void Open(RecoverRequest request)
     {
-        if (request.Seen is { } seen && Clock.GetUtcNow() - seen.ObservedAt is { } age && age >= TimeSpan.Zero)
+        // as old as the oldest look in it: a round of a watch is judged with what it has of a node that is slow
+        if (request.Seen is { Observations.Count: > 0 } seen && Clock.GetUtcNow() - seen.Observations.Min(o => o.ObservedAt) is { } age && age >= TimeSpan.Zero)
             (_seen, _seenAge, _seenSince) = (seen, age, Clock.GetTimestamp());
         KeepRunbook();
         Record(JournalKind.Opened, PlannedOperations.IsPlanned(request.Fault.Id)

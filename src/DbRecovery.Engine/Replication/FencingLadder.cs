@@ -1,4 +1,5 @@
 using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Faults.Rules;
 
 namespace DbRecovery.Engine.Replication;
 
@@ -39,6 +40,7 @@ internal sealed record FenceOutcome(int Level, string Summary);
 internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
 {
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan BriefLook = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan Short = TimeSpan.FromSeconds(3);
     private readonly IInstanceControl? _control = Available(context, node);
 
@@ -85,7 +87,7 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
         }
         if (_control?.PowerOff(context.Cluster, node) is { } power && await context.TryAsync(tried, "power off", power, context.Timeout, cancellationToken).ConfigureAwait(false))
             return new(FenceLevel.PoweredOff, $"the machine of '{node.Name}' was cut off");
-        var done = await Task.WhenAll(BestEffort().Select(b => context.TryAsync(tried, "best effort", b, Short, cancellationToken))).ConfigureAwait(false);
+        var done = await Task.WhenAll(BestEffort().Select(b => context.TryAsync(tried, "best effort", b, IsSilent ? BriefLook : Short, cancellationToken))).ConfigureAwait(false);
         if (Denies(out var how))
             return new(FenceLevel.Denied, how);
         return new(Array.Exists(done, d => d) ? FenceLevel.BestEffort : FenceLevel.None, $"'{node.Name}' could not be proved to be down: {string.Join("; ", tried.Distinct())}");
@@ -112,7 +114,12 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
 
     private async Task<InstanceStatus> StatusAsync(CancellationToken cancellationToken) => _control is null
         ? new InstanceStatus(InstanceState.Unknown, "the inventory gives no control of it")
-        : await _control.StatusAsync(context.Cluster, node, Look, cancellationToken).ConfigureAwait(false);
+        : await _control.StatusAsync(context.Cluster, node, LookTime, cancellationToken).ConfigureAwait(false);
+
+    // of a machine from which nobody hears anything little is expected, and everybody waits meanwhile; where nothing else proves that it is harmless it has its time
+    private TimeSpan LookTime => IsSilent && Denies(out _) ? BriefLook : Look;
+
+    private bool IsSilent => context.Seen?.Observations.FirstOrDefault(o => o.Node == node.Name) is { Reachability: Reachability.TimedOut } seen && NodeOutage.Look(seen) == OutageKind.HostUnreachable;
 
     /// <summary>Keeps it from starting by itself, and only then looks at it. No answer: the way to its machine is gone, so that nothing else is tried on it.</summary>
     private async Task<(bool Answers, InstanceStatus? Status)> HoldAsync(List<string> tried, CancellationToken cancellationToken)
@@ -121,7 +128,7 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
             return (true, null);
         try
         {
-            return (true, (await hold.RunAsync(Look, context.Progress, cancellationToken).ConfigureAwait(false)).Status);
+            return (true, (await hold.RunAsync(LookTime, context.Progress, cancellationToken).ConfigureAwait(false)).Status);
         }
         catch (DbRecoveryException e)
         {

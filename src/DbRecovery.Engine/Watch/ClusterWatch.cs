@@ -204,7 +204,7 @@ internal sealed class ClusterWatch : IDisposable
         var news = _confirmation.Take(report.Faults, seen.ToDictionary(s => s.Seen.Node, s => s.Look, StringComparer.Ordinal), timedOut, blind);
         var status = _teller.Status;
         _teller.Take(seen, report.Status, news);
-        _recovery?.Consider(news);
+        _recovery?.Consider(news, report);
         PaceAfter(news);
         if (status == HealthStatus.Failed && _teller.Status is HealthStatus.Healthy or HealthStatus.Degraded && status != _teller.Status)
             _side.Want();

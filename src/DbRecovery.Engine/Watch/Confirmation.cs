@@ -22,6 +22,7 @@ internal sealed record FaultChanges
 internal sealed class Confirmation(int rounds)
 {
     private readonly Dictionary<(string Id, string? Node), Entry> _entries = [];
+    private readonly Dictionary<string, (int Looks, long Last)> _silences = [];
 
     /// <summary>Nothing that was seen before counts any more towards a confirmation; what is confirmed stays.</summary>
     public void Restart()
@@ -32,6 +33,7 @@ internal sealed class Confirmation(int rounds)
             if (!entry.Confirmed)
                 _entries.Remove(key);
         }
+        _silences.Clear();
     }
 
     /// <summary>Takes what a round showed.</summary>
@@ -41,6 +43,7 @@ internal sealed class Confirmation(int rounds)
     /// <param name="blind">Whether too little was seen for a fault to count as gone.</param>
     public FaultChanges Take(IReadOnlyList<Fault> faults, IReadOnlyDictionary<string, long> looks, IReadOnlySet<string> timedOut, bool blind)
     {
+        CountSilences(looks, timedOut);
         if (faults.Count == 0 && _entries.Count == 0)
             return Nothing;
         var raised = new List<Fault>();
@@ -51,7 +54,7 @@ internal sealed class Confirmation(int rounds)
                 continue;
             if (!_entries.TryGetValue((fault.Id, fault.Node), out var entry))
                 _entries[(fault.Id, fault.Node)] = entry = new Entry();
-            if (See(entry, fault, looks, timedOut))
+            if (See(entry, fault, looks))
                 raised.Add(entry.Fault!);
         }
         var cleared = new List<Fault>();
@@ -81,7 +84,7 @@ internal sealed class Confirmation(int rounds)
 
     private static FaultChanges Nothing { get; } = new() { Raised = [], Cleared = [], Pending = [], Standing = [] };
 
-    private bool See(Entry entry, Fault fault, IReadOnlyDictionary<string, long> looks, IReadOnlySet<string> timedOut)
+    private bool See(Entry entry, Fault fault, IReadOnlyDictionary<string, long> looks)
     {
         var graver = entry.Confirmed && entry.Fault!.Severity != fault.Severity;
         // the moment of the first sight is what a recovery time counts from
@@ -94,13 +97,25 @@ internal sealed class Confirmation(int rounds)
             entry.Agreed++;
             Count(entry, looks);
         }
-        entry.Confirmed = entry.Agreed >= Needed(fault, timedOut);
+        entry.Confirmed = entry.Agreed >= Needed(fault);
         return entry.Confirmed;
     }
 
-    // what is not grave has the time to be looked at again, and a node that gives no answer might give one yet
-    private int Needed(Fault fault, IReadOnlySet<string> timedOut) =>
-        Math.Max(fault.Severity > FaultSeverity.Outage || (fault.Node is { } node && timedOut.Contains(node)) ? rounds : 1, fault.Confirmations);
+    // what is not grave has the time to be looked at again, and a node that gives no answer might give one yet; a silence that was looked at as often as
+    // must agree is confirmed, whatever it was called until the others had noticed it, too
+    private int Needed(Fault fault) =>
+        Math.Max(fault.Severity > FaultSeverity.Outage || (fault.Node is { } node && _silences.TryGetValue(node, out var silence) && silence.Looks < rounds) ? rounds : 1, fault.Confirmations);
+
+    private void CountSilences(IReadOnlyDictionary<string, long> looks, IReadOnlySet<string> timedOut)
+    {
+        foreach (var (node, look) in looks)
+        {
+            if (!timedOut.Contains(node))
+                _silences.Remove(node);
+            else if (!_silences.TryGetValue(node, out var silence) || look > silence.Last)
+                _silences[node] = (silence.Looks + 1, look);
+        }
+    }
 
     private bool Miss(Entry entry, IReadOnlyDictionary<string, long> looks)
     {

@@ -30,7 +30,7 @@ internal sealed class RecoveryDriver(ClusterDefinition cluster, IIncidentService
     }
 
     /// <summary>Takes what is known after a round: the gravest fault that can be recovered from is, unless an incident runs that does not give way to it.</summary>
-    public void Consider(FaultChanges news)
+    public void Consider(FaultChanges news, HealthReport seen)
     {
         lock (_gate)
         {
@@ -47,7 +47,7 @@ internal sealed class RecoveryDriver(ClusterDefinition cluster, IIncidentService
             {
                 if (!_running.TrueForAll(r => GivesWay(r, fault)) || !IsTurn(fault))
                     continue;
-                Run(fault, _ => RecoverAsync(fault));
+                Run(fault, _ => RecoverAsync(fault, seen));
                 return;
             }
         }
@@ -97,13 +97,13 @@ internal sealed class RecoveryDriver(ClusterDefinition cluster, IIncidentService
         return true;
     }
 
-    private async Task RecoverAsync(Fault fault)
+    private async Task RecoverAsync(Fault fault, HealthReport seen)
     {
         try
         {
             if (IsStillWaiting(fault))
                 return;
-            var report = await incidents.RecoverAsync(new RecoverRequest { Cluster = cluster, Fault = fault, Level = levelOf(fault), RequestedBy = "watch" }, new Narrator(this, fault), null, stopping).ConfigureAwait(false);
+            var report = await incidents.RecoverAsync(new RecoverRequest { Cluster = cluster, Fault = fault, Level = levelOf(fault), Seen = seen, RequestedBy = "watch" }, new Narrator(this, fault), null, stopping).ConfigureAwait(false);
             Conclude(fault, report);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)

@@ -166,13 +166,31 @@ public sealed class HealthServiceTests : IDisposable
         Assert.Equal((HealthStatus.Healthy, "perf.latency"), (report.Status, Assert.Single(report.Faults).Id));
     }
 
+    [Fact]
+    public async Task A_node_that_a_watch_has_confirmed_to_be_silent_is_not_waited_for_as_long_again()
+    {
+        _provider.Embedded = false;
+        var asked = new List<TimeSpan>();
+        _provider.Observe = request =>
+        {
+            asked.Add(request.Timeout);
+            return Task.FromResult(new NodeObservation { Node = request.Node.Name, ObservedAt = DateTimeOffset.UnixEpoch + TimeSpan.FromSeconds(asked.Count), Duration = TimeSpan.Zero, Level = request.Level, Reachability = Reachability.TimedOut });
+        };
+        var cluster = Situations.Cluster() with { Policy = new PolicySettings { DetectWithin = TimeSpan.FromSeconds(4), Confirmations = 2 } };
+        var watch = Service().InMemory();
+        var incidents = watch.Sharing();
+        foreach (var service in new[] { watch, incidents, incidents, watch })
+            await service.ExamineAsync(cluster, ObservationLevel.Quick, null, CancellationToken.None);
+        Assert.Equal([TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(0.4), TimeSpan.FromSeconds(2)], asked);
+    }
+
     private sealed class FakeProvider : IDatabaseProvider, INodeObserver, ISqlSession
     {
         public Func<ObservationRequest, Task<NodeObservation>> Observe { get; set; } = _ => Task.FromResult(Situations.Healthy());
         public Func<bool, SqlResult> Sql { get; set; } = _ => new SqlResult(null, 0);
         public string Engine => "sqlite";
         public string DisplayName => "SQLite";
-        public bool Embedded => true;
+        public bool Embedded { get; set; } = true;
         public IReadOnlyList<FactDefinition> Facts => [];
 
         public bool TryGet<T>([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out T? capability) where T : class => (capability = this as T) is not null;

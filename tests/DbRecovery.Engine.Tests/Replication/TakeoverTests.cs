@@ -56,7 +56,7 @@ public sealed class TakeoverTests : IDisposable
     {
         var context = _cluster.Context();
         var plan = await PlanAsync(context);
-        _cluster["c"].Streams = "a";
+        (_cluster["c"].Streams, _cluster["c"].Bytes) = ("a", _cluster["c"].Bytes + 100);
         await FailsAsync(ErrorIds.FencingFailed, () => _action.ExecuteAsync(context, plan, default));
     }
 

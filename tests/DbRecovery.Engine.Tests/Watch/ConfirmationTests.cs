@@ -51,6 +51,21 @@ public sealed class ConfirmationTests
     }
 
     [Fact]
+    public void A_silence_that_was_looked_at_often_enough_is_confirmed_under_its_next_name_too()
+    {
+        var confirmation = new Confirmation(2);
+        Take(confirmation, Looks(1), false, "n1", Fault("net.partial-partition"));
+        Assert.Empty(Take(confirmation, Looks(1), false, "n1", Fault("pg.primary.dead")).Raised);
+        Assert.Equal(["pg.primary.dead"], Take(confirmation, Looks(2), false, "n1", Fault("pg.primary.dead")).Raised.Select(f => f.Id));
+        // an answer in between begins the count anew
+        Take(confirmation, Looks(3));
+        Take(confirmation, Looks(4));
+        Assert.Empty(Take(confirmation, Looks(5), false, "n1", Fault("node.hung")).Raised);
+        confirmation.Restart();
+        Assert.Empty(Take(confirmation, Looks(6), false, "n1", Fault("node.hung")).Raised);
+    }
+
+    [Fact]
     public void Every_node_whose_evidence_it_rests_on_is_looked_at_anew()
     {
         var confirmation = new Confirmation(2);

@@ -30,8 +30,9 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
 {
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan OldLook = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan SilentLook = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(10);
-    private static readonly TimeSpan Still = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Still = TimeSpan.FromMilliseconds(500);
 
     /// <inheritdoc/>
     public override ActionDescriptor Descriptor { get; } = Describe(
@@ -153,11 +154,12 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         }
     }
 
-    // nobody waits long for the old primary: it is expected to be silent
+    // nobody waits long for the old primary: it is expected to be silent, the more so where it gave no answer before
     private static async Task<NodeObservation[]> LookAtAllAsync(ActionContext context, string? old, CancellationToken cancellationToken)
     {
         var looking = context.LookAsync(context.Cluster.Nodes.Where(n => n.Name != old), Look, cancellationToken);
-        var oldLooking = context.LookAsync(context.Cluster.Nodes.Where(n => n.Name == old), OldLook, cancellationToken);
+        var silent = context.Seen?.Observations.Any(o => o.Node == old && o.Reachability == Reachability.TimedOut) == true;
+        var oldLooking = context.LookAsync(context.Cluster.Nodes.Where(n => n.Name == old), silent ? SilentLook : OldLook, cancellationToken);
         return [.. await looking.ConfigureAwait(false), .. await oldLooking.ConfigureAwait(false)];
     }
 
