@@ -146,19 +146,20 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
         var guard = node.DataDir is null ? null : script.Script(ServerScripts.Hold) with { Input = $"fenced by DbRecovery at {connections.Clock.GetUtcNow():u}\n" };
         if (mask is null && guard is null)
             return null;
-        return new NodeOperation([.. new[] { mask, guard }.OfType<NodeCommand>().Select(s => script.Act(s, "keep it from starting", ActKind.Modify))], async (timeout, _, token) =>
+        // the file first: systemd does not mask a unit whose own file lies in /etc
+        return new NodeOperation([.. new[] { guard, mask }.OfType<NodeCommand>().Select(s => script.Act(s, "keep it from starting", ActKind.Modify))], async (timeout, _, token) =>
         {
             var deadline = new Deadline(connections.Clock, timeout);
             InstanceStatus? status = null;
-            if (mask is not null)
-                Check(script, await script.RunAsync(mask, deadline.Left, token).ConfigureAwait(false), "holding down");
             if (guard is not null)
             {
                 var outcome = await script.RunAsync(guard, deadline.Left, token).ConfigureAwait(false);
                 Check(script, outcome, "holding down");
-                // a status command of the inventory knows better
-                status = control.Status.Count > 0 ? null : InstanceLook.OfProcesses(outcome, node.DataDir!);
+                // a status command of the inventory knows better, and until its unit is masked systemd may start it
+                status = control.Status.Count > 0 || mask is not null ? null : InstanceLook.OfProcesses(outcome, node.DataDir!);
             }
+            if (mask is not null)
+                Check(script, await script.RunAsync(mask, deadline.Left, token).ConfigureAwait(false), "holding down");
             return new OperationOutcome($"'{node.Name}' is kept from starting.") { Status = status };
         });
     }
