@@ -25,7 +25,9 @@ public sealed partial class RecoveryRuntime
         string[] primaries = [.. seen.Primaries().Select(o => o.Node)];
         Check(request, primaries);
         var takesOver = request.Operation is ReplicationOperation.Failover or ReplicationOperation.Switchover;
-        var primary = primaries.Length == 1 ? primaries[0] : seen.LastPrimary?.Node;
+        // where nobody remembers one, the replicas are still set to follow it
+        var primary = primaries.Length == 1 ? primaries[0]
+            : seen.LastPrimary?.Node ?? seen.Faults.FirstOrDefault(f => f.Details.TryGetValue("primary", out var was) && was.AsBool())?.Node;
         var parameters = new Dictionary<string, string>(request.Parameters, StringComparer.Ordinal);
         if (takesOver && request.Node is not null)
             parameters["to"] = request.Node;
