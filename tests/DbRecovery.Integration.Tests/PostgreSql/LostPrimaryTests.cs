@@ -98,4 +98,14 @@ public sealed class LostPrimaryTests
         Assert.NotEmpty(await writer.MissingAsync(lab.Cluster, lab.Cluster[now]));
         await watch.StopAsync();
     }
+
+    [Fact]
+    public async Task A_takeover_can_be_asked_for_where_nobody_has_seen_the_primary_alive()
+    {
+        await using var lab = await PgSituation.StartAsync();
+        lab.Cluster.Primary.BreakBinary();
+        await lab.Cluster.Primary.KillAsync();
+        await lab.DbRecoveryAsync(0, "failover", lab.Name, "--yes", "--allow-data-loss", "any");
+        Assert.NotEqual(lab.Cluster.Primary.Name, Assert.Single(await lab.PrimariesAsync()));
+    }
 }
