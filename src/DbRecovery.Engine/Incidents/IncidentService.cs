@@ -7,6 +7,8 @@ namespace DbRecovery.Engine.Incidents;
 public sealed class IncidentService : IIncidentService
 {
     internal const string KeptRunbook = "runbook.yml";
+    private const int MostAttempts = 40;
+    private static readonly TimeSpan BetweenAttempts = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestGivingWay = TimeSpan.FromSeconds(60);
     private readonly IncidentServices _services;
     private readonly IncidentStore _store;
@@ -111,11 +113,11 @@ public sealed class IncidentService : IIncidentService
     }
 
     /// <inheritdoc/>
-    public Task<IncidentReport> ApproveAsync(string id, string? planHash, string approvedBy, CancellationToken cancellationToken)
+    public async Task<IncidentReport> ApproveAsync(string id, string? planHash, string approvedBy, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var found = _store.Find(id, null);
-        using var lease = ClusterLease.Acquire(_store.ClusterFolder(found.Cluster), found.Cluster, found.Id, _services.Clock);
+        using var lease = await AcquireSoonAsync(found, cancellationToken).ConfigureAwait(false);
         found = _store.Load(found.Cluster, found.Id);
         var state = found.StateAt(Now);
         if (state != IncidentState.AwaitingApproval)
@@ -132,7 +134,23 @@ public sealed class IncidentService : IIncidentService
                 $"Look at the plan {found.Plan!.Hash} and approve that one.", found.Id);
         }
         AppendOnce(found, lease, JournalKind.Approved, $"{approvedBy} agreed to the plan {found.Plan!.Hash[..12]}.", new JournalData { By = approvedBy, Until = Now + IncidentStateTable.Timeouts[IncidentState.AwaitingApproval] }, IncidentTrigger.Approved);
-        return Task.FromResult(found.ToReport(Now));
+        return found.ToReport(Now);
+    }
+
+    // who asked for the approval has the lease for a moment still
+    private async Task<ClusterLease> AcquireSoonAsync(IncidentHistory incident, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return ClusterLease.Acquire(_store.ClusterFolder(incident.Cluster), incident.Cluster, incident.Id, _services.Clock);
+            }
+            catch (DbRecoveryException e) when (e.Id == ErrorIds.LeaseHeld && attempt < MostAttempts)
+            {
+                await Task.Delay(BetweenAttempts, cancellationToken).ConfigureAwait(false);
+            }
+        }
     }
 
     /// <inheritdoc/>
