@@ -38,8 +38,11 @@ internal sealed class OwnSystem(string cli, string name, PgClusterOptions option
         }).GetAwaiter().GetResult();
         var text = $"{_cluster.Definition($"    policy: {{ autoRecover: true, maxDataLoss: 16MB, detectWithin: 2s, synchronous: {options.Synchronous} }}")}\nstate: {State}\n";
         File.WriteAllText(Inventory, change?.Invoke(_cluster, text) ?? text);
-        if (watched)
-            Watch();
+        if (!watched)
+            return;
+        Watch();
+        // one that has watched for a while knows how fast the primary writes
+        Thread.Sleep(TimeSpan.FromSeconds(2));
     }
 
     /// <summary>Runs the executable to its end.</summary>

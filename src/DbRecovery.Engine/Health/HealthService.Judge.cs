@@ -29,7 +29,7 @@ public sealed partial class HealthService
         var faults = FaultClassifier.Classify(view);
         Remember(view, recalled, faults);
         if (server && primary.Primary is not null && (options.KeepInMemory || !options.ReadOnly))
-            _history?.WritePrimary(cluster.Name, primary);
+            _history?.WritePrimary(cluster.Name, primary, view.Replication.Leader is not null);
         return Report(view, faults, round.Level, round.StartedAt, round.Duration);
     }
 

@@ -29,17 +29,18 @@ internal sealed class MemoryHistory(INodeHistory? files, bool readOnly) : INodeH
     public ClusterMemory? ReadPrimary(string cluster) => _primaries.GetOrAdd(cluster, name => files?.ReadPrimary(name));
 
     /// <inheritdoc/>
-    public bool WritePrimary(string cluster, ClusterMemory memory)
+    public bool WritePrimary(string cluster, ClusterMemory memory, bool seen)
     {
         var told = _told.GetOrAdd(cluster, ReadPrimary);
         _primaries[cluster] = memory;
-        if (readOnly || files is null || !IsNews(told, memory))
+        if (readOnly || files is null || !IsNews(told, memory, seen))
             return true;
         _told[cluster] = memory;
-        return files.WritePrimary(cluster, memory);
+        return files.WritePrimary(cluster, memory, seen);
     }
 
-    private static bool IsNews(ClusterMemory? told, ClusterMemory now) => told?.Primary is not { } before || now.Primary is not { } primary
+    // of one that is gone others must know as much: what a person agrees to lose is worked out from it, here and by whoever goes on
+    private static bool IsNews(ClusterMemory? told, ClusterMemory now, bool seen) => told?.Primary is not { } before || now.Primary is not { } primary
         || before.Node != primary.Node || told.Epoch != now.Epoch || before.SynchronousRequired != primary.SynchronousRequired || !before.Synchronous.SequenceEqual(primary.Synchronous)
-        || (primary.SeenAt - before.SeenAt)?.Duration() >= Often;
+        || (primary.SeenAt - before.SeenAt)?.Duration() >= Often || (!seen && primary.SeenAt != before.SeenAt);
 }

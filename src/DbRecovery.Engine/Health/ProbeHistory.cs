@@ -15,7 +15,10 @@ internal interface INodeHistory
     /// <summary>What is remembered of a cluster's primary; null for nothing.</summary>
     ClusterMemory? ReadPrimary(string cluster);
     /// <summary>Remembers a cluster's primary; gives whether it could be written.</summary>
-    bool WritePrimary(string cluster, ClusterMemory memory);
+    /// <param name="cluster">The cluster.</param>
+    /// <param name="memory">What is known of it.</param>
+    /// <param name="seen">Whether the round has seen it.</param>
+    bool WritePrimary(string cluster, ClusterMemory memory, bool seen);
 }
 
 /// <summary>
@@ -43,7 +46,7 @@ internal sealed class ProbeHistory(string stateFolder) : INodeHistory
     };
 
     /// <inheritdoc/>
-    public bool WritePrimary(string cluster, ClusterMemory memory) => Write(PrimaryPathOf(cluster), memory);
+    public bool WritePrimary(string cluster, ClusterMemory memory, bool seen) => Write(PrimaryPathOf(cluster), memory);
 
     private static double[] Usable(IReadOnlyList<double>? seconds) => (seconds ?? []).Where(l => double.IsFinite(l) && l >= 0).TakeLast(NodeMemory.MostSamples).ToArray();
 

@@ -14,6 +14,7 @@ internal sealed class ClusterWatch : IDisposable
     internal static readonly TimeSpan Hurry = TimeSpan.FromMilliseconds(15);
     /// <summary>How long a round waits for its slower nodes before it is judged without them.</summary>
     internal static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan Second = TimeSpan.FromMilliseconds(200);
     private const int MostHurried = 10;
     private const int MostBroken = 5;
     private static readonly TimeSpan LeastGap = TimeSpan.FromSeconds(1);
@@ -39,6 +40,7 @@ internal sealed class ClusterWatch : IDisposable
     private long _freshFrom;
     private int _hurried;
     private int _broken;
+    private bool _lookedBefore;
     private bool _event;
     private bool _waits;
     private volatile bool _sideNews;
@@ -142,7 +144,9 @@ internal sealed class ClusterWatch : IDisposable
             (_broken, _event) = (0, false);
         foreach (var node in _nodes)
             node.Begin();
-        _nextRound = After(_poll);
+        // how fast a primary writes, and so what it loses, is known from two looks: the second one of a watch does not keep people waiting for it
+        _nextRound = After(_lookedBefore || Second > _poll ? _poll : Second);
+        _lookedBefore = true;
     }
 
     private bool IsWorthJudging()

@@ -56,7 +56,8 @@ internal sealed class PrimaryDeadRule : OutageRule
             ["net.partial-partition: nobody is in touch with it", "net.watcher-isolated: most of the other nodes answer",
                 "node.conn-exhausted, node.auth-rejected, pg.primary.crash-recovery: it gave no error packet", "node.hung: it does not take connections",
                 cluster.Inferred ? "a planned stop cannot be ruled out: nobody remembers the primary, only the replicas are set to follow it" : "a standby: it was the primary when it was last seen"],
-            details, confirmations: hard ? Math.Min(2, view.Cluster.Policy.Confirmations) : null);
+            // a watch has looked at the silence as often as must agree, and the witnesses' own silence has lasted
+            details, confirmations: hard ? Math.Min(2, view.Cluster.Policy.Confirmations) : outage.Kind == OutageKind.HostUnreachable ? 1 : null);
     }
 }
 
