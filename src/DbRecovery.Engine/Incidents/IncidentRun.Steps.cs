@@ -158,7 +158,8 @@ internal sealed partial class IncidentRun
             var allowed = Math.Max(_history.Opened.AllowDataLossBytes ?? 0, Inputs().MaxDataLossBytes);
             var foreseen = _history.Plan?.Steps.FirstOrDefault(s => s.Id == id);
             var planned = foreseen is { AsksLater: false } ? foreseen.Loss : null;
-            var asPlanned = plan.Loss is null || (planned is not null && planned.Since == plan.Loss.Since && (planned.Bytes is null || plan.Loss.Bytes <= planned.Bytes));
+            // what is measured in bytes is no other loss because the last sight of the primary was a moment later; what is not is known by its moment alone
+            var asPlanned = plan.Loss is null || (planned is not null && (planned.Bytes is { } bytes ? plan.Loss.Bytes <= bytes : planned.Since == plan.Loss.Since));
             var tooMuch = !asPlanned && !IncidentPlanner.IsAccepted(plan.Loss, allowed);
             string[] reasons = [.. plan.ApprovalBecause is { } risk && (foreseen is { AsksLater: true } || _history.Plan?.ApprovalReasons.Contains(risk) != true) ? [risk] : Array.Empty<string>(),
                 .. tooMuch ? new[] { IncidentPlanner.LossReason(plan.Loss!, allowed) } : []];
