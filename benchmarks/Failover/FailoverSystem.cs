@@ -7,9 +7,6 @@ namespace DbRecovery.Benchmarks.Failover;
 /// <summary>Something that watches a primary (node 0) and two standbys, and fails over by itself.</summary>
 internal interface IFailoverSystem : IDisposable
 {
-    /// <summary>Its name.</summary>
-    string Name { get; }
-
     /// <summary>The ports of the nodes.</summary>
     IReadOnlyList<int> Ports { get; }
 
@@ -37,9 +34,6 @@ internal abstract class PeerSystem : IFailoverSystem
         foreach (var n in Nodes)
             Programs(n);
     }
-
-    /// <inheritdoc/>
-    public abstract string Name { get; }
 
     /// <summary>The nodes' numbers.</summary>
     protected static IReadOnlyList<int> Nodes { get; } = [0, 1, 2];

@@ -14,7 +14,7 @@ internal static class HealthFigures
     /// <returns>Rows of the table.</returns>
     public static IReadOnlyList<string> Run(string cli, string manifest)
     {
-        using var system = new OwnSystem(cli, "health", new PgClusterOptions(), watched: false);
+        using var system = new OwnSystem(cli, new PgClusterOptions(), watched: false);
         system.Start();
         var name = system.Cluster.Options.Name;
         var rows = new List<string>();

@@ -8,17 +8,14 @@ namespace DbRecovery.Benchmarks.Failover;
 /// cluster must be allowed by name.
 /// </summary>
 /// <param name="cli">The program.</param>
-/// <param name="name">Its name among the figures.</param>
 /// <param name="options">The cluster.</param>
 /// <param name="change">Changes the inventory; the cluster is there by then.</param>
 /// <param name="watched">Whether the watch runs.</param>
-internal sealed class OwnSystem(string cli, string name, PgClusterOptions options, Func<PgCluster, string, string>? change = null, bool watched = true) : IFailoverSystem
+internal sealed class OwnSystem(string cli, PgClusterOptions options, Func<PgCluster, string, string>? change = null, bool watched = true) : IFailoverSystem
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(1);
     private PgCluster? _cluster;
     private Process? _watch;
-
-    public string Name => name;
 
     public IReadOnlyList<int> Ports => [.. Cluster.Nodes.Select(n => n.Port)];
 

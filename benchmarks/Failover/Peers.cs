@@ -9,8 +9,6 @@ internal sealed class PatroniPeer : PeerSystem
     private readonly int _etcdPeer = FreePort();
     private readonly int[] _rest = [FreePort(), FreePort(), FreePort()];
 
-    public override string Name => "Patroni, etcd";
-
     public override void Start()
     {
         foreach (var n in Nodes)
@@ -76,8 +74,6 @@ internal sealed class AutoFailoverPeer : PeerSystem
 {
     private readonly int _monitor = FreePort();
 
-    public override string Name => "pg_auto_failover";
-
     public override void Start()
     {
         HandOver();
@@ -105,8 +101,6 @@ internal sealed class AutoFailoverPeer : PeerSystem
 /// <summary>repmgr with its daemon on each node: a look a second, one attempt to connect again.</summary>
 internal sealed class RepmgrPeer : PeerSystem
 {
-    public override string Name => "repmgr";
-
     public override void Start()
     {
         foreach (var n in Nodes)

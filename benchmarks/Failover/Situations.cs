@@ -42,7 +42,7 @@ internal static class Situations
         ];
     }
 
-    private static OwnSystem Own(string cli, PgClusterOptions options, Func<PgCluster, string, string>? change = null, bool watched = true) => new(cli, "DbRecovery", options, change, watched);
+    private static OwnSystem Own(string cli, PgClusterOptions options, Func<PgCluster, string, string>? change = null, bool watched = true) => new(cli, options, change, watched);
 
     private static Measured Killed(IFailoverSystem made) => Lost(made, s => s.KillForGood(0));
 

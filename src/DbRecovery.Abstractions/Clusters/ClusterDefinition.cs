@@ -67,6 +67,13 @@ public sealed record NodeDefinition
     /// <summary>The address as people write it: the path, or host:port, with [] around an IPv6 address.</summary>
     [JsonIgnore]
     public string Address => Path ?? (Port is { } port ? new Endpoint(Host ?? Name, port).ToString() : Host ?? Name);
+
+    /// <summary>The name of its replication slot where it follows another node: its own, in the letters that a slot may have (lower case, digits, underscore).</summary>
+    [JsonIgnore]
+    public string SlotName => new([.. Name.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_').Take(LongestSlotName)]);
+
+    // PostgreSQL's NAMEDATALEN - 1
+    private const int LongestSlotName = 63;
 }
 
 /// <summary>How to log in to a cluster's nodes.</summary>

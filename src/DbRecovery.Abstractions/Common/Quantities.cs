@@ -46,6 +46,12 @@ public static class Quantities
         return trimmed.Contains(':') && TimeSpan.TryParseExact(trimmed, ["c", @"h\:mm\:ss", @"hh\:mm\:ss"], CultureInfo.InvariantCulture, out value) && value >= TimeSpan.Zero;
     }
 
+    /// <summary>The shorter of two times.</summary>
+    public static TimeSpan Least(TimeSpan one, TimeSpan other) => one < other ? one : other;
+
+    /// <summary>The longer of two times.</summary>
+    public static TimeSpan Most(TimeSpan one, TimeSpan other) => one > other ? one : other;
+
     /// <summary>Reads a size such as <c>0B</c>, <c>64KiB</c> or <c>1.5GB</c>; at most 8 EB.</summary>
     /// <param name="text">The text.</param>
     /// <param name="value">Bytes; 0 where the text is no size.</param>

@@ -80,18 +80,14 @@ public sealed partial class HealthService
         var share = cluster.Policy.DetectWithin / (options is { KeepInMemory: true, Memory: null } ? rounds : 1);
         // what a watch has confirmed to be silent would answer at once if it were back, and an outage does not have the time to wait for it as long again
         if (node is not null && options.Memory?.Read(cluster.Name, node) is { } known && known.Failures >= rounds)
-            share = Most(cluster.Policy.DetectWithin / AgainShare, TimeSpan.FromSeconds((known.Baseline ?? 0) * AgainTimes));
-        return Least(options.NodeTimeout, Most(share, s_leastTimeout));
+            share = Quantities.Most(cluster.Policy.DetectWithin / AgainShare, TimeSpan.FromSeconds((known.Baseline ?? 0) * AgainTimes));
+        return Quantities.Least(options.NodeTimeout, Quantities.Most(share, s_leastTimeout));
     }
 
     private const int AgainShare = 10;
     private const int AgainTimes = 10;
 
     private static readonly TimeSpan s_leastTimeout = TimeSpan.FromMilliseconds(200);
-
-    private static TimeSpan Least(TimeSpan left, TimeSpan right) => left < right ? left : right;
-
-    private static TimeSpan Most(TimeSpan left, TimeSpan right) => left > right ? left : right;
 
     private static Dictionary<string, NodeMemory> Counted(ClusterView view)
     {

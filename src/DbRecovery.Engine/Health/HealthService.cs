@@ -97,7 +97,7 @@ public sealed partial class HealthService(HealthServiceOptions options) : IHealt
         try
         {
             return await Task.Run(() => observer.ObserveAsync(request, progress, ends.Token), ends.Token)
-                .WaitAsync(request.Timeout + (request.Timeout < options.NodeTimeout ? Least(options.Grace, request.Timeout / 2) : options.Grace), options.Clock, cancellationToken).ConfigureAwait(false);
+                .WaitAsync(request.Timeout + (request.Timeout < options.NodeTimeout ? Quantities.Least(options.Grace, request.Timeout / 2) : options.Grace), options.Clock, cancellationToken).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {

@@ -148,7 +148,7 @@ public sealed class IncidentService : IIncidentService
             }
             catch (DbRecoveryException e) when (e.Id == ErrorIds.LeaseHeld && attempt < MostAttempts)
             {
-                await Task.Delay(BetweenAttempts, cancellationToken).ConfigureAwait(false);
+                await Task.Delay(BetweenAttempts, _services.Clock, cancellationToken).ConfigureAwait(false);
             }
         }
     }

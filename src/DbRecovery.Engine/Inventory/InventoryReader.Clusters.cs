@@ -53,7 +53,7 @@ public sealed partial class InventoryReader
             CheckAddress(map, node, engine?.Embedded);
             if (node.Host is not null && nodes.FirstOrDefault(n => SameAddress(n, node)) is { } twin)
                 _findings.Error(map.PlaceOf("host"), "duplicate-address", $"The nodes '{twin.Name}' and '{node.Name}' have one address: {node.Address}.", "Each node is a server of its own: give it its own host or port.");
-            if (name is not null && engine is { Embedded: false } && nodes.FirstOrDefault(n => n.Name != name.Text && SharesSlot(n.Name, name.Text)) is { } near)
+            if (name is not null && engine is { Embedded: false } && nodes.FirstOrDefault(n => n.Name != name.Text && n.SlotName == node.SlotName) is { } near)
                 _findings.Error(name.At, "shared-slot", $"The nodes '{near.Name}' and '{name.Text}' would share a replication slot: its name has lower-case letters, digits and underscores only.", "Give them names that differ in a letter or digit.");
             nodes.Add(node);
             places.Add(map);

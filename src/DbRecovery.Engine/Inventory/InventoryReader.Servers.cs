@@ -222,14 +222,6 @@ public sealed partial class InventoryReader
         return false;
     }
 
-    // a slot is named after its node, with an underscore for every letter that a slot may not have, and cut at 63
-    private static bool SharesSlot(string one, string other)
-    {
-        return Slot(one) == Slot(other);
-
-        static string Slot(string name) => new([.. name.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_').Take(63)]);
-    }
-
     private static bool SameAddress(NodeDefinition one, NodeDefinition other) =>
         string.Equals(one.Host, other.Host, StringComparison.OrdinalIgnoreCase) && one.Port == other.Port;
 

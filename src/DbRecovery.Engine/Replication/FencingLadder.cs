@@ -79,7 +79,7 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
             return new(FenceLevel.Stopped, $"'{node.Name}' was stopped already: {status.Detail}");
         if (_control is not null && answers)
         {
-            await context.TryAsync(tried, "kill", _control.Kill(context.Cluster, node), context.Timeout / 3 > Short ? context.Timeout / 3 : Short, cancellationToken).ConfigureAwait(false);
+            await context.TryAsync(tried, "kill", _control.Kill(context.Cluster, node), Quantities.Most(context.Timeout / 3, Short), cancellationToken).ConfigureAwait(false);
             status = await StatusAsync(cancellationToken).ConfigureAwait(false);
             if (status.State == InstanceState.Stopped)
                 return new(FenceLevel.Stopped, $"'{node.Name}' was killed on its machine and no process of it is left: {status.Detail}");

@@ -27,7 +27,7 @@ internal sealed class SynchronousReturn(ActionContext context, NodeDefinition pr
         {
             var seen = (await context.LookAsync([primary], Look, cancellationToken).ConfigureAwait(false))[0];
             if (seen.IsPrimary() && Planned(seen) is null)
-                return ByPriority(seen) ? $" synchronous_standby_names of '{primary.Name}' is a list by priority that does not name '{node.Name}': it is not changed." : "";
+                return LeftOut(seen) ? $" synchronous_standby_names of '{primary.Name}' is a list by priority that does not name '{node.Name}': it is not changed." : "";
             if (seen.IsPrimary() && Wanted(seen, streams: false) is { } set)
             {
                 var remarks = new List<string>();
@@ -43,7 +43,7 @@ internal sealed class SynchronousReturn(ActionContext context, NodeDefinition pr
     private NodeOperation? Wanted(NodeObservation? seen, bool streams)
     {
         var policy = context.Cluster.Policy.Synchronous;
-        if (policy == 0 || seen?.Facts.Text(PostgreSqlFacts.SyncNames) is not { } setting || (setting.Length > 0 && !setting.StartsWith(Quorum, StringComparison.OrdinalIgnoreCase)))
+        if (policy == 0 || seen?.Facts.Text(PostgreSqlFacts.SyncNames) is not { } setting || IsByPriority(setting))
             return null;
         var names = SynchronousNames.Parse(setting);
         var required = (int)(seen.Facts.Int(PostgreSqlFacts.SyncRequired) ?? 0);
@@ -63,6 +63,8 @@ internal sealed class SynchronousReturn(ActionContext context, NodeDefinition pr
             : context.Replication("the synchronous replicas").SetSynchronous(context.Cluster, primary, [.. all.Select(n => new NodeDefinition { Name = n })], wait);
     }
 
-    private bool ByPriority(NodeObservation seen) => seen.Facts.Text(PostgreSqlFacts.SyncNames) is { Length: > 0 } setting && !setting.StartsWith(Quorum, StringComparison.OrdinalIgnoreCase)
+    private static bool IsByPriority(string setting) => setting.Length > 0 && !setting.StartsWith(Quorum, StringComparison.OrdinalIgnoreCase);
+
+    private bool LeftOut(NodeObservation seen) => seen.Facts.Text(PostgreSqlFacts.SyncNames) is { } setting && IsByPriority(setting)
         && SynchronousNames.Parse(setting) is var names && !names.Contains("*") && !names.Contains(node.Name, StringComparer.OrdinalIgnoreCase);
 }

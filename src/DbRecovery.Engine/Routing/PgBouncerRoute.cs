@@ -80,7 +80,7 @@ internal sealed class PgBouncerRoute(ClusterDefinition cluster, RouteDefinition 
             }
             var paused = On(row, "paused");
             if (await EndOldSessionsAsync(left, cancellationToken).ConfigureAwait(false) || paused)
-                await RunAsync($"RESUME {Quoted}", Max(left(), ResumeTime), cancellationToken).ConfigureAwait(false);
+                await RunAsync($"RESUME {Quoted}", Quantities.Most(left(), ResumeTime), cancellationToken).ConfigureAwait(false);
             await LetWaitingInAsync(left, cancellationToken).ConfigureAwait(false);
             return true;
         });
@@ -189,7 +189,6 @@ internal sealed class PgBouncerRoute(ClusterDefinition cluster, RouteDefinition 
 
     private static bool On(IReadOnlyDictionary<string, string?> row, string column) => row.GetValueOrDefault(column) is not (null or "" or "0");
 
-    private static TimeSpan Max(TimeSpan one, TimeSpan other) => one > other ? one : other;
 
     private Func<TimeSpan> Left(TimeSpan timeout)
     {

@@ -40,7 +40,6 @@ internal sealed class ClusterWatch : IDisposable
     private long _freshFrom;
     private int _hurried;
     private int _broken;
-    private bool _lookedBefore;
     private bool _event;
     private bool _waits;
     private volatile bool _sideNews;
@@ -137,6 +136,7 @@ internal sealed class ClusterWatch : IDisposable
 
     private void BeginRound()
     {
+        var first = _roundAt == default;
         (_roundAt, _roundBegun) = (_clock.GetUtcNow(), _clock.GetTimestamp());
         if (_hurried > 0)
             _hurried--;
@@ -145,8 +145,7 @@ internal sealed class ClusterWatch : IDisposable
         foreach (var node in _nodes)
             node.Begin();
         // how fast a primary writes, and so what it loses, is known from two looks: the second one of a watch does not keep people waiting for it
-        _nextRound = After(_lookedBefore || Second > _poll ? _poll : Second);
-        _lookedBefore = true;
+        _nextRound = After(first ? Quantities.Least(Second, _poll) : _poll);
     }
 
     private bool IsWorthJudging()

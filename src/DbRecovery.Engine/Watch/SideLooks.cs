@@ -115,7 +115,7 @@ internal sealed class SideLooks(ClusterDefinition cluster, WatchServices service
                     limit?.Release();
                 }
                 var took = services.Clock.GetElapsedTime(began) * Share;
-                await PauseAsync(Least(took > every ? took : every, s_longest), call, cancellationToken).ConfigureAwait(false);
+                await PauseAsync(Quantities.Least(Quantities.Most(took, every), s_longest), call, cancellationToken).ConfigureAwait(false);
             }
         }
     }
@@ -141,8 +141,6 @@ internal sealed class SideLooks(ClusterDefinition cluster, WatchServices service
         lock (_gate)
             _slow = slow;
     }
-
-    private static TimeSpan Least(TimeSpan one, TimeSpan other) => one < other ? one : other;
 
     // what the core adds is judged anew in every round
     private static bool IsAdded(string fact) => s_added.Any(prefix => fact.StartsWith(prefix, StringComparison.Ordinal));

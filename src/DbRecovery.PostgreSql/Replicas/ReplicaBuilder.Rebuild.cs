@@ -71,7 +71,7 @@ internal sealed partial class ReplicaBuilder
             [
                 new PlannedAct(ActKind.Read, node.Name, $"free space in {at.Parent}, and whether {at.DataDir} can be moved aside"),
                 .. slots,
-                new PlannedAct(ActKind.Command, node.Name, $"{at.BinDir}/pg_basebackup -D {at.Side}/new -d \"{CopyText(at, source)}\" -X stream -c fast -w{(source.Name == primary.Name ? $" -S {SlotName.Of(node)}" : "")}"),
+                new PlannedAct(ActKind.Command, node.Name, $"{at.BinDir}/pg_basebackup -D {at.Side}/new -d \"{CopyText(at, source)}\" -X stream -c fast -w{(source.Name == primary.Name ? $" -S {node.SlotName}" : "")}"),
                 SettingsAct(at, primary),
                 // the moment is that of the move: a plan that names another each time it is made could never be agreed to
                 new PlannedAct(ActKind.Move, at.DataDir, $"to {Kept(at, "DATE-TIME")}, if there is anything in it; it stays there"),
@@ -125,7 +125,7 @@ internal sealed partial class ReplicaBuilder
         var replicator = at.Cluster.Auth?.Replication;
         var password = await PasswordAsync(replicator is null ? at.Cluster.Auth?.Password : replicator.Password, cancellationToken).ConfigureAwait(false);
         await _shell.RunAsync(at, "the copy by pg_basebackup", Copy,
-            [password is null ? "0" : "1", CopyText(at, source), slot ? SlotName.Of(at.Node) : "", "", log, .. spaces.SelectMany(s => (string[])[s.Old, s.New])],
+            [password is null ? "0" : "1", CopyText(at, source), slot ? at.Node.SlotName : "", "", log, .. spaces.SelectMany(s => (string[])[s.Old, s.New])],
             deadline.Left, cancellationToken, password).ConfigureAwait(false);
         await AdoptAsync(at, folder, from, primary, present, deadline, cancellationToken).ConfigureAwait(false);
     }

@@ -146,5 +146,5 @@ internal sealed partial class ReplicaBuilder
     }
 
     private static PlannedAct SettingsAct(NodePlace at, NodeDefinition primary) => new(ActKind.Modify, at.DataDir,
-        $"its own postgresql.conf, postgresql.auto.conf, pg_hba.conf and pg_ident.conf; standby.signal; primary_conninfo to {primary.Address}, primary_slot_name = '{SlotName.Of(at.Node)}'");
+        $"its own postgresql.conf, postgresql.auto.conf, pg_hba.conf and pg_ident.conf; standby.signal; primary_conninfo to {primary.Address}, primary_slot_name = '{at.Node.SlotName}'");
 }

@@ -26,7 +26,7 @@ internal sealed partial class ReplicaBuilder
         var replicator = at.Cluster.Auth?.Replication;
         var password = (await PasswordAsync(replicator is null ? at.Cluster.Auth?.Password : replicator.Password, cancellationToken).ConfigureAwait(false))?.TrimEnd('\n');
         var text = UpstreamText.Write(UpstreamText.Of(at.Cluster, at.Node, primary, StandbySettings.Get(old, "primary_conninfo"), password));
-        return [new("primary_conninfo", text), new("primary_slot_name", SlotName.Of(at.Node))];
+        return [new("primary_conninfo", text), new("primary_slot_name", at.Node.SlotName)];
     }
 
     private List<PlannedAct> StartActs(NodePlace at, NodeDefinition primary) =>
@@ -73,7 +73,7 @@ internal sealed partial class ReplicaBuilder
     // a former primary's slots of its replicas would hold back its log for ever; they follow another node now
     private async Task DropOldSlotsAsync(NodePlace at, CancellationToken cancellationToken)
     {
-        string[] names = [.. at.Cluster.Nodes.Where(n => n.Name != at.Node.Name && n.Upstream != at.Node.Name).Select(SlotName.Of)];
+        string[] names = [.. at.Cluster.Nodes.Where(n => n.Name != at.Node.Name && n.Upstream != at.Node.Name).Select(n => n.SlotName)];
         try
         {
             await _query.RowsAsync(ServerLogin.Of(at.Cluster, at.Node), "dropping the slots of its former replicas",
@@ -89,9 +89,9 @@ internal sealed partial class ReplicaBuilder
     private async Task EnsureUsableSlotAsync(NodePlace at, NodeDefinition primary, Deadline deadline, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         var lost = await _query.RowsAsync(ServerLogin.Of(at.Cluster, primary), "looking at the slot",
-            "SELECT 1 FROM pg_replication_slots WHERE slot_name = $1 AND wal_status = 'lost' AND NOT active", cancellationToken, SlotName.Of(at.Node)).ConfigureAwait(false);
+            "SELECT 1 FROM pg_replication_slots WHERE slot_name = $1 AND wal_status = 'lost' AND NOT active", cancellationToken, at.Node.SlotName).ConfigureAwait(false);
         if (lost.Count > 0)
-            await replication.DropSlot(at.Cluster, primary, SlotName.Of(at.Node)).RunAsync(deadline.Left, progress, cancellationToken).ConfigureAwait(false);
+            await replication.DropSlot(at.Cluster, primary, at.Node.SlotName).RunAsync(deadline.Left, progress, cancellationToken).ConfigureAwait(false);
         await replication.EnsureSlots(at.Cluster, primary, [at.Node]).RunAsync(deadline.Left, progress, cancellationToken).ConfigureAwait(false);
     }
 }

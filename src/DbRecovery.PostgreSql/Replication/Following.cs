@@ -24,7 +24,7 @@ internal sealed class Following(ReplicationSessions sessions, ISecretResolver se
     }
 
     internal NodeOperation EnsureSlots(ClusterDefinition cluster, NodeDefinition primary, IReadOnlyList<NodeDefinition> replicas) => new(
-        [.. replicas.Select(r => new PlannedAct(ActKind.Sql, primary.Name, SlotName.Create(SlotName.Of(r))))],
+        [.. replicas.Select(r => new PlannedAct(ActKind.Sql, primary.Name, SlotStatements.Create(r.SlotName)))],
         async (timeout, _, token) =>
         {
             if (replicas.Count > 0)
@@ -32,7 +32,7 @@ internal sealed class Following(ReplicationSessions sessions, ISecretResolver se
                 await sessions.RunAsync(ServerLogin.Of(cluster, primary), "making replication slots", changes: true, timeout, async (c, t) =>
                 {
                     foreach (var replica in replicas)
-                        await ReplicationSessions.ExecuteAsync(c, SlotName.Create(SlotName.Of(replica)), t).ConfigureAwait(false);
+                        await ReplicationSessions.ExecuteAsync(c, SlotStatements.Create(replica.SlotName), t).ConfigureAwait(false);
                     return true;
                 }, token).ConfigureAwait(false);
             }
@@ -40,12 +40,12 @@ internal sealed class Following(ReplicationSessions sessions, ISecretResolver se
         });
 
     internal NodeOperation DropSlot(ClusterDefinition cluster, NodeDefinition node, string slot) => new(
-        [new(ActKind.Sql, node.Name, SlotName.Drop(slot), Destructive: true)],
+        [new(ActKind.Sql, node.Name, SlotStatements.Drop(slot), Destructive: true)],
         async (timeout, _, token) =>
         {
             await sessions.RunAsync(ServerLogin.Of(cluster, node), $"dropping the slot '{slot}'", changes: true, timeout, async (c, t) =>
             {
-                await ReplicationSessions.ExecuteAsync(c, SlotName.Drop(slot), t).ConfigureAwait(false);
+                await ReplicationSessions.ExecuteAsync(c, SlotStatements.Drop(slot), t).ConfigureAwait(false);
                 return true;
             }, token).ConfigureAwait(false);
             return new OperationOutcome($"'{node.Name}' has no slot '{slot}'.");
@@ -54,7 +54,7 @@ internal sealed class Following(ReplicationSessions sessions, ISecretResolver se
     /// <summary>What is in the way of a stream is looked for in the order in which it would be met, and only that is planned.</summary>
     internal async Task<NodeOperation> ResumeAsync(ClusterDefinition cluster, NodeDefinition node, NodeDefinition upstream, TimeSpan time, CancellationToken cancellationToken)
     {
-        var slot = SlotName.Of(node);
+        var slot = node.SlotName;
         var (paused, receives) = await sessions.RunAsync(ServerLogin.Of(cluster, node), "looking at its replay", changes: false, time, async (c, t) =>
             await ReplicationSessions.RowAsync(c, Receiver, t).ConfigureAwait(false) is [true, var isPaused, var pid, var status, var host, var port]
                 ? (isPaused is true, pid is not null && status is null or "streaming" && !IsAnother(cluster, upstream, host as string, port as int?))
@@ -119,10 +119,10 @@ internal sealed class Following(ReplicationSessions sessions, ISecretResolver se
         }
         return
         [
-            new(ActKind.Sql, upstream.Name, SlotName.Create(SlotName.Of(node))),
+            new(ActKind.Sql, upstream.Name, SlotStatements.Create(node.SlotName)),
             .. named && file.IsPossible ? [file.Act] : Array.Empty<PlannedAct>(),
             new(ActKind.Sql, node.Name, $"{SettingChange.Statement("primary_conninfo", UpstreamText.Write(values))} -- and what its present text says beside that"),
-            new(ActKind.Sql, node.Name, SettingChange.Statement("primary_slot_name", SlotName.Of(node))),
+            new(ActKind.Sql, node.Name, SettingChange.Statement("primary_slot_name", node.SlotName)),
             new(ActKind.Sql, node.Name, SettingChange.Reload),
         ];
     }
@@ -140,7 +140,7 @@ internal sealed class Following(ReplicationSessions sessions, ISecretResolver se
         var values = UpstreamText.Of(cluster, node, upstream, now[2] as string, await PasswordAsync(cluster, cancellationToken).ConfigureAwait(false));
         var exposed = await HideAsync(cluster, node, values, timeout, cancellationToken).ConfigureAwait(false);
         await SettingChange.ApplyAsync(connection, sessions.Clock,
-            [SettingChange.Statement("primary_conninfo", UpstreamText.Write(values)), SettingChange.Statement("primary_slot_name", noSlot is null ? SlotName.Of(node) : "")], cancellationToken).ConfigureAwait(false);
+            [SettingChange.Statement("primary_conninfo", UpstreamText.Write(values)), SettingChange.Statement("primary_slot_name", noSlot is null ? node.SlotName : "")], cancellationToken).ConfigureAwait(false);
         return new OperationOutcome($"'{node.Name}' follows '{upstream.Name}'{(noSlot is null ? "" : $", without a slot: {noSlot}")}.{exposed}");
     }
 
@@ -183,7 +183,7 @@ internal sealed class Following(ReplicationSessions sessions, ISecretResolver se
             }
             try
             {
-                await ReplicationSessions.ExecuteAsync(c, SlotName.Create(SlotName.Of(node)), t).ConfigureAwait(false);
+                await ReplicationSessions.ExecuteAsync(c, SlotStatements.Create(node.SlotName), t).ConfigureAwait(false);
                 return null;
             }
             catch (PostgresException e) when (e.SqlState is TooManySlots or OutOfLimits)

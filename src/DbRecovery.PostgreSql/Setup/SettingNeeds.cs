@@ -31,10 +31,10 @@ internal sealed record SettingNeed(string Name, string What, string Value, Func<
         yield return new("max_replication_slots", "a slot for each replica", Text(Math.Max(10, least)), v => Number(v) >= replicas, Required: true);
         yield return new("wal_retrieve_retry_interval", "a promotion right after a failure does not wait for it (the default is 5 s)", "100ms", v => Number(v) <= SlowRetry, Required: false);
         // twice the time in which a silent node is called down, as the receiver asks at half of its own
-        var receiver = Most(2 * cluster.Policy.DetectWithin, LeastReceiverTimeout);
+        var receiver = Quantities.Most(2 * cluster.Policy.DetectWithin, LeastReceiverTimeout);
         yield return new("wal_receiver_timeout", "a standby of a quiet primary asks for a sign of life after half of it, and only then proves that a primary is silent (the default is 60 s)",
             Seconds(receiver), v => IsShort(v, receiver), Required: false);
-        var sender = Most(2 * receiver, LeastSenderTimeout);
+        var sender = Quantities.Most(2 * receiver, LeastSenderTimeout);
         yield return new("wal_sender_timeout", "the primary ends the stream to a standby that is gone, which frees its slot for it when it is back (the default is 60 s)",
             Seconds(sender), v => IsShort(v, sender), Required: false);
         yield return new("wal_keep_size", "a former primary still finds the log by which it is rewound", "1GB", v => Number(v) > 0, Required: false);
@@ -47,8 +47,6 @@ internal sealed record SettingNeed(string Name, string What, string Value, Func<
             $"ANY {Text(cluster.Policy.Synchronous)} ({string.Join(", ", names)})", v => v.Trim().Length > 0, Required: true);
         yield return new("synchronous_commit", "a commit waits for the standbys (policy: synchronous)", "on", v => v is "on" or "remote_write" or "remote_apply", Required: true);
     }
-
-    private static TimeSpan Most(TimeSpan one, TimeSpan other) => one > other ? one : other;
 
     private static string Seconds(TimeSpan time) => $"{Text((int)Math.Ceiling(time.TotalSeconds))}s";
 

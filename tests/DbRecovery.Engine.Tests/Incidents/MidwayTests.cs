@@ -69,6 +69,20 @@ public sealed class MidwayTests : IDisposable
     }
 
     [Fact]
+    public async Task An_agreement_waits_for_the_lease_of_who_asked_for_it()
+    {
+        var waiting = await GrownAsync();
+        Task<IncidentReport> agreeing;
+        using (ClusterLease.Acquire(Path.Combine(_world.State, "app"), "app", "x", _world.Clock))
+        {
+            agreeing = Task.Run(() => _world.Service().ApproveAsync(waiting.Id, waiting.PlanHash, "dba", default));
+            Assert.NotSame(agreeing, await Task.WhenAny(agreeing, Task.Delay(TimeSpan.FromMilliseconds(50))));
+        }
+        await agreeing;
+        Assert.Equal(IncidentState.Probation, (await ResumeAsync(waiting.Id)).State);
+    }
+
+    [Fact]
     public async Task An_agreement_that_does_not_come_leaves_what_was_done_as_it_is()
     {
         var waiting = await GrownAsync();

@@ -1,7 +1,4 @@
-using System.Diagnostics.CodeAnalysis;
 using DbRecovery.Engine.Actions;
-using DbRecovery.Engine.Backups;
-using DbRecovery.Engine.Health;
 using NSubstitute;
 
 namespace DbRecovery.Engine.Tests.Replication;
@@ -56,26 +53,13 @@ public sealed class FenceTests
         var details = new Dictionary<string, FactValue> { ["witnesses"] = FactValue.OfList(["n2"]), ["majority"] = majority };
         if (cause.Length > 0)
             details["cause"] = cause;
-        return new()
+        return new GivenProvider(_control, Substitute.For<IReplicationControl>()).Context("n1", "n2", "n3") with
         {
-            Cluster = new ClusterDefinition { Name = "c", Engine = "fake", Nodes = [.. new[] { "n1", "n2", "n3" }.Select(n => new NodeDefinition { Name = n, Host = n, Port = 1 })] },
-            Provider = new Provider(_control, Substitute.For<IReplicationControl>()), Backups = Substitute.For<IBackupService>(), Secrets = Substitute.For<ISecretResolver>(), Health = Substitute.For<IHealthService>(),
-            IncidentId = "i", IncidentFolder = "/nonexistent", Timeout = TimeSpan.FromMinutes(2),
             Fault = new Fault
             {
                 Id = fault, Severity = FaultSeverity.Outage, Confidence = FaultConfidence.Likely, Cluster = "c", Engine = "fake", Node = "n1", Summary = "it is silent", DetectedAt = DateTimeOffset.UnixEpoch,
                 Evidence = [], RuledOut = [], Details = details,
             },
         };
-    }
-
-    private sealed class Provider(params object[] capabilities) : IDatabaseProvider
-    {
-        public string Engine => "fake";
-        public string DisplayName => "Fake";
-        public bool Embedded => false;
-        public IReadOnlyList<FactDefinition> Facts => [];
-
-        public bool TryGet<T>([NotNullWhen(true)] out T? capability) where T : class => (capability = capabilities.OfType<T>().FirstOrDefault()) is not null;
     }
 }

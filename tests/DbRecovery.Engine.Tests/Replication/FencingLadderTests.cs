@@ -1,6 +1,4 @@
 using DbRecovery.Engine.Actions;
-using DbRecovery.Engine.Backups;
-using DbRecovery.Engine.Health;
 using DbRecovery.Engine.Replication;
 using NSubstitute;
 
@@ -78,15 +76,8 @@ public sealed class FencingLadderTests
         control.PowerOff(default!, default!).ReturnsForAnyArgs(power.Length == 0 ? null : Act("power", power != "broken"));
         var replication = Substitute.For<IReplicationControl>();
         replication.SetReadOnly(default!, default!, default).ReturnsForAnyArgs(Act("read-only", bestEffort));
-        var provider = Substitute.For<IDatabaseProvider>();
-        provider.TryGet<IInstanceControl>(out _).Returns(call => { call[0] = control; return true; });
-        provider.TryGet<IReplicationControl>(out _).Returns(call => { call[0] = replication; return true; });
-        var cluster = new ClusterDefinition { Name = "c", Engine = "postgresql", Nodes = [.. new[] { "old", "a", "b" }.Select(n => new NodeDefinition { Name = n, Host = n, Port = 1 })] };
-        return (new ActionContext
-        {
-            Cluster = cluster, Provider = provider, Backups = Substitute.For<IBackupService>(), Health = Substitute.For<IHealthService>(), Secrets = Substitute.For<ISecretResolver>(),
-            IncidentId = "i", IncidentFolder = "/nonexistent", Timeout = TimeSpan.FromSeconds(10), Acting = true, Seen = Seen(cluster, quorum, answering),
-        }, done);
+        var context = new GivenProvider(control, replication).Context("old", "a", "b");
+        return (context with { Timeout = TimeSpan.FromSeconds(10), Acting = true, Seen = Seen(context.Cluster, quorum, answering) }, done);
     }
 
     private static HealthReport Seen(ClusterDefinition cluster, bool quorum, string answering) => new()

@@ -1,7 +1,4 @@
-using System.Diagnostics.CodeAnalysis;
 using DbRecovery.Engine.Actions;
-using DbRecovery.Engine.Backups;
-using DbRecovery.Engine.Health;
 using NSubstitute;
 
 namespace DbRecovery.Engine.Tests.Replication;
@@ -29,7 +26,7 @@ public sealed class StartTests
         _observer.ObserveAsync(Arg.Any<ObservationRequest>(), Arg.Any<IProgress<OperationProgress>?>(), Arg.Any<CancellationToken>()).Returns(call => seen[call.Arg<ObservationRequest>().Node.Name]);
         _control.UnavailableBecause(default!, default!).ReturnsForAnyArgs((string?)null);
         _control.Start(default!, default!).ReturnsForAnyArgs(new NodeOperation([], (_, _, _) => Task.FromResult(new OperationOutcome("it runs"))));
-        var context = Context();
+        var context = new GivenProvider(_control, _observer).Context("n0", "n1", "n9");
         context = context with
         {
             Seen = new HealthReport
@@ -57,22 +54,5 @@ public sealed class StartTests
         await Wait.UntilAsync(() => cluster.Did.Contains("start a"), "the start");
         clock.Advance(context.Timeout * 0.96);
         Assert.False((await starting.WaitAsync(Wait.Limit)).Outputs["started"].AsBool());
-    }
-
-    private ActionContext Context() => new()
-    {
-        Cluster = new ClusterDefinition { Name = "c", Engine = "fake", Nodes = [.. new[] { "n0", "n1", "n9" }.Select(n => new NodeDefinition { Name = n, Host = n, Port = 1 })] },
-        Provider = new Provider(_control, _observer), Backups = Substitute.For<IBackupService>(), Secrets = Substitute.For<ISecretResolver>(), Health = Substitute.For<IHealthService>(),
-        IncidentId = "i", IncidentFolder = "/nonexistent", Timeout = TimeSpan.FromMinutes(2),
-    };
-
-    private sealed class Provider(params object[] capabilities) : IDatabaseProvider
-    {
-        public string Engine => "fake";
-        public string DisplayName => "Fake";
-        public bool Embedded => false;
-        public IReadOnlyList<FactDefinition> Facts => [];
-
-        public bool TryGet<T>([NotNullWhen(true)] out T? capability) where T : class => (capability = capabilities.OfType<T>().FirstOrDefault()) is not null;
     }
 }

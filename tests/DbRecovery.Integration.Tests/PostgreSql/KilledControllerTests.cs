@@ -93,7 +93,7 @@ public sealed class KilledControllerTests(ITestOutputHelper output)
 
     private static async Task GoOnAsync(PgSituation lab, bool byHand)
     {
-        var open = lab.Runtime.GetIncidents(lab.Name).SingleOrDefault();
+        var open = Incidents(lab).SingleOrDefault();
         if (open is not null && Done(open))
             return;
         if (byHand && open is not null)
@@ -103,7 +103,7 @@ public sealed class KilledControllerTests(ITestOutputHelper output)
         }
         await foreach (var told in lab.Runtime.WatchAsync([lab.Runtime.GetCluster(lab.Name)], null, recover: true, null, Wait.Limit, default))
         {
-            if (told.Kind == WatchEventKind.Incident && told.To is "Probation" or "Failed" or "AmbiguousHalt" or "AwaitingApproval" or "Suppressed" or "Cancelled")
+            if (told.Kind == WatchEventKind.Incident && told.To is "Probation" or "Failed" or "AmbiguousHalt" or "AwaitingApproval" or "Suppressed")
                 break;
         }
     }
@@ -134,7 +134,7 @@ public sealed class KilledControllerTests(ITestOutputHelper output)
 
     private static async Task AtTheEndAsync(PgSituation lab, Writer writer, WritableSampler sampler, bool nothingIsLost, PgNode? expected)
     {
-        var incident = Assert.Single(lab.Runtime.GetIncidents(lab.Name));
+        var incident = Assert.Single(Incidents(lab));
         Assert.True(Done(incident), $"{incident.State}: {string.Join('\n', incident.Timeline.Select(t => $"{t.At:HH:mm:ss.fff} {t.State} {t.Step} {t.Event}"))}");
         await writer.UntilAsync(20);
         var now = lab.Cluster[Assert.Single(await lab.PrimariesAsync())];
@@ -157,6 +157,9 @@ public sealed class KilledControllerTests(ITestOutputHelper output)
     {
         ["DOTNET_STARTUP_HOOKS"] = Lab.Program("KillHook"), ["KILL_AFTER_JOURNAL_RECORD"] = $"{record}",
     };
+
+    // on a slow machine a first look that times out may seem for a moment to be the watcher's own isolation: that is told, and gone
+    private static IEnumerable<IncidentReport> Incidents(PgSituation lab) => lab.Runtime.GetIncidents(lab.Name).Where(i => i is not { Fault.Id: "net.watcher-isolated", State: IncidentState.Cancelled });
 
     private static bool Done(IncidentReport incident) => incident.State is IncidentState.Probation or IncidentState.Resolved;
 

@@ -83,8 +83,11 @@ internal sealed class PgSituation : IAsyncDisposable
     public async Task<WatchProcess> WatchAsync(string[] arguments, IReadOnlyDictionary<string, string>? environment)
     {
         // how fast a primary writes takes two looks to know, and what it lost cannot be told without: a situation may come before the watch has had them
-        for (var look = 0; look < 2 && arguments.Contains("--recover"); look++)
-            await TryAsync("health", Name, "--level", "quick", "--output", "json");
+        if (arguments.Contains("--recover"))
+        {
+            for (var look = 0; look < 2; look++)
+                await TryAsync("health", Name, "--level", "quick", "--output", "json");
+        }
         var watch = new WatchProcess(Start(["watch", .. arguments, "--output", "json"], environment));
         await watch.UntilAsync(e => e is { Node: null, Kind: "Started" or "StateChanged", To: "Healthy" or "Degraded" or "Failed" }, "the state of the cluster");
         return watch;

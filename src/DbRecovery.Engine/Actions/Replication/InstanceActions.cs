@@ -185,9 +185,6 @@ internal static class InstanceActs
             $"'{node.Name}' was started {Counted.Of(before, "time")} in the last hour, and may be {perHour}: what makes it fall is not mended by another start", "Look at its log.", node.Name);
     }
 
-    /// <summary>Whether no other node is primary for certain: one that does not answer may be the one that took this node's place when it was fenced.</summary>
-    public static bool IsAlone(IEnumerable<NodeObservation> others) => others.All(o => o.Reachability == Reachability.Reachable && !o.IsPrimary());
-
     /// <summary>
     /// What starting does. A node that was fenced is let go, and one may become a primary, only where it is the one that is known as the primary, and no other
     /// node is, or may be: elsewhere a former primary whose machine came back would be a second one. It rejoins.
@@ -196,13 +193,15 @@ internal static class InstanceActs
     {
         var known = seen.Observations.Select(o => o.Facts.Text(ReplicationFacts.Primary)).FirstOrDefault(p => p is not null) ?? seen.LastPrimary?.Node;
         var leads = (known == node.Name || context.Cluster.Nodes.Count == 1) && !others.Any(o => o.IsPrimary());
-        return Control(context, node).Start(context.Cluster, node, letGo: leads && IsAlone(others), asReplica: !leads);
+        // one that does not answer may be the one that took this node's place when it was fenced
+        var letGo = leads && others.All(o => o.Reachability == Reachability.Reachable);
+        return Control(context, node).Start(context.Cluster, node, letGo, asReplica: !leads);
     }
 
     /// <summary>Starts an instance.</summary>
     public static async Task<OperationOutcome> StartAsync(ActionContext context, NodeDefinition node, CancellationToken cancellationToken)
     {
-        var others = await context.LookAsync(context.Cluster.Nodes.Where(n => n.Name != node.Name && context.Seen?.IsStranger(n.Name) != true), TimeSpan.FromMilliseconds(500), cancellationToken).ConfigureAwait(false);
+        var others = await context.LookAsync(context.Others(node), TimeSpan.FromMilliseconds(500), cancellationToken).ConfigureAwait(false);
         var seen = await context.SeenAsync(cancellationToken).ConfigureAwait(false);
         return await Start(context, node, seen, others).RunAsync(context.Timeout * 0.9, context.Progress, cancellationToken).ConfigureAwait(false);
     }

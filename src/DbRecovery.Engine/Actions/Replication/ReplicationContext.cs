@@ -105,6 +105,10 @@ internal static class ReplicationContext
     /// <summary>The node that an action is about: the one named, or the faulty one.</summary>
     public static NodeDefinition NodeOrTarget(this ActionContext context, string named) => named.Length > 0 ? context.Cluster.Node(named) : context.TargetNode();
 
+    /// <summary>The cluster's other nodes, without those that are known to hold another cluster's data.</summary>
+    public static IEnumerable<NodeDefinition> Others(this ActionContext context, NodeDefinition node) =>
+        context.Cluster.Nodes.Where(n => n.Name != node.Name && context.Seen?.IsStranger(n.Name) != true);
+
     /// <summary>The node that is primary, or last was; null where nobody ever saw one.</summary>
     public static string? LastPrimaryNode(this HealthReport seen) =>
         seen.Primaries().Select(o => o.Node).ToList() is [var only] ? only : seen.LastPrimary?.Node;

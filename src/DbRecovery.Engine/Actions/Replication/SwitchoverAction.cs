@@ -203,7 +203,7 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
             throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Failed,
                 $"{because}; the candidate was asked to become primary before, and may still do so: '{old.Name}' stays stopped", "Look at the candidate; start the old primary only where it certainly is not promoted.", old.Name);
         }
-        if ((await context.LookAsync(context.Cluster.Nodes.Where(n => n.Name != old.Name && context.Seen?.IsStranger(n.Name) != true), Look, CancellationToken.None).ConfigureAwait(false)).FirstOrDefault(n => n.IsPrimary()) is { } other)
+        if ((await context.LookAsync(context.Others(old), Look, CancellationToken.None).ConfigureAwait(false)).FirstOrDefault(n => n.IsPrimary()) is { } other)
         {
             throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Failed,
                 $"{because}; somebody promoted '{other.Node}' meanwhile: '{old.Name}' stays stopped", "Look at the topology, and rejoin the old primary.", old.Name);
