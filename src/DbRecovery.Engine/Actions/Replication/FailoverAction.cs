@@ -77,7 +77,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
             await RequireKillableAsync(context, context.Cluster.Node(old), cancellationToken).ConfigureAwait(false);
         var choice = CandidateSelection.Choose(new CandidateQuestion
         {
-            Cluster = context.Cluster, Old = old, Seen = nodes, Last = seen.LastPrimary, Wanted = options.Candidate.Length > 0 ? context.Cluster.Node(options.Candidate).Name : null,
+            Cluster = context.Cluster, Old = old, Seen = nodes, Last = seen.LastPrimary, Faults = seen.Faults, Wanted = options.Candidate.Length > 0 ? context.Cluster.Node(options.Candidate).Name : null,
         });
         var candidate = choice.Require(context.Cluster.Name);
         return Plan(context, seen, nodes, old, candidate, choice);
@@ -101,11 +101,12 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         IReadOnlyList<PlannedAct> acts =
         [
             new(ActKind.Wait, old ?? context.Cluster.Name, "until no replica receives from the old primary any more"),
+            .. choice.Remarks,
             .. operation.Acts.AsDestructive(),
             .. new Takeover(context, candidate).Acts(siblings, state.LiftReadOnly, state.SynchronousNow),
         ];
         var outputs = new Dictionary<string, FactValue> { ["newPrimary"] = candidate.Name, ["oldPrimary"] = old ?? "" };
-        return new Planned<FailoverState>(state, acts, loss, outputs);
+        return new Planned<FailoverState>(state, acts, loss, outputs, choice.ApprovalBecause);
     }
 
     /// <summary>Nobody is promoted beside a primary that answers: where it cannot be stopped, it must not be made read-only for nothing.</summary>
