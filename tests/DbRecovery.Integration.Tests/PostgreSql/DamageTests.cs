@@ -42,7 +42,7 @@ public sealed class DamageTests(Xunit.Abstractions.ITestOutputHelper output)
         }
         // people are told, and nothing else happens by itself: there is nothing sound that the replica could be copied from
         await watched.UntilAsync(() => Incidents(watched, lab.Primary).Any(i => i.State == IncidentState.Probation) && Incidents(watched, lab.Nodes[1]).Any(i => i.State == IncidentState.Suppressed), "the incidents did not end");
-        Assert.All(damaged.SelectMany(n => Incidents(watched, n)).SelectMany(i => i.Steps), s => Assert.Equal("notify", s.Action));
+        Assert.All(damaged.SelectMany(n => Incidents(watched, n)).SelectMany(i => i.Steps).Where(s => s.State != StepState.Pending), s => Assert.Equal("notify", s.Action));
         await lab.UntilStreamingAsync(lab.Nodes[1], lab.Primary);
         // whoever takes over is sound
         var failover = await watched.Runtime.PlanReplicationAsync(new ReplicationRequest { Cluster = watched.Cluster, Operation = ReplicationOperation.Failover }, null, default);
