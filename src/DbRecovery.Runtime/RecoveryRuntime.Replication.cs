@@ -21,7 +21,7 @@ public sealed partial class RecoveryRuntime
         Provider(cluster.Engine).Require<IReplicationControl>(Words(request.Operation));
         if (request.Node is { } name)
             _ = cluster.Node(name);
-        var seen = await (readOnly ? _health.Value.AsReadOnly() : _health.Value).ExamineAsync(cluster, ObservationLevel.Quick, progress, cancellationToken).ConfigureAwait(false);
+        var seen = await (readOnly ? _health.Value.AsReadOnly() : _health.Value).WithBackups(needed: false).ExamineAsync(cluster, ObservationLevel.Quick, progress, cancellationToken).ConfigureAwait(false);
         string[] primaries = [.. seen.Primaries().Select(o => o.Node)];
         Check(request, primaries);
         var takesOver = request.Operation is ReplicationOperation.Failover or ReplicationOperation.Switchover;

@@ -32,7 +32,7 @@ public sealed partial class RecoveryRuntime
 
     /// <summary>Who replicates from whom, from a quick look at every node.</summary>
     public async Task<ClusterTopology> GetTopologyAsync(ClusterDefinition cluster, CancellationToken cancellationToken) =>
-        await GetTopologyAsync(await TestHealthAsync(cluster, ObservationLevel.Quick, null, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        await GetTopologyAsync(await _health.Value.WithBackups(needed: false).ExamineAsync(cluster, ObservationLevel.Quick, null, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
 
     /// <summary>Who replicates from whom, as a health report shows it.</summary>
     public Task<ClusterTopology> GetTopologyAsync(HealthReport report, CancellationToken cancellationToken) => TopologyBuilder.BuildAsync(report, cancellationToken);

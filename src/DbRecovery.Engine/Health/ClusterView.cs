@@ -9,7 +9,7 @@ public sealed record ClusterView
     public required DateTimeOffset At { get; init; }
     /// <summary>What was seen of each node in this round.</summary>
     public required IReadOnlyList<NodeObservation> Nodes { get; init; }
-    /// <summary>What is known of the cluster's backups; null where no repository is configured.</summary>
+    /// <summary>What is known of the cluster's backups; null where no repository is configured, or nobody looked at it.</summary>
     public BackupKnowledge? Backups { get; init; }
     /// <summary>What earlier rounds knew of a node, by its name; a node that was never seen is absent.</summary>
     public IReadOnlyDictionary<string, NodeMemory> Memory { get; init; } = new Dictionary<string, NodeMemory>();

@@ -111,7 +111,7 @@ public sealed partial class HealthService
         facts.Set(CommonFacts.BackupConfigured, cluster.Backups is not null);
         FactDefinition[] counted = [CommonFacts.BackupCount, CommonFacts.BackupProvedCount];
         FactDefinition[] newest = [CommonFacts.BackupAge, CommonFacts.BackupId, CommonFacts.BackupMissingFiles, CommonFacts.BackupProvedId, CommonFacts.BackupProofAge];
-        var because = backups is null ? "no repository is configured for the cluster" : backups.Unknown;
+        var because = backups is not null ? backups.Unknown : cluster.Backups is null ? "no repository is configured for the cluster" : "nobody looked at the repository";
         foreach (var fact in because is null ? newest : [.. counted, .. newest])
             facts.SetUnknown(fact, because ?? "there is no such backup");
         if (backups is not { Unknown: null })

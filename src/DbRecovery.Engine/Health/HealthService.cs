@@ -26,6 +26,8 @@ public sealed record HealthServiceOptions
     public TimeSpan NodeTimeout { get; init; } = TimeSpan.FromMinutes(10);
     /// <summary>The time in which the repository must answer; one that hangs, as a lost network disk does, counts as unreadable.</summary>
     public TimeSpan RepositoryTimeout { get; init; } = TimeSpan.FromSeconds(30);
+    /// <summary>The time that it has in a quick look, which is about the nodes.</summary>
+    public TimeSpan QuickRepositoryTimeout { get; init; } = TimeSpan.FromSeconds(2);
     /// <summary>The time that an observer has beyond its deadline to end by itself.</summary>
     public TimeSpan Grace { get; init; } = TimeSpan.FromSeconds(5);
     /// <summary>The clock.</summary>
@@ -33,6 +35,12 @@ public sealed record HealthServiceOptions
 
     /// <summary>A memory that another service has, too; null: its own.</summary>
     internal INodeHistory? Memory { get; init; }
+
+    /// <summary>The looks at repositories that another service makes, too; null: its own.</summary>
+    internal RepositoryLooks? Looks { get; init; }
+
+    /// <summary>Whether somebody decides by what is known of backups; null: nobody says.</summary>
+    internal bool? BackupsNeeded { get; init; }
 
     /// <summary>Is given each view as it is judged: what a recording is made of.</summary>
     internal Action<ClusterView>? Judged { get; init; }
@@ -46,15 +54,19 @@ public sealed record HealthServiceOptions
 public sealed partial class HealthService(HealthServiceOptions options) : IHealthService, IClusterJudge
 {
     private readonly INodeHistory? _history = History(options);
+    private readonly RepositoryLooks _looks = options.Looks ?? new RepositoryLooks(options.Clock, options.RepositoryTimeout);
 
     /// <summary>The same service with examinations that write nothing.</summary>
-    public HealthService AsReadOnly() => new(options with { ReadOnly = true });
+    public HealthService AsReadOnly() => new(options with { ReadOnly = true, Looks = _looks });
 
     /// <summary>A service of the same parts for a watch: what it learns from round to round stays in memory.</summary>
-    public HealthService InMemory() => new(options with { KeepInMemory = true });
+    public HealthService InMemory() => new(options with { KeepInMemory = true, Looks = _looks });
 
     /// <summary>A service that has the memory of this one, for the incidents of a watch: what its rounds proved, a look without them may not see.</summary>
-    public HealthService Sharing() => new(options with { Memory = _history });
+    public HealthService Sharing() => new(options with { Memory = _history, Looks = _looks });
+
+    /// <inheritdoc/>
+    public IHealthService WithBackups(bool needed) => new HealthService(options with { BackupsNeeded = needed, Memory = options.KeepInMemory ? _history : options.Memory, Looks = _looks });
 
     /// <inheritdoc/>
     public async Task<HealthReport> ExamineAsync(ClusterDefinition cluster, ObservationLevel level, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
@@ -64,18 +76,22 @@ public sealed partial class HealthService(HealthServiceOptions options) : IHealt
         var provider = options.Providers(cluster.Engine);
         var observer = provider.Require<INodeObserver>("health");
         var routes = LookAtRoutesAsync(cluster, level, cancellationToken);
-        // a quick look compares nothing, so the repository and the nodes are looked at side by side
-        var knowing = Task.Run(() => KnowBackupsAsync(cluster, cancellationToken), cancellationToken);
-        var content = level == ObservationLevel.Quick ? null : await OpenNewestAsync(await knowing.ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        // only files are compared with their backup, and not in a quick look: all others need not wait for the repository before the nodes are looked at
+        var compares = provider.Embedded && level != ObservationLevel.Quick;
+        var knowing = options.BackupsNeeded == false && !compares
+            ? Task.FromResult<BackupKnowledge?>(null)
+            : KnowBackupsAsync(cluster, level == ObservationLevel.Quick && options.BackupsNeeded != true ? options.QuickRepositoryTimeout : options.RepositoryTimeout, cancellationToken);
+        var content = compares ? await OpenNewestAsync(await knowing.ConfigureAwait(false), cancellationToken).ConfigureAwait(false) : null;
         var nodes = await Task.WhenAll(cluster.Nodes.Select(Look)).ConfigureAwait(false);
         // what the others say of a node that kept us waiting is now as old as that wait
         if (level == ObservationLevel.Quick && !provider.Embedded && nodes.Any(n => n.Reachability == Reachability.TimedOut))
             nodes = await Task.WhenAll(nodes.Select(n => n.Reachability == Reachability.Reachable ? Look(cluster.Node(n.Node)) : Task.FromResult(n))).ConfigureAwait(false);
         await ReadEpochsAsync(cluster, nodes, level, cancellationToken).ConfigureAwait(false);
+        var checks = await RunChecksAsync(cluster, nodes, cancellationToken).ConfigureAwait(false);
         return Judge(new ClusterRound
         {
             Cluster = cluster, Nodes = nodes, Level = level, Backups = await knowing.ConfigureAwait(false), StartedAt = startedAt,
-            Routes = await routes.ConfigureAwait(false), CustomChecks = await RunChecksAsync(cluster, nodes, cancellationToken).ConfigureAwait(false), Duration = options.Clock.GetElapsedTime(timestamp),
+            Routes = await routes.ConfigureAwait(false), CustomChecks = checks, Duration = options.Clock.GetElapsedTime(timestamp),
         });
 
         Task<NodeObservation> Look(NodeDefinition node) => ObserveAsync(observer, new ObservationRequest
@@ -117,24 +133,32 @@ public sealed partial class HealthService(HealthServiceOptions options) : IHealt
     }
 
     /// <inheritdoc/>
-    public async Task<BackupKnowledge?> KnowBackupsAsync(ClusterDefinition cluster, CancellationToken cancellationToken)
+    public Task<BackupKnowledge?> KnowBackupsAsync(ClusterDefinition cluster, CancellationToken cancellationToken) => KnowBackupsAsync(cluster, options.RepositoryTimeout, cancellationToken);
+
+    private async Task<BackupKnowledge?> KnowBackupsAsync(ClusterDefinition cluster, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        if (cluster.Backups is null || options.Backups is null)
+        if (cluster.Backups is null || options.Backups is not { } backups)
             return null;
         try
         {
             if (options.RepositoryOf(cluster) is not { } repository)
                 return null;
-            var damaged = 0;
-            var list = await InTimeAsync(async token => Directory.Exists(repository.Path)
-                ? await options.Backups.ListAsync(repository, new BackupFilter { Cluster = cluster.Name, CompleteOnly = true }, _ => Interlocked.Increment(ref damaged), token).ConfigureAwait(false)
-                : null, cancellationToken).ConfigureAwait(false);
+            // of all clusters: those that share a repository need not read it one by one
+            var found = await _looks.LookAsync($"list {repository.Name} {repository.Path}", async token =>
+            {
+                var damaged = 0;
+                var all = Directory.Exists(repository.Path)
+                    ? await backups.ListAsync(repository, new BackupFilter { CompleteOnly = true }, _ => Interlocked.Increment(ref damaged), token).ConfigureAwait(false)
+                    : null;
+                return (All: all, Damaged: damaged);
+            }, timeout, cancellationToken).ConfigureAwait(false);
             // a repository is made by its first backup, so a folder that is not there may be in order and may be a disk that is not mounted
-            return list is null ? new BackupKnowledge { Repository = repository.Name, MissingPath = repository.Path } : new BackupKnowledge { Repository = repository.Name, Complete = list.OrderByDescending(b => b.StartedAt).ToArray(), Damaged = damaged };
+            return found.All is not { } list ? new BackupKnowledge { Repository = repository.Name, MissingPath = repository.Path }
+                : new BackupKnowledge { Repository = repository.Name, Complete = [.. list.Where(b => b.Cluster == cluster.Name).OrderByDescending(b => b.StartedAt)], Damaged = found.Damaged };
         }
         catch (TimeoutException)
         {
-            return new BackupKnowledge { Repository = cluster.Backups.Repository, Unreadable = $"the repository did not answer within {options.RepositoryTimeout}" };
+            return new BackupKnowledge { Repository = cluster.Backups.Repository, Unreadable = FormattableString.Invariant($"the repository did not answer within {timeout.TotalSeconds:0.###} s") };
         }
         catch (Exception e) when (e is DbRecoveryException or IOException or UnauthorizedAccessException)
         {
@@ -148,26 +172,11 @@ public sealed partial class HealthService(HealthServiceOptions options) : IHealt
             return null;
         try
         {
-            return await InTimeAsync(token => options.Backups!.OpenAsync(newest, token), cancellationToken).ConfigureAwait(false);
+            return await _looks.LookAsync($"open {backups.Repository} {newest.Id}", token => options.Backups!.OpenAsync(newest, token), options.RepositoryTimeout, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is DbRecoveryException or IOException or UnauthorizedAccessException or TimeoutException)
         {
             return null;
-        }
-    }
-
-    // a call into a file system that hangs cannot be cancelled: it is left to itself
-    private async Task<T> InTimeAsync<T>(Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken)
-    {
-        using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        try
-        {
-            return await Task.Run(() => work(ends.Token), ends.Token).WaitAsync(options.RepositoryTimeout, options.Clock, cancellationToken).ConfigureAwait(false);
-        }
-        catch (TimeoutException)
-        {
-            await ends.CancelAsync().ConfigureAwait(false);
-            throw;
         }
     }
 

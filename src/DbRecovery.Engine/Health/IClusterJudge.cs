@@ -12,7 +12,7 @@ public sealed record ClusterRound
     public required IReadOnlyList<NodeObservation> Nodes { get; init; }
     /// <summary>How much was looked at.</summary>
     public required ObservationLevel Level { get; init; }
-    /// <summary>What is known of the cluster's backups; null where no repository is configured.</summary>
+    /// <summary>What is known of the cluster's backups; null where no repository is configured, or nobody looked at it.</summary>
     public BackupKnowledge? Backups { get; init; }
     /// <summary>Where each route leads, as it was seen; empty where nobody looked.</summary>
     public IReadOnlyList<RouteObservation> Routes { get; init; } = [];

@@ -18,7 +18,7 @@ internal sealed class StepProgress(string id, string action)
     /// <summary>Whether nothing more is to be done about it.</summary>
     public bool IsSettled { get; set; }
 
-    /// <summary>Whether it could not be told at once what came of the last attempt: that may still come to pass.</summary>
+    /// <summary>Whether it could not be told at once what came of an attempt: that may still come to pass.</summary>
     public bool WasUnknown { get; set; }
 
     /// <summary>Of a failed step: whether the runbook goes on without it.</summary>
@@ -188,7 +188,7 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
             step.StartedAt ??= record.Time;
             step.Attempts = record.Data.Attempt ?? step.Attempts + 1;
             step.Plan = record.Data.StepPlan?.ToPlan();
-            (step.State, step.IsSettled, step.WasUnknown) = (StepState.Intent, false, false);
+            (step.State, step.IsSettled) = (StepState.Intent, false);
             return;
         }
         step.State = record.Data.Step!.Value;

@@ -227,7 +227,8 @@ internal sealed partial class IncidentRun
             }
             RecordStep(id, action, StepState.Failed, $"{outcome.Why} It is tried again.");
             await Task.Delay(DelayBefore(step.Retry, attempt), Clock, cancellationToken).ConfigureAwait(false);
-            if (action.PlansEachAttempt && outcome.Kind == AttemptKind.Failed)
+            // as long as an attempt may still come to pass, nobody else is chosen, whatever came of those after it
+            if (action.PlansEachAttempt && _history.Step(id) is { WasUnknown: false })
             {
                 if (await PlanNowAsync(step, id, action, onFailure, cancellationToken).ConfigureAwait(false) is not { } anew)
                     return;

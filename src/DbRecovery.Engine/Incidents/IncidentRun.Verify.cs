@@ -176,8 +176,10 @@ internal sealed partial class IncidentRun
     {
         if (_history.Fault!.Node is null)
         {
-            return report.Checks.FirstOrDefault(c => c.Node is null && c.Verdict is CheckVerdict.Unknown or CheckVerdict.Fail && c.Category == CheckCategory.Backup && c.Name == "repository")
-                is { } repository ? repository.Evidence : null;
+            // a repository that does not answer hides what is wrong with backups, and nothing else
+            return _history.Fault.Id.StartsWith(IncidentServices.BackupWords, StringComparison.Ordinal)
+                ? report.Checks.FirstOrDefault(c => c.Node is null && c.Verdict is CheckVerdict.Unknown or CheckVerdict.Fail && c.Category == CheckCategory.Backup && c.Name == "repository")?.Evidence
+                : null;
         }
         var node = _history.Fault.Node;
         if (report.Observations.FirstOrDefault(o => o.Node == node) is not { Reachability: not Reachability.TimedOut })

@@ -27,12 +27,13 @@ public sealed class IncidentService : IIncidentService
     public async Task<RecoveryPlan> PlanAsync(RecoverRequest request, CancellationToken cancellationToken)
     {
         var runbook = Select(request);
+        var services = _services.For(request.Fault, runbook);
         var level = request.Planned ? ObservationLevel.Quick : request.Level;
-        var report = await _services.Health.ExamineAsync(request.Cluster, level, null, cancellationToken).ConfigureAwait(false);
+        var report = await services.Health.ExamineAsync(request.Cluster, level, null, cancellationToken).ConfigureAwait(false);
         var seen = request.Planned ? request.Fault : Find(report);
         if (seen is null && level != ObservationLevel.Quick)
         {
-            report = await _services.Health.ExamineAsync(request.Cluster, ObservationLevel.Deep, null, cancellationToken).ConfigureAwait(false);
+            report = await services.Health.ExamineAsync(request.Cluster, ObservationLevel.Deep, null, cancellationToken).ConfigureAwait(false);
             seen = Find(report);
         }
         // the moment of detection is the ground of a loss's preview, and stays what it was
@@ -40,7 +41,7 @@ public sealed class IncidentService : IIncidentService
         Fault? Find(HealthReport looked) => looked.Faults.FirstOrDefault(f => f.Id == request.Fault.Id && f.Node == request.Fault.Node);
         var node = fault.Node ?? request.Cluster.Nodes[0].Name;
         var id = IncidentStore.NewId(Now);
-        var plan = await new IncidentPlanner(_services).PlanAsync(new PlanningRequest
+        var plan = await new IncidentPlanner(services).PlanAsync(new PlanningRequest
         {
             Cluster = request.Cluster,
             Fault = fault,
@@ -85,7 +86,7 @@ public sealed class IncidentService : IIncidentService
         }
         var history = new IncidentHistory(id, request.Cluster.Name, _store.JournalPath(request.Cluster.Name, id));
         using var running = Begin(request.Cluster.Name, id, request.Fault, lease);
-        using var run = new IncidentRun(_services, _store, request.Cluster, runbook, lease, history, timeline, progress, running.Yield);
+        using var run = new IncidentRun(_services.For(request.Fault, runbook), _store, request.Cluster, runbook, lease, history, timeline, progress, running.Yield);
         run.Open(request);
         await run.DriveAsync(cancellationToken).ConfigureAwait(false);
         return history.ToReport(Now);
@@ -221,7 +222,8 @@ public sealed class IncidentService : IIncidentService
         if (!history.IsOpenAt(Now))
             return history.ToReport(Now);
         using var running = Begin(cluster.Name, history.Id, history.Fault!, lease);
-        using var run = new IncidentRun(_services, _store, cluster, SameRunbook(history), lease, history, timeline, progress, running.Yield);
+        var runbook = SameRunbook(history);
+        using var run = new IncidentRun(_services.For(history.Fault!, runbook), _store, cluster, runbook, lease, history, timeline, progress, running.Yield);
         if (history.State != IncidentState.AwaitingApproval)
             run.TakeOver();
         await run.DriveAsync(cancellationToken).ConfigureAwait(false);

@@ -45,4 +45,11 @@ public sealed record IncidentServices
     public TimeSpan Probation { get; init; } = TimeSpan.FromMinutes(10);
     /// <summary>The wait between two looks of a check.</summary>
     public TimeSpan PollInterval { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>The same for the incident of a fault that a runbook answers: it looks at backups only where it decides by them.</summary>
+    internal IncidentServices For(Fault fault, Runbook runbook) =>
+        this with { Health = Health.WithBackups(fault.Id.StartsWith(BackupWords, StringComparison.Ordinal) || RunbookWords.Mentions(runbook, BackupWords)) };
+
+    /// <summary>How the facts and the faults that are about backups begin.</summary>
+    internal const string BackupWords = "backup.";
 }

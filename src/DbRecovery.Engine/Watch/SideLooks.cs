@@ -135,7 +135,8 @@ internal sealed class SideLooks(ClusterDefinition cluster, WatchServices service
 
     private async Task StandardAsync(CancellationToken cancellationToken)
     {
-        var report = await services.Health.ExamineAsync(cluster, ObservationLevel.Standard, null, cancellationToken).ConfigureAwait(false);
+        // backups have a look of their own
+        var report = await services.Health.WithBackups(needed: false).ExamineAsync(cluster, ObservationLevel.Standard, null, cancellationToken).ConfigureAwait(false);
         var slow = report.Observations.Where(o => o.Reachability == Reachability.Reachable)
             .ToDictionary(o => o.Node, o => (o.Role, (IReadOnlyList<Fact>)[.. o.Facts.Where(f => f.Value is not null && !IsAdded(f.Name))]), StringComparer.Ordinal);
         lock (_gate)

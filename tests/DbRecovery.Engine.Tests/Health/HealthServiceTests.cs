@@ -102,11 +102,101 @@ public sealed class HealthServiceTests : IDisposable
         backups.ListAsync(default!, default!, default, default).ReturnsForAnyArgs(new TaskCompletionSource<IReadOnlyList<BackupInfo>>().Task);
         var time = new SetTime();
         var examination = Examine(Service(backups, time: time), Situations.Cluster() with { Backups = new BackupSettings { Repository = "main" } });
-        await Wait.UntilAsync(() => time.Waiting == 1, "the repository");
+        await Wait.UntilAsync(() => time.Waiting == 2, "the repository");
         time.Advance(Wait.Limit);
         var report = await examination;
         Assert.Equal(HealthStatus.Degraded, report.Status);
         Assert.Equal(CheckVerdict.Fail, Assert.Single(report.Checks, c => c.Name == "repository").Verdict);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_quick_look_waits_for_a_repository_that_hangs_only_for_a_moment_and_not_again(bool embedded)
+    {
+        _provider.Embedded = embedded;
+        var asked = 0;
+        var answer = new TaskCompletionSource<IReadOnlyList<BackupInfo>>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var backups = Substitute.For<IBackupService>();
+        backups.ListAsync(default!, default!, default, default).ReturnsForAnyArgs(_ => Interlocked.Increment(ref asked) == 1 ? answer.Task : Task.FromResult<IReadOnlyList<BackupInfo>>([]));
+        var time = new SetTime();
+        var service = Service(backups, time: time);
+        var cluster = Situations.Cluster() with { Backups = new BackupSettings { Repository = "main" } };
+        var first = Quick(service);
+        await Wait.UntilAsync(() => Volatile.Read(ref asked) == 1 && time.Waiting > 0, "the repository");
+        time.Advance(new HealthServiceOptions { Providers = _ => _provider }.QuickRepositoryTimeout);
+        Assert.Equal(CheckVerdict.Fail, RepositoryOf(await first.WaitAsync(Wait.Limit)));
+        // no time passes any more: what hangs is known to hang, whoever asks, and nobody asks it anew
+        foreach (var other in new[] { service, service.AsReadOnly(), service.InMemory().Sharing() })
+            Assert.Equal(CheckVerdict.Fail, RepositoryOf(await Quick(other).WaitAsync(Wait.Limit)));
+        Assert.Equal(1, asked);
+        answer.SetResult([]);
+        await Wait.UntilAsync(() => RepositoryOf(Quick(service).GetAwaiter().GetResult()) == CheckVerdict.Pass, "the repository that answers again");
+
+        Task<HealthReport> Quick(HealthService of) => of.ExamineAsync(cluster, ObservationLevel.Quick, null, CancellationToken.None);
+        static CheckVerdict RepositoryOf(HealthReport report) => Assert.Single(report.Checks, c => c.Name == "repository").Verdict;
+    }
+
+    [Fact]
+    public async Task A_server_is_looked_at_though_its_repository_hangs()
+    {
+        _provider.Embedded = false;
+        var observed = false;
+        _provider.Observe = _ => { Volatile.Write(ref observed, true); return Task.FromResult(Situations.Healthy()); };
+        var backups = Substitute.For<IBackupService>();
+        backups.ListAsync(default!, default!, default, default).ReturnsForAnyArgs(new TaskCompletionSource<IReadOnlyList<BackupInfo>>().Task);
+        var time = new SetTime();
+        var examination = Examine(Service(backups, time: time), Situations.Cluster() with { Backups = new BackupSettings { Repository = "main" } });
+        await Wait.UntilAsync(() => Volatile.Read(ref observed), "the look at the server");
+        Assert.False(examination.IsCompleted);
+        time.Advance(Wait.Limit);
+        Assert.Equal(HealthStatus.Degraded, (await examination.WaitAsync(Wait.Limit)).Status);
+    }
+
+    [Fact]
+    public async Task A_call_into_a_file_system_that_never_returns_blocks_one_thread_and_ends_no_look()
+    {
+        // a pipe that nobody writes to: to open it does not return, as on a network disk whose server is gone
+        _repository = Directory.CreateDirectory(Path.Combine(_folder, "repository")).FullName;
+        var pipe = Path.Combine(_repository, BackupRepository.HeaderKey);
+        using (var make = System.Diagnostics.Process.Start("mkfifo", [pipe]))
+            await make.WaitForExitAsync();
+        var service = new HealthService(new HealthServiceOptions
+        {
+            Providers = _ => _provider, Backups = new BackupService(_ => _provider), RepositoryOf = _ => new RepositoryDefinition { Name = "main", Path = _repository },
+            NodeTimeout = Wait.Limit, QuickRepositoryTimeout = TimeSpan.FromMilliseconds(100),
+        });
+        try
+        {
+            for (var i = 0; i < 5; i++)
+            {
+                var report = await service.ExamineAsync(Situations.Cluster() with { Backups = new BackupSettings { Repository = "main" } }, ObservationLevel.Quick, null, CancellationToken.None).WaitAsync(Wait.Limit);
+                Assert.Equal(CheckVerdict.Fail, Assert.Single(report.Checks, c => c.Name == "repository").Verdict);
+                Assert.Equal(Reachability.Reachable, report.Observations[0].Reachability);
+            }
+        }
+        finally
+        {
+            // who reads gets an end, and lets go
+            using var end = await Task.Run(() => File.Open(pipe, FileMode.Open, FileAccess.Write)).WaitAsync(Wait.Limit);
+            File.Delete(pipe);
+        }
+    }
+
+    [Fact]
+    public async Task Clusters_that_share_a_repository_have_one_look_and_each_its_own_backups()
+    {
+        var answer = new TaskCompletionSource<IReadOnlyList<BackupInfo>>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var backups = Substitute.For<IBackupService>();
+        backups.ListAsync(default!, default!, default, default).ReturnsForAnyArgs(answer.Task);
+        backups.OpenAsync(default!, default).ReturnsForAnyArgs(_ => Task.FromResult(Substitute.For<IBackupContent>()));
+        var service = Service(backups);
+        var own = Situations.Cluster() with { Backups = new BackupSettings { Repository = "main" } };
+        var looks = new[] { own, own with { Name = "other" } }.Select(c => service.ExamineAsync(c, ObservationLevel.Quick, null, CancellationToken.None)).ToList();
+        answer.SetResult([Situations.Backup(TimeSpan.Zero, true), Situations.Backup(TimeSpan.Zero, true) with { Cluster = "other" }, Situations.Backup(TimeSpan.FromHours(1), false)]);
+        var reports = await Task.WhenAll(looks);
+        await backups.ReceivedWithAnyArgs(1).ListAsync(default!, default!, default, default);
+        Assert.Equal([2, 1], reports.Select(r => r.Observations[0].Facts.Int(CommonFacts.BackupCount)));
     }
 
     [Fact]

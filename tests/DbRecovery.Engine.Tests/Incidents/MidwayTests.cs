@@ -153,6 +153,41 @@ public sealed class MidwayTests : IDisposable
         Assert.Equal(2, _second.Done.Count);
     }
 
+    [Fact]
+    public async Task Nor_is_it_after_a_later_attempt_that_certainly_failed()
+    {
+        _second.Doing = _ => _second.Done.Count switch
+        {
+            1 => throw new DbRecoveryException(ErrorIds.TimedOut, ErrorKind.Failed, "no answer"),
+            2 => throw new DbRecoveryException(ErrorIds.NoCandidate, ErrorKind.Refused, "it does not answer now"),
+            _ => Task.CompletedTask,
+        };
+        Assert.Equal(IncidentState.Probation, (await _world.RecoverAsync()).State);
+        Assert.Single(_second.Done.Distinct());
+        Assert.Equal(3, _second.Done.Count);
+    }
+
+    [Fact]
+    public async Task Nor_by_another_process_that_goes_on_after_such_a_one()
+    {
+        _second.Doing = _ => _second.Done.Count switch
+        {
+            1 => throw new DbRecoveryException(ErrorIds.TimedOut, ErrorKind.Failed, "no answer"),
+            2 => throw new DbRecoveryException(ErrorIds.NoCandidate, ErrorKind.Refused, "it does not answer now"),
+            _ => Task.CompletedTask,
+        };
+        _world.Observer.OnWritten = kind =>
+        {
+            if (kind == JournalKind.StepResult && _second.Done.Count == 2)
+                throw new Died();
+        };
+        await Assert.ThrowsAsync<Died>(() => _world.RecoverAsync());
+        _world.Observer = new Observer();
+        Assert.Equal(IncidentState.Probation, (await ResumeAsync("latest")).State);
+        Assert.Single(_second.Done.Distinct());
+        Assert.Equal(3, _second.Done.Count);
+    }
+
     private Fault Graver() => _world.Fault() with { Id = "topology.split-brain", Node = null, Severity = FaultSeverity.DataAtRisk };
 
     /// <summary>A lesser incident that is in its first step until it is told to give way, and a graver fault that comes up then.</summary>

@@ -14,6 +14,9 @@ internal sealed class FakeServer
     public Reachability Reachability { get; set; } = Reachability.Reachable;
     public long Timeline { get; set; } = 1;
     public long Bytes { get; set; } = 1000;
+    /// <summary>How much of that it has applied; null for all.</summary>
+    public long? Applied { get; set; }
+    public bool Paused { get; set; }
     /// <summary>The node that it receives from.</summary>
     public string? Streams { get; set; }
     public InstanceState Instance { get; set; } = InstanceState.Running;
@@ -83,13 +86,15 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
         var facts = new FactSet();
         if (answers)
             facts.Set(PostgreSqlFacts.Timeline, server.Timeline);
+        if (server.Paused)
+            facts.Set(PostgreSqlFacts.ReplayPaused, true);
         if (Last is { } last)
             facts.Set(ReplicationFacts.Primary, last.Node);
         return new NodeObservation
         {
             Node = node, ObservedAt = Clock.GetUtcNow(), Duration = TimeSpan.Zero, Level = ObservationLevel.Quick, Reachability = server.Reachability, Role = answers ? server.Role : NodeRole.Unknown,
             SystemId = answers ? "s" : null, Position = answers ? place : null, Facts = facts,
-            Upstream = answers && server.Role == NodeRole.Replica ? new UpstreamObservation { Address = $"{server.Streams ?? "nobody"}:1", Streaming = server.Streams is not null, Received = place } : null,
+            Upstream = answers && server.Role == NodeRole.Replica ? new UpstreamObservation { Address = $"{server.Streams ?? "nobody"}:1", Streaming = server.Streams is not null, Received = place, Applied = place with { Ordinal = server.Applied ?? server.Bytes } } : null,
         };
     }
 

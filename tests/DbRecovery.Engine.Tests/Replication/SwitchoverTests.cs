@@ -85,6 +85,38 @@ public sealed class SwitchoverTests : IDisposable
     }
 
     [Fact]
+    public async Task A_candidate_that_does_not_apply_what_it_has_is_not_asked_to_become_primary()
+    {
+        // a query there holds back its replay: asked, it would become primary whenever that ends
+        _cluster["b"].Applied = 1;
+        Assert.Equal(ErrorIds.StepFailed, (await Assert.ThrowsAsync<DbRecoveryException>(() => SwitchAsync(TimeSpan.FromMilliseconds(100)))).Id);
+        Assert.Contains("start a", _cluster.Did);
+        Assert.DoesNotContain("promote b", _cluster.Did);
+    }
+
+    [Fact]
+    public async Task One_whose_replay_is_paused_is_asked_for_a_promotion_ends_the_pause()
+    {
+        (_cluster["b"].Applied, _cluster["b"].Paused) = (1, true);
+        await SwitchAsync();
+        Assert.Equal(NodeRole.Primary, _cluster["b"].Role);
+    }
+
+    [Fact]
+    public async Task After_a_promotion_of_which_nobody_knows_the_old_primary_is_not_opened_though_the_next_one_certainly_fails()
+    {
+        _cluster.On["promote b"] = _ => throw (_cluster.Did.Count(d => d == "promote b") == 1
+            ? new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Timeout, "it may still become primary")
+            : new DbRecoveryException(ErrorIds.ConnectionFailed, ErrorKind.Failed, "it takes no connection"));
+        var context = _cluster.Context();
+        var plan = await _action.PlanAsync(context, new SwitchoverOptions { Candidate = "b", Window = FakeCluster.Time }, default);
+        for (var attempt = 1; attempt <= 2; attempt++)
+            Assert.Equal(ErrorIds.OutcomeUnknown, (await Assert.ThrowsAsync<DbRecoveryException>(() => _action.ExecuteAsync(context, plan, default))).Id);
+        Assert.Equal(2, _cluster.Did.Count(d => d == "promote b"));
+        Assert.DoesNotContain("start a", _cluster.Did);
+    }
+
+    [Fact]
     public async Task What_fails_after_the_promotion_keeps_nothing_else_from_being_done()
     {
         _cluster.On["epoch b"] = _ => throw new DbRecoveryException(ErrorIds.PrivilegeMissing, ErrorKind.PermissionDenied, "no right to write");

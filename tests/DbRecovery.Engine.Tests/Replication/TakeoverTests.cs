@@ -52,6 +52,41 @@ public sealed class TakeoverTests : IDisposable
     }
 
     [Fact]
+    public async Task A_node_that_answers_again_and_is_of_a_later_timeline_is_not_passed_over()
+    {
+        (_cluster["c"].Timeline, _cluster["c"].Reachability) = (2, Reachability.TimedOut);
+        var context = _cluster.Context();
+        var plan = await PlanAsync(context);
+        _cluster["c"].Reachability = Reachability.Reachable;
+        await FailsAsync(ErrorIds.NoCandidate, () => _action.ExecuteAsync(context, plan, default));
+        Assert.DoesNotContain(_cluster.Did, d => d.StartsWith("promote", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_candidate_that_becomes_primary_between_the_last_look_and_the_promotion_is_gone_on_with()
+    {
+        _cluster.On["promote b"] = _ =>
+        {
+            (_cluster["b"].Role, _cluster["b"].Timeline) = (NodeRole.Primary, 2);
+            throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, "it is a primary already");
+        };
+        var context = _cluster.Context();
+        var plan = await PlanAsync(context);
+        await FailsAsync(ErrorIds.OutcomeUnknown, () => _action.ExecuteAsync(context, plan, default));
+        Assert.Equal(ReconcileOutcome.NotDone, (await _action.ReconcileAsync(context, plan, default)).Outcome);
+        await _action.ExecuteAsync(context, plan, default);
+        Assert.Equal(ReconcileOutcome.Done, (await _action.ReconcileAsync(context, plan, default)).Outcome);
+    }
+
+    [Fact]
+    public async Task Where_two_take_writes_nobody_is_led_to_either()
+    {
+        (_cluster["a"].Reachability, _cluster["b"].Role) = (Reachability.Reachable, NodeRole.Primary);
+        await FailsAsync(ErrorIds.WrongNode, () => new FollowAction().PlanAsync(_cluster.Context(), new FollowOptions { Node = "c" }, default));
+        await FailsAsync(ErrorIds.WrongNode, () => new SetSyncAction().PlanAsync(_cluster.Context(), new SetSyncOptions { Required = 1, Replicas = ["c"] }, default));
+    }
+
+    [Fact]
     public async Task Nobody_is_promoted_where_a_replica_receives_again_at_the_last_look()
     {
         var context = _cluster.Context();

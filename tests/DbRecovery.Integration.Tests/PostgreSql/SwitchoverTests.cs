@@ -1,4 +1,5 @@
 using DbRecovery.PostgresLab;
+using Npgsql;
 
 namespace DbRecovery.Integration.Tests.PostgreSql;
 
@@ -61,6 +62,27 @@ public sealed class SwitchoverTests
             foreach (var writer in writers)
                 await writer.DisposeAsync();
         }
+    }
+
+    [Fact]
+    public async Task A_replica_whose_replay_a_query_holds_back_is_not_asked_and_the_old_primary_goes_on()
+    {
+        await using var lab = await PgSituation.StartAsync(new PgClusterOptions { Settings = new Dictionary<string, string> { ["max_standby_streaming_delay"] = "-1" } });
+        var (old, next) = (lab.Cluster.Primary, lab.Cluster.Nodes[1]);
+        await lab.Cluster.ExecuteAsync(old, "create table held (id int)");
+        await lab.Cluster.UntilCaughtUpAsync(next, old);
+        await using (var reader = await lab.Cluster.OpenAsync(next))
+        {
+            await using var reading = await reader.BeginTransactionAsync();
+            await using (var command = new NpgsqlCommand("select count(*) from held", reader, reading))
+                await command.ExecuteScalarAsync();
+            await lab.Cluster.ExecuteAsync(old, "alter table held add column more int");
+            await lab.DbRecoveryAsync(3, "switchover", lab.Name, "--to", next.Name, "--window", "3s", "--yes", "--output", "json");
+            Assert.Equal([old.Name], await lab.PrimariesAsync());
+        }
+        // what was never asked for does not come to pass once the query is over
+        await lab.Cluster.UntilCaughtUpAsync(next, old);
+        Assert.Equal([old.Name], await lab.PrimariesAsync());
     }
 
     [Fact]

@@ -184,7 +184,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
             // that took its time, and until a standby was led away it may have received, and so acknowledged, more
             if ((unfenced || state.Denied) && await IsPromotedAsync(context, state, cancellationToken).ConfigureAwait(false) is not null)
                 throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Failed, $"'{candidate.Name}' was promoted by somebody else meanwhile", "It is looked at again.", candidate.Name);
-            var outcome = await context.Replication("failover").Promote(context.Cluster, candidate).RunAsync(context.Timeout, context.Progress, cancellationToken).ConfigureAwait(false);
+            var outcome = await PromoteAsync(context, candidate, cancellationToken).ConfigureAwait(false);
             timeline = outcome.Outputs.GetValueOrDefault("timeline") is { Type: FactType.Int } number ? number.AsInt() : state.Timeline + 1;
             promoted = true;
         }
@@ -198,6 +198,19 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         {
             // not a failure after which somebody else could be chosen
             throw new DbRecoveryException(ErrorIds.OutcomeUnknown, e.Kind, $"'{candidate.Name}' is primary, and what follows that is not done: {e.Message}", e.RecommendedAction, candidate.Name, e);
+        }
+    }
+
+    private static async Task<OperationOutcome> PromoteAsync(ActionContext context, NodeDefinition candidate, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await context.Replication("failover").Promote(context.Cluster, candidate).RunAsync(context.Timeout, context.Progress, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DbRecoveryException e) when (e.Id == ErrorIds.WrongNode)
+        {
+            // what was asked for before came to pass in this moment: no failure after which somebody else could be chosen
+            throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Failed, $"'{candidate.Name}' became primary meanwhile: {e.Message}", "It is looked at again.", candidate.Name, e);
         }
     }
 
@@ -226,9 +239,9 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         }
         // one that did not answer when the choice was made counts, too
         var known = Math.Max(state.Bytes, state.Furthest);
-        if (Array.Find(nodes, n => n.Node != state.Old && n.SystemId == state.SystemId && LogPlace.Of(n) is { } more && more.CompareTo(has) > 0 && more.Bytes > known) is { } ahead)
+        if (Array.Find(nodes, n => n.Node != state.Old && n.SystemId == state.SystemId && LogPlace.Of(n) is { } more && (more.Timeline > has.Timeline || (more.CompareTo(has) > 0 && more.Bytes > known))) is { } ahead)
         {
-            throw new DbRecoveryException(ErrorIds.NoCandidate, ErrorKind.Refused, $"'{ahead.Node}' has received more than '{state.Candidate}' in the meantime", "The choice is made anew.", ahead.Node);
+            throw new DbRecoveryException(ErrorIds.NoCandidate, ErrorKind.Refused, $"'{ahead.Node}' has received more than '{state.Candidate}', or is on a later timeline", "The choice is made anew.", ahead.Node);
         }
         return null;
     }

@@ -30,8 +30,7 @@ internal sealed class FollowAction : RecoveryAction<FollowOptions, FollowState>
         context.RefuseManaged(Descriptor.Name);
         var node = context.NodeOrTarget(options.Node);
         var seen = await context.SeenAsync(cancellationToken).ConfigureAwait(false);
-        var upstream = context.Cluster.Node(options.Upstream.Length > 0 ? options.Upstream
-            : seen.Primaries().FirstOrDefault()?.Node ?? throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"'{context.Cluster.Name}' has no primary to follow", target: context.Cluster.Name));
+        var upstream = context.Cluster.Node(options.Upstream.Length > 0 ? options.Upstream : seen.OnlyPrimary());
         seen.RefuseStalePrimary(upstream.Name);
         if (seen.Observations.FirstOrDefault(o => o.Node == node.Name) is { } own)
         {
@@ -85,8 +84,7 @@ internal sealed class SetSyncAction : RecoveryAction<SetSyncOptions, SetSyncStat
     {
         context.RefuseManaged(Descriptor.Name);
         var seen = await context.SeenAsync(cancellationToken).ConfigureAwait(false);
-        var primary = seen.Primaries().FirstOrDefault()?.Node
-            ?? throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"'{context.Cluster.Name}' has no primary that answers", target: context.Cluster.Name);
+        var primary = seen.OnlyPrimary();
         var policy = context.Cluster.Policy.Synchronous;
         var required = options.Required < 0 ? policy : options.Required;
         string[] streaming = [.. seen.Observations.Where(o => o.Node != primary && o is { Role: NodeRole.Replica, Upstream.Streaming: true }).Select(o => o.Node)];

@@ -113,6 +113,12 @@ internal static class ReplicationContext
     public static string? LastPrimaryNode(this HealthReport seen) =>
         seen.Primaries().Select(o => o.Node).ToList() is [var only] ? only : seen.LastPrimary?.Node;
 
+    /// <summary>The one node that takes writes.</summary>
+    /// <exception cref="DbRecoveryException"><see cref="ErrorIds.WrongNode"/>: nobody does, or more than one does, and nobody can tell which is the right one.</exception>
+    public static string OnlyPrimary(this HealthReport seen) => seen.Primaries() is [var only] ? only.Node
+        : throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"'{seen.Cluster}' has {Counted.Of(seen.Primaries().Count, "primary that answers", "primaries that answer")}, and one is needed",
+            "Look at the topology first.", seen.Cluster);
+
     /// <summary>Whether a node certainly receives from another one now.</summary>
     public static bool StreamsFrom(this NodeObservation node, ClusterDefinition cluster, string upstream) =>
         node.Upstream is { Streaming: true } from && IsAt(from.Address, cluster.Node(upstream));

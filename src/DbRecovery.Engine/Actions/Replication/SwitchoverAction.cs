@@ -1,4 +1,5 @@
 using DbRecovery.Engine.Files;
+using DbRecovery.Engine.Health;
 using DbRecovery.Engine.Replication;
 
 namespace DbRecovery.Engine.Actions;
@@ -153,6 +154,7 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
     private static async Task<long> PromoteAsync(ActionContext context, SwitchoverState state, NodeDefinition old, NodeDefinition candidate)
     {
         var mark = Path.Combine(context.IncidentFolder, PromotionMark);
+        var askedBefore = File.Exists(mark);
         try
         {
             FileErrors.Guarded(mark, ErrorIds.StepFailed, () => { DurableFile.WriteAllText(mark, candidate.Name); return true; });
@@ -169,7 +171,8 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
         catch (DbRecoveryException e) when (e.Id is not (ErrorIds.OutcomeUnknown or ErrorIds.TimedOut or ErrorIds.Unexpected or ErrorIds.Cancelled))
         {
             // known not to have happened: then, and only then, the old primary may be opened
-            File.Delete(mark);
+            if (!askedBefore)
+                File.Delete(mark);
             await ReopenAsync(context, old, e.Message).ConfigureAwait(false);
             throw;
         }
@@ -192,10 +195,21 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
         {
             var received = LogPlace.Of(await replication.ReceivedAsync(context.Cluster, candidate, cancellationToken).ConfigureAwait(false));
             // the checkpoint's record begins at its position, so to have it is to have gone beyond it; on another timeline it is not there, however far that goes
-            if (received is { } has && has.Bytes > end.Bytes && has.Timeline == end.Timeline)
+            if (received is { } has && has.Bytes > end.Bytes && has.Timeline == end.Timeline && await AppliesAsync(context, candidate, end, cancellationToken).ConfigureAwait(false))
                 return;
             await Task.Delay(BetweenLooks, context.Clock, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>
+    /// Whether the candidate has applied the end, too. One that is asked before applies the rest first, for as long as a query there holds that back, and nobody
+    /// could go back meanwhile. A pause or a delay of its replay ends with the promotion.
+    /// </summary>
+    private static async Task<bool> AppliesAsync(ActionContext context, NodeDefinition candidate, LogPlace end, CancellationToken cancellationToken)
+    {
+        var seen = (await context.LookAsync([candidate], Look, cancellationToken).ConfigureAwait(false))[0];
+        return seen.Upstream is { } upstream && (upstream.Applied?.Ordinal is not { } applied || applied > end.Bytes
+            || seen.Facts.Bool(PostgreSqlFacts.ReplayPaused) == true || (ReplicationView.Setting(seen, "recovery_min_apply_delay") is { } delay && delay != "0"));
     }
 
     /// <summary>Opens the old primary again and lets clients go on. It always throws, with why there was no switchover.</summary>
