@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using DbRecovery.Engine.Backups;
 using DbRecovery.Engine.Health;
@@ -58,6 +59,9 @@ public sealed record ActionContext
     public IRoutes? Routes { get; init; }
     /// <summary>How often an instance was started or restarted in the last hour, by the journals.</summary>
     public Func<string, int> StartsInLastHour { get; init; } = _ => 0;
+
+    /// <summary>What the nodes' machines said last in this incident, and when on the clock that cannot be set.</summary>
+    public ConcurrentDictionary<string, (long At, InstanceStatus Said)> MachineLooks { get; init; } = new(StringComparer.Ordinal);
     /// <summary>The outputs of the incident's steps so far, by their action's name; of two steps with one action, the later's.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, FactValue>> Done { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, FactValue>>();
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -23,6 +24,7 @@ internal sealed record PlanningRequest
     /// <summary>Whether a step is planned to be carried out next.</summary>
     public bool Acting { get; init; }
     public Func<string, int> StartsInLastHour { get; init; } = _ => 0;
+    public ConcurrentDictionary<string, (long At, InstanceStatus Said)> MachineLooks { get; init; } = new(StringComparer.Ordinal);
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, FactValue>> Done { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, FactValue>>();
 
     public NodeDefinition Node => Fault.Node is { } name ? Cluster.Node(name) : Cluster.Nodes[0];
@@ -115,6 +117,7 @@ internal sealed class IncidentPlanner(IncidentServices services)
         Epoch = request.Epoch,
         Acting = request.Acting,
         StartsInLastHour = request.StartsInLastHour,
+        MachineLooks = request.MachineLooks,
         Done = request.Done,
     };
 
