@@ -23,6 +23,7 @@ internal sealed record PlanningRequest
     /// <summary>Whether a step is planned to be carried out next.</summary>
     public bool Acting { get; init; }
     public Func<string, int> StartsInLastHour { get; init; } = _ => 0;
+    public Func<IReadOnlyList<AskedPromotion>> AskedPromotions { get; init; } = () => [];
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, FactValue>> Done { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, FactValue>>();
 
     public NodeDefinition Node => Fault.Node is { } name ? Cluster.Node(name) : Cluster.Nodes[0];
@@ -115,6 +116,7 @@ internal sealed class IncidentPlanner(IncidentServices services)
         Epoch = request.Epoch,
         Acting = request.Acting,
         StartsInLastHour = request.StartsInLastHour,
+        AskedPromotions = request.AskedPromotions,
         Done = request.Done,
     };
 

@@ -278,6 +278,7 @@ internal sealed partial class IncidentRun : IDisposable
         Epoch = _lease.Epoch,
         Acting = acting,
         StartsInLastHour = node => _policy.StartsInLastHour(_cluster.Name, node),
+        AskedPromotions = () => _policy.AskedPromotions(_cluster.Name, _history.Id),
         Done = _history.Steps.Where(s => s.State is StepState.Applied or StepState.Confirmed)
             .GroupBy(s => s.Action, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Last().Outputs, StringComparer.Ordinal),
     };

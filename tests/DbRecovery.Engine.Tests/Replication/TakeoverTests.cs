@@ -78,6 +78,21 @@ public sealed class TakeoverTests : IDisposable
         Assert.Equal(ReconcileOutcome.Done, (await _action.ReconcileAsync(context, plan, default)).Outcome);
     }
 
+    [Theory]
+    [InlineData("", "b")]
+    [InlineData("b", "b")]
+    [InlineData("c", null)] // there would be two when the first comes to it
+    public async Task Who_was_asked_to_become_primary_before_and_may_still_is_the_only_one_who_does(string named, string? promoted)
+    {
+        (_cluster["b"].Bytes, _cluster["c"].Bytes) = (900, 1000);
+        var context = _cluster.Context() with { AskedPromotions = () => [new AskedPromotion("i0", "b")] };
+        if (promoted is not null)
+            await TakeOverAsync(context, named);
+        else
+            await FailsAsync(ErrorIds.NoCandidate, () => TakeOverAsync(context, named));
+        Assert.Equal(promoted is null ? [] : [$"promote {promoted}"], _cluster.Did.Where(d => d.StartsWith("promote", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public async Task Where_two_take_writes_nobody_is_led_to_either()
     {

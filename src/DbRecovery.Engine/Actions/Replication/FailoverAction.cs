@@ -77,10 +77,22 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
             await RequireKillableAsync(context, context.Cluster.Node(old), cancellationToken).ConfigureAwait(false);
         var choice = CandidateSelection.Choose(new CandidateQuestion
         {
-            Cluster = context.Cluster, Old = old, Seen = nodes, Last = seen.LastPrimary, Wanted = options.Candidate.Length > 0 ? context.Cluster.Node(options.Candidate).Name : null,
+            Cluster = context.Cluster, Old = old, Seen = nodes, Last = seen.LastPrimary, Wanted = Wanted(context, options.Candidate),
         });
         var candidate = choice.Require(context.Cluster.Name);
         return Plan(context, seen, nodes, old, candidate, choice);
+    }
+
+    /// <summary>Who is wanted. One that was asked to become primary before, and may still, is the only one: with another there would be two once it comes to that.</summary>
+    private static string? Wanted(ActionContext context, string named)
+    {
+        var node = named.Length > 0 ? context.Cluster.Node(named).Name : null;
+        if (context.AskedPromotions() is not [var asked, ..] all)
+            return node;
+        return all.FirstOrDefault(a => a.Node != (node ?? asked.Node)) is { } other
+            ? throw new DbRecoveryException(ErrorIds.NoCandidate, ErrorKind.Refused, $"incident {other.Incident} asked '{other.Node}' to become primary, and it may still: nobody else is promoted",
+                $"Look at '{other.Node}'. Where it certainly is not promoted any more, because its server was stopped since, acknowledge the cluster.", other.Node)
+            : asked.Node;
     }
 
     private static Planned<FailoverState> Plan(ActionContext context, HealthReport seen, IReadOnlyList<NodeObservation> nodes, string? old, NodeDefinition candidate, CandidateChoice choice)
