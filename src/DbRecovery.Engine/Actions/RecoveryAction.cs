@@ -58,6 +58,8 @@ public sealed record ActionContext
     public IRoutes? Routes { get; init; }
     /// <summary>How often an instance was started or restarted in the last hour, by the journals.</summary>
     public Func<string, int> StartsInLastHour { get; init; } = _ => 0;
+    /// <summary>When the steps of <see cref="Done"/> had ended (UTC), by their action's name.</summary>
+    public IReadOnlyDictionary<string, DateTimeOffset?> DoneAt { get; init; } = new Dictionary<string, DateTimeOffset?>();
     /// <summary>Promotions that incidents before this one asked for, and that may still come to pass.</summary>
     public Func<IReadOnlyList<AskedPromotion>> AskedPromotions { get; init; } = () => [];
     /// <summary>The outputs of the incident's steps so far, by their action's name; of two steps with one action, the later's.</summary>

@@ -25,6 +25,7 @@ internal sealed record PlanningRequest
     public Func<string, int> StartsInLastHour { get; init; } = _ => 0;
     public Func<IReadOnlyList<AskedPromotion>> AskedPromotions { get; init; } = () => [];
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, FactValue>> Done { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, FactValue>>();
+    public IReadOnlyDictionary<string, DateTimeOffset?> DoneAt { get; init; } = new Dictionary<string, DateTimeOffset?>();
 
     public NodeDefinition Node => Fault.Node is { } name ? Cluster.Node(name) : Cluster.Nodes[0];
 }
@@ -118,6 +119,7 @@ internal sealed class IncidentPlanner(IncidentServices services)
         StartsInLastHour = request.StartsInLastHour,
         AskedPromotions = request.AskedPromotions,
         Done = request.Done,
+        DoneAt = request.DoneAt,
     };
 
     public TimeSpan TimeoutOf(RunbookStep step, RecoveryAction action, IValueSource values) =>

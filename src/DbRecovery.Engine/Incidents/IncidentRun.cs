@@ -279,9 +279,12 @@ internal sealed partial class IncidentRun : IDisposable
         Acting = acting,
         StartsInLastHour = node => _policy.StartsInLastHour(_cluster.Name, node),
         AskedPromotions = () => _policy.AskedPromotions(_cluster.Name, _history.Id),
-        Done = _history.Steps.Where(s => s.State is StepState.Applied or StepState.Confirmed)
-            .GroupBy(s => s.Action, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Last().Outputs, StringComparer.Ordinal),
+        Done = LastDone(s => s.Outputs),
+        DoneAt = LastDone(s => s.EndedAt),
     };
+
+    private Dictionary<string, T> LastDone<T>(Func<StepProgress, T> of) => _history.Steps.Where(s => s.State is StepState.Applied or StepState.Confirmed)
+        .GroupBy(s => s.Action, StringComparer.Ordinal).ToDictionary(g => g.Key, g => of(g.Last()), StringComparer.Ordinal);
 
     private async Task<bool> IsBlockedAsync(RecoveryPlan plan, CancellationToken cancellationToken)
     {

@@ -79,6 +79,24 @@ public sealed class TakeoverTests : IDisposable
     }
 
     [Theory]
+    [InlineData(null, null, 0)] // its machine refuses connections, and always did
+    [InlineData(60, null, 60)] // it gave no answer, and was seen to be gone a minute later
+    [InlineData(null, 900, 900)] // a fence stopped it when somebody had agreed
+    [InlineData(0, 900, 0)] // that met with one that was gone
+    public async Task What_a_silent_primary_may_have_written_until_it_was_gone_is_in_the_loss(int? goneAfter, int? stoppedAfter, int seconds)
+    {
+        var last = _cluster.Last!;
+        DateTimeOffset? After(int? time) => time is { } t ? last.At + TimeSpan.FromSeconds(t) : null;
+        _cluster.Last = last with { BytesPerSecond = 1_000_000, GoneAt = After(goneAfter) };
+        var context = _cluster.Context() with
+        {
+            Fault = new Fault { Id = "pg.primary.dead", Severity = FaultSeverity.Outage, Confidence = FaultConfidence.Likely, Cluster = "c", Engine = "fake", Node = "a", Summary = "", DetectedAt = last.At, Evidence = [] },
+            DoneAt = new Dictionary<string, DateTimeOffset?> { ["fence"] = After(stoppedAfter) },
+        };
+        Assert.Equal(Math.Max(65536, seconds * 2_000_000L), (await PlanAsync(context)).Loss!.Bytes);
+    }
+
+    [Theory]
     [InlineData("", "b")]
     [InlineData("b", "b")]
     [InlineData("c", null)] // there would be two when the first comes to it
