@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using DbRecovery.Engine.Backups;
 using DbRecovery.Engine.Health;
@@ -62,6 +63,8 @@ public sealed record ActionContext
     public IReadOnlyDictionary<string, DateTimeOffset?> DoneAt { get; init; } = new Dictionary<string, DateTimeOffset?>();
     /// <summary>Promotions that incidents before this one asked for, and that may still come to pass.</summary>
     public Func<IReadOnlyList<AskedPromotion>> AskedPromotions { get; init; } = () => [];
+    /// <summary>What the nodes' machines said last in this incident, and when on the clock that cannot be set.</summary>
+    public ConcurrentDictionary<string, (long At, InstanceStatus Said)> MachineLooks { get; init; } = new(StringComparer.Ordinal);
     /// <summary>The outputs of the incident's steps so far, by their action's name; of two steps with one action, the later's.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, FactValue>> Done { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, FactValue>>();
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -24,6 +25,7 @@ internal sealed record PlanningRequest
     public bool Acting { get; init; }
     public Func<string, int> StartsInLastHour { get; init; } = _ => 0;
     public Func<IReadOnlyList<AskedPromotion>> AskedPromotions { get; init; } = () => [];
+    public ConcurrentDictionary<string, (long At, InstanceStatus Said)> MachineLooks { get; init; } = new(StringComparer.Ordinal);
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, FactValue>> Done { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, FactValue>>();
     public IReadOnlyDictionary<string, DateTimeOffset?> DoneAt { get; init; } = new Dictionary<string, DateTimeOffset?>();
 
@@ -118,6 +120,7 @@ internal sealed class IncidentPlanner(IncidentServices services)
         Acting = request.Acting,
         StartsInLastHour = request.StartsInLastHour,
         AskedPromotions = request.AskedPromotions,
+        MachineLooks = request.MachineLooks,
         Done = request.Done,
         DoneAt = request.DoneAt,
     };

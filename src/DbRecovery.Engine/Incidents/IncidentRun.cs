@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using DbRecovery.Engine.Faults;
 using DbRecovery.Engine.Files;
 using DbRecovery.Engine.Runbooks;
@@ -27,6 +28,7 @@ internal sealed partial class IncidentRun : IDisposable
     private readonly IProgress<TimelineEntry>? _timeline;
     private readonly IProgress<OperationProgress>? _progress;
     private readonly CancellationToken _yield;
+    private readonly ConcurrentDictionary<string, (long At, InstanceStatus Said)> _machineLooks = new(StringComparer.Ordinal);
     private FactSet _facts = new();
     private ObservationLevel _level = ObservationLevel.Standard;
     private HealthReport? _seen;
@@ -277,6 +279,7 @@ internal sealed partial class IncidentRun : IDisposable
         Seen = _seen,
         Epoch = _lease.Epoch,
         Acting = acting,
+        MachineLooks = _machineLooks,
         StartsInLastHour = node => _policy.StartsInLastHour(_cluster.Name, node),
         AskedPromotions = () => _policy.AskedPromotions(_cluster.Name, _history.Id),
         Done = LastDone(s => s.Outputs),

@@ -5,6 +5,7 @@ namespace DbRecovery.PostgreSql.Connections;
 /// <summary>One session that is used by one caller at a time, with what was learnt of the server when it was opened.</summary>
 internal sealed class LinkSession(PostgreSqlConnections connections, ServerLogin login, NpgsqlConnection connection, bool kept) : IAsyncDisposable
 {
+    private readonly long _opened = connections.Clock.GetTimestamp();
     private bool _left;
 
     /// <summary>Whether it is the link's, and stays open after its use.</summary>
@@ -15,6 +16,12 @@ internal sealed class LinkSession(PostgreSqlConnections connections, ServerLogin
 
     /// <summary>Whether it can be used.</summary>
     internal bool IsOpen => !_left && connection.State is System.Data.ConnectionState.Open;
+
+    /// <summary>How long ago it logged in.</summary>
+    internal TimeSpan Age => connections.Clock.GetElapsedTime(_opened);
+
+    /// <summary>Whether it served a look before this one: then its statements are worth preparing.</summary>
+    internal bool Again { get; set; }
 
     /// <summary>What the first user learnt of the server, for the next; it goes with the session.</summary>
     internal object? Memory { get; set; }

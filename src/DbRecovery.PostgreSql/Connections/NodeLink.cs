@@ -4,12 +4,19 @@ namespace DbRecovery.PostgreSql.Connections;
 
 /// <summary>
 /// The session to one node that stays open between observations. While nobody uses it and somebody wants to know, it listens:
-/// a server that goes away says so, or its machine does, within milliseconds.
+/// a server that goes away says so, or its machine does, within milliseconds. Where nobody wants to know, it is closed after a while:
+/// it counts against the server's connections, and keeps its database from being dropped.
 /// </summary>
 internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin login) : IAsyncDisposable
 {
     // the port has just taken a connection
     private static readonly TimeSpan AskTime = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>How long it stays open while nobody uses it or listens.</summary>
+    internal static readonly TimeSpan IdleTime = TimeSpan.FromMinutes(1);
+
+    /// <summary>How old a login may be that stands for a new one: a password or a right to log in that was changed shows in no session that is open.</summary>
+    internal static readonly TimeSpan FreshTime = TimeSpan.FromMinutes(1);
 
     private readonly object _gate = new();
     private LinkSession? _kept;
@@ -19,6 +26,7 @@ internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin lo
     private Task _listening = Task.CompletedTask;
     private int _waiting;
     private HungPort? _hung;
+    private ITimer? _idle;
     private bool _taken;
     private bool _disposed;
 
@@ -28,7 +36,12 @@ internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin lo
     /// <summary>
     /// Takes the session for one use: the kept one, or a new one where there is none or another use has it. Whoever takes it gives it back.
     /// </summary>
-    internal async Task<(LinkSession? Session, ConnectionFailure? Failure)> TakeAsync(TimeSpan timeout, CancellationToken cancellationToken)
+    /// <param name="timeout">The time to open it.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <param name="fresh">
+    /// For a use that may last: it logged in within <see cref="FreshTime"/>, and a new one takes the kept one's place; where somebody listens, it is one beside it.
+    /// </param>
+    internal async Task<(LinkSession? Session, ConnectionFailure? Failure)> TakeAsync(TimeSpan timeout, CancellationToken cancellationToken, bool fresh = false)
     {
         LinkSession? kept;
         bool own;
@@ -37,7 +50,7 @@ internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin lo
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            own = _taken;
+            own = _taken || (fresh && _waiting > 0);
             kept = own ? null : _kept;
             stop = own ? null : _listenStop;
             listening = own ? Task.CompletedTask : _listening;
@@ -54,22 +67,29 @@ internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin lo
             await listening.ConfigureAwait(false);
             stop.Dispose();
         }
-        if (kept is { IsOpen: true })
+        if (kept is { IsOpen: true } && (!fresh || kept.Age <= FreshTime))
             return (kept, null);
         try
         {
+            if (kept is { IsOpen: false })
+            {
+                await kept.DisposeAsync().ConfigureAwait(false);
+                kept = null;
+            }
+            var (connection, failure) = await OpenAsync(own, timeout, cancellationToken).ConfigureAwait(false);
+            if (connection is null)
+            {
+                if (!own)
+                    Return(kept, failure!.Observed("connecting"));
+                return (null, failure);
+            }
             if (kept is not null)
                 await kept.DisposeAsync().ConfigureAwait(false);
-            var (connection, failure) = await OpenAsync(own, timeout, cancellationToken).ConfigureAwait(false);
-            if (connection is not null)
-                return (new LinkSession(connections, login, connection, kept: !own), null);
-            if (!own)
-                Return(null, failure!.Observed("connecting"));
-            return (null, failure);
+            return (new LinkSession(connections, login, connection, kept: !own), null);
         }
         catch when (!own)
         {
-            Return(null, null);
+            Return(kept, null);
             throw;
         }
     }
@@ -110,7 +130,10 @@ internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin lo
         finally
         {
             lock (_gate)
+            {
                 _waiting--;
+                CloseLater();
+            }
         }
     }
 
@@ -124,21 +147,52 @@ internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin lo
             if (_disposed)
                 return;
             _disposed = true;
+            _idle?.Dispose();
             kept = _taken ? null : _kept;
             stop = _taken ? null : _listenStop;
             _listenStop = null;
             _kept = null;
             Tell(new ObservedError("closed", "the session was closed here", "watching the connection"));
         }
+        await EndAsync(kept, stop, _listening).ConfigureAwait(false);
+        _hung?.Dispose();
+    }
+
+    private static async Task EndAsync(LinkSession? kept, CancellationTokenSource? stop, Task listening)
+    {
         if (stop is not null)
         {
             await stop.CancelAsync().ConfigureAwait(false);
-            await _listening.ConfigureAwait(false);
+            await listening.ConfigureAwait(false);
             stop.Dispose();
         }
         if (kept is not null)
             await kept.DisposeAsync().ConfigureAwait(false);
-        _hung?.Dispose();
+    }
+
+    // under the gate
+    private void CloseLater()
+    {
+        if (_disposed || _taken || _waiting > 0 || _kept is null)
+            return;
+        _idle ??= connections.Clock.CreateTimer(_ => _ = CloseIdleAsync(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _idle.Change(IdleTime, Timeout.InfiniteTimeSpan);
+    }
+
+    private async Task CloseIdleAsync()
+    {
+        LinkSession kept;
+        CancellationTokenSource? stop;
+        Task listening;
+        lock (_gate)
+        {
+            if (_disposed || _taken || _waiting > 0 || _kept is null)
+                return;
+            (kept, stop, listening) = (_kept, _listenStop, _listening);
+            (_kept, _listenStop) = (null, null);
+            _lastFailure = new ObservedError("closed", "the session was closed here: nobody used it", "watching the connection");
+        }
+        await EndAsync(kept, stop, listening).ConfigureAwait(false);
     }
 
     private async Task<(NpgsqlConnection? Connection, ConnectionFailure? Failure)> OpenAsync(bool own, TimeSpan timeout, CancellationToken cancellationToken)
@@ -169,6 +223,7 @@ internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin lo
                 Tell(error ?? _lastFailure);
             else if (_waiting > 0)
                 Listen();
+            CloseLater();
             return _kept is not null || session is null;
         }
     }

@@ -13,8 +13,9 @@ internal sealed class PostgreSqlConnections(ISecretResolver secrets, TimeProvide
     /// <summary>The name that every session of DbRecovery has in <c>pg_stat_activity</c>.</summary>
     internal const string ApplicationName = "dbrecovery";
 
-    // a plan of many small parts is never worth compiling; a lock that somebody holds must not be waited for
-    private const string SessionSettings = "-c search_path=pg_catalog -c jit=off -c lock_timeout=2000 -c client_min_messages=error -c extra_float_digits=1 -c DateStyle=ISO";
+    // a plan of many small parts is never worth compiling, and its joins are written in the order in which they are best made: to look for a
+    // better one takes longer than the query; a lock that somebody holds must not be waited for
+    private const string SessionSettings = "-c search_path=pg_catalog -c jit=off -c join_collapse_limit=1 -c lock_timeout=2000 -c client_min_messages=error -c extra_float_digits=1 -c DateStyle=ISO";
 
     private readonly ConcurrentDictionary<ServerLogin, NpgsqlDataSource> _sources = new();
     private readonly ConcurrentDictionary<(string Cluster, string Node, ServerLogin Login), NodeLink> _links = new();
@@ -56,18 +57,9 @@ internal sealed class PostgreSqlConnections(ISecretResolver secrets, TimeProvide
     internal async Task<T> UseAsync<T>(ServerLogin login, string during, TimeSpan timeout, Func<NpgsqlConnection, CancellationToken, Task<T>> work, CancellationToken cancellationToken)
     {
         var started = clock.GetTimestamp();
-        var session = new LinkSession(this, login, await OpenAsync(login, timeout, cancellationToken).ConfigureAwait(false), kept: false);
+        var session = new RenewedSession(this, login, () => timeout - clock.GetElapsedTime(started));
         await using (session.ConfigureAwait(false))
-        {
-            try
-            {
-                return await session.RunAsync(work, timeout - clock.GetElapsedTime(started), cancellationToken).ConfigureAwait(false);
-            }
-            catch (Exception e) when (e is ServerSilentException or NpgsqlException or InvalidCastException or InvalidOperationException)
-            {
-                throw PostgreSqlErrors.ToError(e, login, during);
-            }
-        }
+            return await session.UseAsync(during, work, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Opens a session, or says why there is none. It ends within the timeout.</summary>

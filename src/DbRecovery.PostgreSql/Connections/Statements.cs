@@ -22,13 +22,19 @@ internal static class Statements
     }
 
     /// <summary>A row of each result row.</summary>
-    internal static async Task<List<T>> RowsAsync<T>(this NpgsqlConnection connection, string sql, Func<NpgsqlDataReader, T> row, CancellationToken cancellationToken, params NpgsqlParameter[] parameters)
+    internal static Task<List<T>> RowsAsync<T>(this NpgsqlConnection connection, string sql, Func<NpgsqlDataReader, T> row, CancellationToken cancellationToken, params NpgsqlParameter[] parameters) =>
+        connection.RowsAsync(sql, row, prepared: false, cancellationToken, parameters);
+
+    /// <summary>The same; a statement that the session is asked again and again is planned once.</summary>
+    internal static async Task<List<T>> RowsAsync<T>(this NpgsqlConnection connection, string sql, Func<NpgsqlDataReader, T> row, bool prepared, CancellationToken cancellationToken, params NpgsqlParameter[] parameters)
     {
         var rows = new List<T>();
         var command = new NpgsqlCommand(sql, connection);
         await using (command.ConfigureAwait(false))
         {
             command.Parameters.AddRange(parameters);
+            if (prepared)
+                await command.PrepareAsync(cancellationToken).ConfigureAwait(false);
             var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
             {

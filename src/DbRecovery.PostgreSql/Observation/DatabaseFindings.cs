@@ -26,6 +26,19 @@ internal sealed class DatabaseFindings
     /// <summary>Notes that a check could not run somewhere.</summary>
     internal void Unseen(FactDefinition fact, string because) => _unseen.TryAdd(fact, because);
 
+    /// <summary>Puts those of another database to them.</summary>
+    internal void Add(DatabaseFindings other)
+    {
+        foreach (var (fact, findings) in other._found)
+        {
+            Checked(fact);
+            foreach (var finding in findings)
+                Add(fact, finding);
+        }
+        foreach (var (fact, because) in other._unseen)
+            Unseen(fact, because);
+    }
+
     /// <summary>Makes facts of it.</summary>
     internal void Record(FactSet facts, params ReadOnlySpan<FactDefinition> expected)
     {

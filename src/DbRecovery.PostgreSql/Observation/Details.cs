@@ -35,7 +35,7 @@ internal static class Details
     internal static bool AreNeeded(LightReading reading, ObservationLevel level) => reading.Profile.Stats && (HasBlocked(reading) || NeedsXmin(reading, level));
 
     /// <summary>Asks.</summary>
-    internal static async Task<FactSet> ReadAsync(NpgsqlConnection connection, LightReading reading, ObservationLevel level, CancellationToken cancellationToken)
+    internal static async Task<FactSet> ReadAsync(NpgsqlConnection connection, LightReading reading, ObservationLevel level, bool prepared, CancellationToken cancellationToken)
     {
         var facts = new FactSet();
         if (HasBlocked(reading))
@@ -44,7 +44,7 @@ internal static class Details
             facts.Set(PostgreSqlFacts.RootBlockers, FactValue.OfList(roots));
         }
         if (NeedsXmin(reading, level))
-            facts.Set(PostgreSqlFacts.XminHolder, await connection.ScalarAsync(XminHolder, cancellationToken).ConfigureAwait(false) as string ?? "");
+            facts.Set(PostgreSqlFacts.XminHolder, (await connection.RowsAsync(XminHolder, r => r.Text(0), prepared, cancellationToken).ConfigureAwait(false)).FirstOrDefault() ?? "");
         return facts;
     }
 

@@ -3,15 +3,17 @@ using System.Globalization;
 namespace DbRecovery.PostgreSql.Observation;
 
 /// <summary>Free space on the disk of the data, which SQL cannot tell: through the node's machine, where the inventory gives a way there.</summary>
-internal static class DiskSpace
+/// <param name="commands">Runs a program there.</param>
+/// <param name="local">Asks where there is this machine.</param>
+internal sealed class DiskSpace(INodeCommands commands, LocalDisk local)
 {
     private static readonly TimeSpan Most = TimeSpan.FromSeconds(10);
 
     /// <summary>Asks the machine.</summary>
-    internal static async Task<FactSet> ReadAsync(INodeCommands commands, ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken)
+    internal async Task<FactSet> ReadAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var facts = new FactSet();
-        var (free, size, why) = await LookAsync(commands, cluster, node, timeout < Most ? timeout : Most, cancellationToken).ConfigureAwait(false);
+        var (free, size, why) = await LookAsync(cluster, node, timeout < Most ? timeout : Most, cancellationToken).ConfigureAwait(false);
         if (why is null)
         {
             facts.Set(CommonFacts.DiskFree, free);
@@ -25,12 +27,14 @@ internal static class DiskSpace
         return facts;
     }
 
-    private static async Task<(long Free, long Size, string? Why)> LookAsync(INodeCommands commands, ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken)
+    private async Task<(long Free, long Size, string? Why)> LookAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken)
     {
         if (cluster.Control is null || node.DataDir is null)
             return (0, 0, "the inventory gives no control of the node's machine, or no data folder");
         try
         {
+            if (cluster.Control.Via.Count == 0 && await local.AskAsync(node.DataDir, timeout, cancellationToken).ConfigureAwait(false) is { } here)
+                return (here.Free, here.Size, null);
             var outcome = await commands.RunAsync(cluster, node, new NodeCommand { Arguments = ["df", "-P", "-B1", "--", node.DataDir], Timeout = timeout, RunAs = node.RunAs }, cancellationToken).ConfigureAwait(false);
             if (outcome.ExitCode != 0)
                 return (0, 0, $"df ended with {outcome.ExitCode}: {outcome.Error.Trim()}");
@@ -39,6 +43,10 @@ internal static class DiskSpace
         catch (DbRecoveryException e)
         {
             return (0, 0, e.Message);
+        }
+        catch (TimeoutException)
+        {
+            return (0, 0, string.Create(CultureInfo.InvariantCulture, $"the file system of {node.DataDir} did not answer within {timeout.TotalSeconds:0.###} s"));
         }
     }
 

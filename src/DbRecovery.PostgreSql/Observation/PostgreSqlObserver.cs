@@ -12,6 +12,7 @@ internal sealed class PostgreSqlObserver(PostgreSqlConnections connections, INod
     private static readonly TimeSpan RightsHold = TimeSpan.FromSeconds(30);
 
     private readonly TimeProvider _clock = connections.Clock;
+    private readonly DiskSpace _space = new(commands, new LocalDisk(connections.Clock));
 
     /// <inheritdoc/>
     public async Task<NodeObservation> ObserveAsync(ObservationRequest request, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
@@ -21,7 +22,7 @@ internal sealed class PostgreSqlObserver(PostgreSqlConnections connections, INod
         {
             var reading = await LightAsync(look, cancellationToken).ConfigureAwait(false);
             if (request.Level != ObservationLevel.Quick)
-                await new LongLook(connections, commands, look, reading, progress).RunAsync(cancellationToken).ConfigureAwait(false);
+                await new LongLook(connections, _space, look, reading, progress).RunAsync(cancellationToken).ConfigureAwait(false);
             return look.Report(reading);
         }
         catch (LookFailedException e)
@@ -80,6 +81,10 @@ internal sealed class PostgreSqlObserver(PostgreSqlConnections connections, INod
             var profile = await session.RunAsync((connection, token) => ServerProfile.ReadAsync(connection, look.Link.Login, token), look.Remaining(AnswerTime), cancellationToken).ConfigureAwait(false);
             session.Memory = query = new LightQuery(session.Connection, profile, _clock.GetTimestamp());
         }
+        else
+        {
+            session.Again = true;
+        }
         var started = _clock.GetTimestamp();
         LightReading reading;
         try
@@ -121,7 +126,7 @@ internal sealed class PostgreSqlObserver(PostgreSqlConnections connections, INod
     {
         try
         {
-            reading.Add(await session.RunAsync((connection, token) => Details.ReadAsync(connection, reading, look.Request.Level, token), look.Remaining(AnswerTime), cancellationToken).ConfigureAwait(false));
+            reading.Add(await session.RunAsync((connection, token) => Details.ReadAsync(connection, reading, look.Request.Level, session.Again, token), look.Remaining(AnswerTime), cancellationToken).ConfigureAwait(false));
         }
         catch (Exception e) when (e is NpgsqlException or ServerSilentException or InvalidOperationException)
         {

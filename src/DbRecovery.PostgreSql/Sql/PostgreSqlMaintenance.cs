@@ -18,7 +18,7 @@ internal sealed class PostgreSqlMaintenance(PostgreSqlConnections connections) :
                 throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"'{node.Name}' is a standby: its indexes are the primary's",
                     "Rebuild the indexes on the primary; where only the standby's are damaged, rebuild the standby.", node.Name);
             }
-            return await Databases.ReadAsync(c, token).ConfigureAwait(false);
+            return await Databases.ReadAsync(c, prepared: false, token).ConfigureAwait(false);
         }, cancellationToken).ConfigureAwait(false);
         foreach (var database in databases)
             await RebuildAsync(ServerLogin.Of(cluster, node, database), () => timeout - connections.Clock.GetElapsedTime(started), cancellationToken).ConfigureAwait(false);

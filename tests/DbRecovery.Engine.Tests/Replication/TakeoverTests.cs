@@ -169,6 +169,25 @@ public sealed class TakeoverTests : IDisposable
         Assert.Equal(promoted, cluster.Did.Contains("promote b"));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // what cannot be had before is done after it
+    public async Task Whom_the_new_primary_waits_for_is_set_before_its_first_commit(bool late)
+    {
+        _cluster.Cluster = _cluster.Cluster with { Policy = _cluster.Cluster.Policy with { Synchronous = 1 } };
+        if (late)
+            _cluster.On["b waits for 1"] = _ => _cluster["b"].Role == NodeRole.Replica ? throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, "not now") : Task.CompletedTask;
+        var context = _cluster.Context();
+        var plan = await PlanAsync(context, "b");
+        string[] shown = [.. plan.Acts.Select(a => a.Detail)];
+        Assert.True(Array.IndexOf(shown, "b waits for 1") < Array.IndexOf(shown, "promote b"));
+        await _action.ExecuteAsync(context, plan, default);
+        var did = _cluster.Did.ToList();
+        Assert.Equal(late ? 2 : 1, did.Count(d => d == "b waits for 1"));
+        Assert.True(did.IndexOf("b waits for 1") < did.IndexOf("promote b"));
+        Assert.Equal("c", _cluster["b"].SyncNames);
+    }
+
     [Fact]
     public async Task What_fails_after_the_promotion_is_done_by_the_next_attempt_with_the_same_plan()
     {

@@ -25,6 +25,7 @@ public sealed class LongLookTests
         await lab.ExecuteAsync(lab.Primary, """create table few (i int); insert into few values (1), (2); create table "Quo.ted" (i int); create table whole (id int generated always as identity primary key); insert into whole default values""");
         var cluster = lab.Cluster() with
         {
+            Control = new ControlSettings { Kind = ControlKind.PgCtl, Via = ["ssh", "{host}"] },
             Expects = new ExpectationSettings { Tables = new Dictionary<string, TableExpectation> { ["public.few"] = new(3), ["few"] = new(2), ["Quo.ted"] = new(), ["gone"] = new(1), ["other.few"] = new() } },
         };
         await using var watched = new Watched(cluster);

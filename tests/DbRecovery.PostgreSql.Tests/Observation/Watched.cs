@@ -6,10 +6,10 @@ namespace DbRecovery.PostgreSql.Tests.Observation;
 /// <summary>A provider over a real cluster.</summary>
 internal sealed class Watched : IAsyncDisposable
 {
-    internal Watched(ClusterDefinition cluster, INodeCommands? commands = null)
+    internal Watched(ClusterDefinition cluster, INodeCommands? commands = null, TimeProvider? clock = null)
     {
         Cluster = cluster;
-        Provider = new PostgreSqlProvider(new PostgreSqlOptions { Secrets = new FileSecrets(), Commands = commands ?? new NoCommands() });
+        Provider = new PostgreSqlProvider(new PostgreSqlOptions { Secrets = new FileSecrets(), Commands = commands ?? new NoCommands(), Clock = clock ?? TimeProvider.System });
         Assert.True(Provider.TryGet<INodeObserver>(out var observer));
         Assert.True(Provider.TryGet<INodeEvents>(out var events));
         (Observer, Events) = (observer, events);

@@ -109,12 +109,13 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
             FenceOf(context) == FenceLevel.Denied, loss,
             // what others have beyond a candidate that a person named is in the preview of the loss
             Furthest: nodes.Where(n => n.Node != old && n.SystemId == chosen.SystemId).Select(LogPlace.Of).OfType<LogPlace>().Where(p => p.Timeline == choice.Place.Timeline).Max(p => p.Bytes));
-        var operation = context.Replication("failover").Promote(context.Cluster, candidate);
+        var takeover = new Takeover(context, candidate);
         IReadOnlyList<PlannedAct> acts =
         [
             new(ActKind.Wait, old ?? context.Cluster.Name, "until no replica receives from the old primary any more"),
-            .. operation.Acts.AsDestructive(),
-            .. new Takeover(context, candidate).Acts(siblings, state.LiftReadOnly, state.SynchronousNow),
+            .. takeover.Preparation(siblings, state.SynchronousNow),
+            .. context.Replication("failover").Promote(context.Cluster, candidate).Acts.AsDestructive(),
+            .. takeover.Acts(siblings, state.LiftReadOnly),
         ];
         var outputs = new Dictionary<string, FactValue> { ["newPrimary"] = candidate.Name, ["oldPrimary"] = old ?? "" };
         return new Planned<FailoverState>(state, acts, loss, outputs);
@@ -182,12 +183,14 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
             return await ManagedTakeover.FailoverAsync(context, state, cancellationToken).ConfigureAwait(false);
         var candidate = context.Cluster.Node(state.Candidate);
         var siblings = state.Siblings.Select(context.Cluster.Node).ToList();
+        var takeover = new Takeover(context, candidate);
         var promoted = false;
         if (await IsPromotedAsync(context, state, cancellationToken).ConfigureAwait(false) is not { } timeline)
         {
             var unfenced = context.Done.GetValueOrDefault("fence") is null && state.Old is not null;
             if (unfenced)
                 await RequireFenceAsync(context, context.Cluster.Node(state.Old!), cancellationToken).ConfigureAwait(false);
+            await takeover.PrepareAsync(siblings, state.SynchronousNow, cancellationToken).ConfigureAwait(false);
             if (state.Denied)
                 await LeadAwayAsync(context, state, candidate, cancellationToken).ConfigureAwait(false);
             // that took its time, and until a standby was led away it may have received, and so acknowledged, more
@@ -200,7 +203,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         try
         {
             // promoted: from here it only goes forward
-            var (remarks, facts) = await new Takeover(context, candidate).FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, promoted ? CancellationToken.None : cancellationToken).ConfigureAwait(false);
+            var (remarks, facts) = await takeover.FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, promoted ? CancellationToken.None : cancellationToken).ConfigureAwait(false);
             return Result(state, timeline, remarks, facts);
         }
         catch (DbRecoveryException e) when (e.Id != ErrorIds.OutcomeUnknown)
