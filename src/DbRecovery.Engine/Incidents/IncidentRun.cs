@@ -281,9 +281,13 @@ internal sealed partial class IncidentRun : IDisposable
         Acting = acting,
         MachineLooks = _machineLooks,
         StartsInLastHour = node => _policy.StartsInLastHour(_cluster.Name, node),
-        Done = _history.Steps.Where(s => s.State is StepState.Applied or StepState.Confirmed)
-            .GroupBy(s => s.Action, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Last().Outputs, StringComparer.Ordinal),
+        AskedPromotions = () => _policy.AskedPromotions(_cluster.Name, _history.Id),
+        Done = LastDone(s => s.Outputs),
+        DoneAt = LastDone(s => s.EndedAt),
     };
+
+    private Dictionary<string, T> LastDone<T>(Func<StepProgress, T> of) => _history.Steps.Where(s => s.State is StepState.Applied or StepState.Confirmed)
+        .GroupBy(s => s.Action, StringComparer.Ordinal).ToDictionary(g => g.Key, g => of(g.Last()), StringComparer.Ordinal);
 
     private async Task<bool> IsBlockedAsync(RecoveryPlan plan, CancellationToken cancellationToken)
     {

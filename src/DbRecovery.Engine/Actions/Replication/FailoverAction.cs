@@ -77,17 +77,29 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
             await RequireKillableAsync(context, context.Cluster.Node(old), cancellationToken).ConfigureAwait(false);
         var choice = CandidateSelection.Choose(new CandidateQuestion
         {
-            Cluster = context.Cluster, Old = old, Seen = nodes, Last = seen.LastPrimary, Faults = seen.Faults, Wanted = options.Candidate.Length > 0 ? context.Cluster.Node(options.Candidate).Name : null,
+            Cluster = context.Cluster, Old = old, Seen = nodes, Last = seen.LastPrimary, Faults = seen.Faults, Wanted = Wanted(context, options.Candidate),
         });
         var candidate = choice.Require(context.Cluster.Name);
         return Plan(context, seen, nodes, old, candidate, choice);
+    }
+
+    /// <summary>Who is wanted. One that was asked to become primary before, and may still, is the only one: with another there would be two once it comes to that.</summary>
+    private static string? Wanted(ActionContext context, string named)
+    {
+        var node = named.Length > 0 ? context.Cluster.Node(named).Name : null;
+        if (context.AskedPromotions() is not [var asked, ..] all)
+            return node;
+        return all.FirstOrDefault(a => a.Node != (node ?? asked.Node)) is { } other
+            ? throw new DbRecoveryException(ErrorIds.NoCandidate, ErrorKind.Refused, $"incident {other.Incident} asked '{other.Node}' to become primary, and it may still: nobody else is promoted",
+                $"Look at '{other.Node}'. Where it certainly is not promoted any more, because its server was stopped since, acknowledge the cluster.", other.Node)
+            : asked.Node;
     }
 
     private static Planned<FailoverState> Plan(ActionContext context, HealthReport seen, IReadOnlyList<NodeObservation> nodes, string? old, NodeDefinition candidate, CandidateChoice choice)
     {
         var detected = context.Fault?.DetectedAt ?? context.Clock.GetUtcNow();
         var loss = LossPreview.Of(context.Cluster, seen.LastPrimary, nodes, candidate.Name, choice.Place,
-            LossPreview.EndOf(detected, seen.Observations.FirstOrDefault(o => o.Node == old)));
+            LossPreview.EndOf(seen.LastPrimary, detected, seen.Observations.FirstOrDefault(o => o.Node == old), FenceOf(context) >= FenceLevel.Stopped ? context.DoneAt.GetValueOrDefault("fence") : null));
         var chosen = nodes.First(o => o.Node == candidate.Name);
         var siblings = nodes.Where(o => o.Node != old && o.Node != candidate.Name && o is { Reachability: Reachability.Reachable, Role: NodeRole.Replica } && o.SystemId == chosen.SystemId)
             .Select(o => context.Cluster.Node(o.Node)).Where(n => Follows(context, n, old, candidate, nodes)).ToList();

@@ -27,7 +27,7 @@ internal sealed record SwitchoverState(
 internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, SwitchoverState>
 {
     /// <summary>The file in the incident's folder that says that a promotion was asked for: after that the old primary is not opened any more.</summary>
-    private const string PromotionMark = "promoting";
+    internal const string PromotionMark = "promoting";
 
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Opening = TimeSpan.FromMinutes(1);
