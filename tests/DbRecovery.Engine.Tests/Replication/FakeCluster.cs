@@ -42,6 +42,8 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
         Cluster = new ClusterDefinition { Name = "c", Engine = "fake", Nodes = [.. Servers.Keys.Order(StringComparer.Ordinal).Select(n => new NodeDefinition { Name = n, Host = n, Port = 1 })] };
         var started = new NodeOperation([], (_, _, _) => Task.FromResult(new OperationOutcome("")));
         _builder.StartAsReplica(default!, default!, default!).ReturnsForAnyArgs(started);
+        _builder.SnapshotTail(default!, default!, default!, default!).ReturnsForAnyArgs(started);
+        _builder.Rebuild(default!, default!, default!, default!).ReturnsForAnyArgs(started);
         Last = new LastPrimary { Node = "a", SystemId = "s", Position = new LogPosition("lsn", "", "1", 1000), At = Clock.GetUtcNow(), SeenAt = Clock.GetUtcNow(), BytesPerSecond = 0 };
     }
 
