@@ -57,6 +57,8 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
     public Dictionary<string, Func<CancellationToken, Task>> On { get; } = [];
     /// <summary>What happens at each look at a node.</summary>
     public Action<string> Looking { get; set; } = _ => { };
+    /// <summary>What happens when a takeover epoch is read.</summary>
+    public Action ReadingEpoch { get; set; } = () => { };
     public bool CanPowerOff { get; set; }
     public string Folder { get; } = Directory.CreateTempSubdirectory("dbrecovery-test-").FullName;
 
@@ -146,7 +148,12 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
     public Task<LogPosition?> ShutdownPositionAsync(ClusterDefinition cluster, NodeDefinition node, CancellationToken cancellationToken) =>
         Task.FromResult<LogPosition?>(new LogPosition("lsn", "", $"{this[node.Name].Timeline}", this[node.Name].Bytes - 1));
     public Task<string> CanaryWriteAsync(ClusterDefinition cluster, string host, int port, bool synchronous, TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult(host);
-    public Task<FencingEpoch?> ReadEpochAsync(ClusterDefinition cluster, NodeDefinition node, CancellationToken cancellationToken) => Task.FromResult(this[node.Name].Epoch);
+    public Task<FencingEpoch?> ReadEpochAsync(ClusterDefinition cluster, NodeDefinition node, CancellationToken cancellationToken)
+    {
+        ReadingEpoch();
+        return Task.FromResult(this[node.Name].Epoch);
+    }
+
     public NodeOperation WriteEpoch(ClusterDefinition cluster, NodeDefinition primary, FencingEpoch epoch) => Act($"epoch {primary.Name}", () => this[primary.Name].Epoch = epoch.Epoch > (this[primary.Name].Epoch?.Epoch ?? 0)
         ? epoch : throw new DbRecoveryException(ErrorIds.LeaseLost, ErrorKind.Refused, "a higher epoch is there"));
 
