@@ -27,6 +27,9 @@ internal static class SystemPackages
         new("patroni", () => Shell.Find("patroni") is not null, "the tests of managed clusters"),
         new("etcd-server", () => Shell.Find("etcd") is not null, "the tests of managed clusters"),
         new("etcd-client", () => Shell.Find("etcdctl") is not null, "the tests of managed clusters"),
+        new("openssh-client", () => Shell.Find("ssh") is not null, "the tests of instance control"),
+        // elsewhere it would be started with the machine, which nobody asked for: without it that test is skipped
+        .. Directory.Exists("/run/systemd/system") ? Array.Empty<Need>() : [new("openssh-server", () => File.Exists("/usr/sbin/sshd"), "the tests of instance control")],
     ];
 
     /// <summary>What else fails PostgreSQL over.</summary>

@@ -40,6 +40,10 @@ internal static class LabFolder
         foreach (var process in Machine.WorkingIn(data))
             Machine.Signal(process, Machine.SigKill);
         SpinWait.SpinUntil(() => Machine.WorkingIn(data).Count == 0, Machine.Limit);
+        // nobody removes the System V segment of a killed server, and a machine has 4096 of them
+        var pidFile = Path.Combine(data, "postmaster.pid");
+        if (File.Exists(pidFile) && File.ReadAllLines(pidFile) is [_, _, _, _, _, _, var key, ..] && key.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, var segment] && int.TryParse(segment, out var id))
+            Machine.RemoveSharedMemory(id);
     }
 
     private static bool Sweep()

@@ -11,6 +11,7 @@ internal static partial class Machine
     public const int SigInt = 2, SigKill = 9, SigTerm = 15, SigCont = 18, SigStop = 19;
     public static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
+    private const int IpcRemove = 0;
     private static readonly List<Socket> PortLocks = [];
 
     /// <summary>The user that servers run as: postgres refuses root.</summary>
@@ -33,6 +34,9 @@ internal static partial class Machine
 
     /// <summary>Sends a signal to a process; one that is gone is no error.</summary>
     public static void Signal(int processId, int signal) => _ = kill(processId, signal);
+
+    /// <summary>Removes a System V shared memory segment; one that is gone is no error.</summary>
+    public static void RemoveSharedMemory(int segment) => _ = shmctl(segment, IpcRemove, 0);
 
     /// <summary>Whether a process lives; a zombie does not.</summary>
     public static bool Lives(int processId) => StateOf(processId) is not (null or 'Z' or 'X');
@@ -150,4 +154,7 @@ internal static partial class Machine
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int kill(int processId, int signal);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int shmctl(int segment, int command, nint buffer);
 }

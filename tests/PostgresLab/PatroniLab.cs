@@ -135,7 +135,7 @@ public sealed class PatroniLab : IAsyncDisposable
               bin_dir: {{PgClusterOptions.DefaultBinDir}}
               pgpass: {{home}}/pgpass
               authentication: { superuser: { username: postgres, password: lab }, replication: { username: replicator, password: lab } }
-              parameters: { unix_socket_directories: '{{home}}', wal_retrieve_retry_interval: 100ms }
+              parameters: { unix_socket_directories: '{{home}}', wal_retrieve_retry_interval: 100ms, dynamic_shared_memory_type: mmap }
             """);
         var program = Run(name, ["/usr/bin/python3", "/usr/bin/patroni", file]);
         return new PatroniMemberLab(name, port, new Uri($"http://127.0.0.1:{api}"), Path.Combine(home, "data"), program);

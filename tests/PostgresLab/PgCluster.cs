@@ -190,7 +190,9 @@ public sealed class PgCluster : IAsyncDisposable
         node.Configure([
             new("port", $"{node.Port}"), new("listen_addresses", "127.0.0.1"), new("unix_socket_directories", node.Folder), new("cluster_name", name),
             new("max_connections", "40"), new("shared_buffers", "16MB"), new("wal_keep_size", "64MB"), new("wal_log_hints", Options.WalLogHints ? "on" : "off"),
-            new("fsync", Options.Fsync ? "on" : "off"), new("wal_retrieve_retry_interval", "100ms"), new("log_line_prefix", "%m [%p] "), .. Options.Settings]);
+            new("fsync", Options.Fsync ? "on" : "off"), new("wal_retrieve_retry_interval", "100ms"), new("log_line_prefix", "%m [%p] "),
+            // in the data folder, which goes with the lab: of a killed server /dev/shm would keep it
+            new("dynamic_shared_memory_type", "mmap"), .. Options.Settings]);
         var method = Options.Scram ? "scram-sha-256" : "trust";
         File.WriteAllText(Path.Combine(node.DataDir, "pg_hba.conf"), $"local all all {method}\nhost all all 127.0.0.1/32 {method}\nhost replication all 127.0.0.1/32 {method}\n");
         return node;

@@ -142,6 +142,8 @@ public sealed record LastPrimary
     public int SynchronousRequired { get; init; }
     /// <summary>Since when its log has not grown, at the least (UTC); null where it was sampled once only, or grew since.</summary>
     public DateTimeOffset? StandsSince { get; init; }
+    /// <summary>Since when its machine refuses connections: it writes nothing any more (UTC). Null where that was not seen, as of one that merely gives no answer, or is not so any more.</summary>
+    public DateTimeOffset? GoneAt { get; init; }
     /// <summary>The logical replication slots that it had when it was last seen: before PostgreSQL 17 no replica has them.</summary>
     public IReadOnlyList<string> LogicalSlots { get; init; } = [];
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using DbRecovery.Engine.Backups;
 using DbRecovery.Engine.Health;
@@ -58,9 +59,20 @@ public sealed record ActionContext
     public IRoutes? Routes { get; init; }
     /// <summary>How often an instance was started or restarted in the last hour, by the journals.</summary>
     public Func<string, int> StartsInLastHour { get; init; } = _ => 0;
+    /// <summary>When the steps of <see cref="Done"/> had ended (UTC), by their action's name.</summary>
+    public IReadOnlyDictionary<string, DateTimeOffset?> DoneAt { get; init; } = new Dictionary<string, DateTimeOffset?>();
+    /// <summary>Promotions that incidents before this one asked for, and that may still come to pass.</summary>
+    public Func<IReadOnlyList<AskedPromotion>> AskedPromotions { get; init; } = () => [];
+    /// <summary>What the nodes' machines said last in this incident, and when on the clock that cannot be set.</summary>
+    public ConcurrentDictionary<string, (long At, InstanceStatus Said)> MachineLooks { get; init; } = new(StringComparer.Ordinal);
     /// <summary>The outputs of the incident's steps so far, by their action's name; of two steps with one action, the later's.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, FactValue>> Done { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, FactValue>>();
 }
+
+/// <summary>A promotion that was asked for, and of which nobody knows what came: a replica that was asked becomes primary once it has applied all that it has.</summary>
+/// <param name="Incident">The incident that asked.</param>
+/// <param name="Node">The node that was asked.</param>
+public sealed record AskedPromotion(string Incident, string Node);
 
 /// <summary>What an action found that it would do. It goes into the journal before the act, so that a reconciliation after a crash knows what was meant.</summary>
 public sealed record ActionPlan

@@ -65,8 +65,24 @@ internal sealed record ClusterMemory
         };
     }
 
-    // what the primary told its replicas since its last sample
+    // what the primary told its replicas since its last sample, and whether it is gone
     private ClusterMemory Heard(ClusterView view)
+    {
+        if (Primary is null)
+            return this;
+        var heard = Primary.GoneAt == GoneAt(view, Primary) ? this : this with { Primary = Primary with { GoneAt = GoneAt(view, Primary) } };
+        return heard.Further(view);
+    }
+
+    // a connection that merely broke is no refusal, and one that gives no answer may still be what it was before
+    private static DateTimeOffset? GoneAt(ClusterView view, LastPrimary primary) => view.Replication.Find(primary.Node) switch
+    {
+        { Reachability: Reachability.Absent } node when node.Facts.Text(PostgreSqlFacts.ConnectError) is null or "refused" => primary.GoneAt ?? node.ObservedAt,
+        null or { Reachability: Reachability.Absent or Reachability.TimedOut } => primary.GoneAt,
+        _ => null,
+    };
+
+    private ClusterMemory Further(ClusterView view)
     {
         if (Primary is not { Position: { Ordinal: { } known } position } primary)
             return this;

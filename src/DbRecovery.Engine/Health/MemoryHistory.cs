@@ -42,5 +42,5 @@ internal sealed class MemoryHistory(INodeHistory? files, bool readOnly) : INodeH
     // of one that is gone others must know as much: what a person agrees to lose is worked out from it, here and by whoever goes on
     private static bool IsNews(ClusterMemory? told, ClusterMemory now, bool seen) => told?.Primary is not { } before || now.Primary is not { } primary
         || before.Node != primary.Node || told.Epoch != now.Epoch || before.SynchronousRequired != primary.SynchronousRequired || !before.Synchronous.SequenceEqual(primary.Synchronous)
-        || (primary.SeenAt - before.SeenAt)?.Duration() >= Often || (!seen && primary.SeenAt != before.SeenAt);
+        || before.GoneAt != primary.GoneAt || (primary.SeenAt - before.SeenAt)?.Duration() >= Often || (!seen && primary.SeenAt != before.SeenAt);
 }

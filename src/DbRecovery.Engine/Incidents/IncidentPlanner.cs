@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -23,7 +24,10 @@ internal sealed record PlanningRequest
     /// <summary>Whether a step is planned to be carried out next.</summary>
     public bool Acting { get; init; }
     public Func<string, int> StartsInLastHour { get; init; } = _ => 0;
+    public Func<IReadOnlyList<AskedPromotion>> AskedPromotions { get; init; } = () => [];
+    public ConcurrentDictionary<string, (long At, InstanceStatus Said)> MachineLooks { get; init; } = new(StringComparer.Ordinal);
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, FactValue>> Done { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, FactValue>>();
+    public IReadOnlyDictionary<string, DateTimeOffset?> DoneAt { get; init; } = new Dictionary<string, DateTimeOffset?>();
 
     public NodeDefinition Node => Fault.Node is { } name ? Cluster.Node(name) : Cluster.Nodes[0];
 }
@@ -115,7 +119,10 @@ internal sealed class IncidentPlanner(IncidentServices services)
         Epoch = request.Epoch,
         Acting = request.Acting,
         StartsInLastHour = request.StartsInLastHour,
+        AskedPromotions = request.AskedPromotions,
+        MachineLooks = request.MachineLooks,
         Done = request.Done,
+        DoneAt = request.DoneAt,
     };
 
     public TimeSpan TimeoutOf(RunbookStep step, RecoveryAction action, IValueSource values) =>

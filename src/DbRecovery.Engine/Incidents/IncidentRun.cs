@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using DbRecovery.Engine.Faults;
 using DbRecovery.Engine.Files;
 using DbRecovery.Engine.Runbooks;
@@ -27,6 +28,7 @@ internal sealed partial class IncidentRun : IDisposable
     private readonly IProgress<TimelineEntry>? _timeline;
     private readonly IProgress<OperationProgress>? _progress;
     private readonly CancellationToken _yield;
+    private readonly ConcurrentDictionary<string, (long At, InstanceStatus Said)> _machineLooks = new(StringComparer.Ordinal);
     private FactSet _facts = new();
     private ObservationLevel _level = ObservationLevel.Standard;
     private HealthReport? _seen;
@@ -277,10 +279,15 @@ internal sealed partial class IncidentRun : IDisposable
         Seen = _seen,
         Epoch = _lease.Epoch,
         Acting = acting,
+        MachineLooks = _machineLooks,
         StartsInLastHour = node => _policy.StartsInLastHour(_cluster.Name, node),
-        Done = _history.Steps.Where(s => s.State is StepState.Applied or StepState.Confirmed)
-            .GroupBy(s => s.Action, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Last().Outputs, StringComparer.Ordinal),
+        AskedPromotions = () => _policy.AskedPromotions(_cluster.Name, _history.Id),
+        Done = LastDone(s => s.Outputs),
+        DoneAt = LastDone(s => s.EndedAt),
     };
+
+    private Dictionary<string, T> LastDone<T>(Func<StepProgress, T> of) => _history.Steps.Where(s => s.State is StepState.Applied or StepState.Confirmed)
+        .GroupBy(s => s.Action, StringComparer.Ordinal).ToDictionary(g => g.Key, g => of(g.Last()), StringComparer.Ordinal);
 
     private async Task<bool> IsBlockedAsync(RecoveryPlan plan, CancellationToken cancellationToken)
     {

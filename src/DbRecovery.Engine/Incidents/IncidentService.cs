@@ -54,6 +54,7 @@ public sealed class IncidentService : IIncidentService
             IncidentFolder = _store.IncidentFolder(request.Cluster.Name, id),
             Seen = report,
             StartsInLastHour = of => new RecoveryPolicy(_store, _services.Clock).StartsInLastHour(request.Cluster.Name, of),
+            AskedPromotions = () => new RecoveryPolicy(_store, _services.Clock).AskedPromotions(request.Cluster.Name, id),
         }, cancellationToken).ConfigureAwait(false);
         var decision = new RecoveryPolicy(_store, _services.Clock).Decide(request.Cluster, fault, runbook, id);
         IEnumerable<string> blocked = [.. decision.Reasons, .. plan.Blocked];

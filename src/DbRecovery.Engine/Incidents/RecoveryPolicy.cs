@@ -1,3 +1,4 @@
+using DbRecovery.Engine.Actions;
 using DbRecovery.Engine.Faults;
 using DbRecovery.Engine.Runbooks;
 
@@ -28,6 +29,31 @@ internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
                 && s.Plan?.State is { ValueKind: System.Text.Json.JsonValueKind.Object } state && state.TryGetProperty("node", out var of) && of.GetString() == node
                 && !(state.TryGetProperty("notBecause", out var not) && not.ValueKind == System.Text.Json.JsonValueKind.String));
     }
+
+    /// <summary>
+    /// Promotions that other incidents asked for, and of which nobody knows what came. Each may still come to pass until a takeover was seen to, a person has
+    /// looked and acknowledged it, or a day is over.
+    /// </summary>
+    public IReadOnlyList<AskedPromotion> AskedPromotions(string cluster, string ownId)
+    {
+        var since = clock.GetUtcNow() - Day;
+        var acknowledged = store.Acknowledged(cluster);
+        return [.. store.Histories(cluster, strict: false).Where(h => h.Id != ownId && h.LastAt > since)
+            .TakeWhile(h => !h.Steps.Any(s => s is { Action: "failover" or "promote" or "switchover", State: StepState.Applied or StepState.Confirmed }))
+            .Where(h => !acknowledged.Contains(h.Id))
+            .SelectMany(h => h.Steps.Where(s => MayComeToPass(h, s)).Select(s => new AskedPromotion(h.Id, s.Plan!.State.GetProperty("candidate").GetString()!)))];
+    }
+
+    // a switchover says on disk that it asks; of a failover it counts that it could not be told whether it had
+    private static bool MayComeToPass(IncidentHistory history, StepProgress step) =>
+        step.Plan?.State is { ValueKind: System.Text.Json.JsonValueKind.Object } state && state.TryGetProperty("candidate", out var of) && of.GetString() is { Length: > 0 }
+        && !(state.TryGetProperty("managed", out var managed) && managed.ValueKind == System.Text.Json.JsonValueKind.True)
+        && step.Action switch
+        {
+            "failover" or "promote" => step.State is StepState.Intent or StepState.Unknown || step is { State: StepState.Failed, WasUnknown: true },
+            "switchover" => File.Exists(Path.Combine(history.Folder, SwitchoverAction.PromotionMark)),
+            _ => false,
+        };
 
     public PolicyDecision Decide(ClusterDefinition cluster, Fault fault, Runbook runbook, string ownId)
     {

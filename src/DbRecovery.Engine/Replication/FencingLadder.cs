@@ -42,6 +42,7 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan BriefLook = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan Short = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan Recent = TimeSpan.FromMilliseconds(500);
     private readonly IInstanceControl? _control = Available(context, node);
 
     private static IInstanceControl? Available(ActionContext context, NodeDefinition node) =>
@@ -50,7 +51,7 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
     /// <summary>What would be reached. Changes nothing.</summary>
     public async Task<FenceForecast> ForecastAsync(CancellationToken cancellationToken)
     {
-        var status = await StatusAsync(cancellationToken).ConfigureAwait(false);
+        var status = await ForeseenAsync(cancellationToken).ConfigureAwait(false);
         var acts = new List<PlannedAct>();
         if (_control?.HoldDown(context.Cluster, node) is { } hold)
             acts.AddRange(hold.Acts);
@@ -73,6 +74,8 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
     public async Task<FenceOutcome> ClimbAsync(CancellationToken cancellationToken)
     {
         var tried = new List<string>();
+        // what helps a little does not wait for a machine from which no answer is expected
+        var early = IsHarmless && _control?.PowerOff(context.Cluster, node) is null ? TryBestAsync(tried, cancellationToken) : null;
         var (answers, held) = _control is null ? (false, null) : await HoldAsync(tried, cancellationToken).ConfigureAwait(false);
         var status = answers ? held ?? await StatusAsync(cancellationToken).ConfigureAwait(false) : new InstanceStatus(InstanceState.Unknown, tried.FirstOrDefault() ?? "there is no control of it");
         if (status.State == InstanceState.Stopped)
@@ -87,7 +90,7 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
         }
         if (_control?.PowerOff(context.Cluster, node) is { } power && await context.TryAsync(tried, "power off", power, context.Timeout, cancellationToken).ConfigureAwait(false))
             return new(FenceLevel.PoweredOff, $"the machine of '{node.Name}' was cut off");
-        var done = await Task.WhenAll(BestEffort().Select(b => context.TryAsync(tried, "best effort", b, IsSilent ? BriefLook : Short, cancellationToken))).ConfigureAwait(false);
+        var done = await (early ?? TryBestAsync(tried, cancellationToken)).ConfigureAwait(false);
         if (Denies(out var how))
             return new(FenceLevel.Denied, how);
         return new(Array.Exists(done, d => d) ? FenceLevel.BestEffort : FenceLevel.None, $"'{node.Name}' could not be proved to be down: {string.Join("; ", tried.Distinct())}");
@@ -112,12 +115,27 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
             yield return replication.SetReadOnly(context.Cluster, node, readOnly: true);
     }
 
+    private Task<bool[]> TryBestAsync(List<string> tried, CancellationToken cancellationToken) =>
+        Task.WhenAll(BestEffort().Select(b => context.TryAsync(tried, "best effort", b, IsSilent ? BriefLook : Short, cancellationToken)));
+
+    // a machine that said nothing a moment ago, in this incident, says nothing now; the climb asks it all the same
+    private async Task<InstanceStatus> ForeseenAsync(CancellationToken cancellationToken)
+    {
+        if (IsHarmless && context.MachineLooks.TryGetValue(node.Name, out var last) && last.Said.State == InstanceState.Unknown && context.Clock.GetElapsedTime(last.At) < Recent)
+            return last.Said;
+        var said = await StatusAsync(cancellationToken).ConfigureAwait(false);
+        context.MachineLooks[node.Name] = (context.Clock.GetTimestamp(), said);
+        return said;
+    }
+
     private async Task<InstanceStatus> StatusAsync(CancellationToken cancellationToken) => _control is null
         ? new InstanceStatus(InstanceState.Unknown, "the inventory gives no control of it")
         : await _control.StatusAsync(context.Cluster, node, LookTime, cancellationToken).ConfigureAwait(false);
 
     // of a machine from which nobody hears anything little is expected, and everybody waits meanwhile; where nothing else proves that it is harmless it has its time
-    private TimeSpan LookTime => IsSilent && Denies(out _) ? BriefLook : Look;
+    private TimeSpan LookTime => IsHarmless ? BriefLook : Look;
+
+    private bool IsHarmless => IsSilent && Denies(out _);
 
     private bool IsSilent => context.Seen?.Observations.FirstOrDefault(o => o.Node == node.Name) is { Reachability: Reachability.TimedOut } seen && NodeOutage.Look(seen) == OutageKind.HostUnreachable;
 

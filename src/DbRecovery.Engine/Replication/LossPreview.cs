@@ -14,10 +14,16 @@ internal static class LossPreview
     /// <summary>The time that a primary may go on writing after it was called down without being seen dead: that of a fence.</summary>
     private static readonly TimeSpan UntilFenced = TimeSpan.FromSeconds(10);
 
-    /// <summary>The moment by which the old primary had written its last.</summary>
+    /// <summary>
+    /// The moment by which the old primary had written its last. One that merely gave no answer may have written until it was seen to be gone, or was stopped,
+    /// however long after it was called down that was.
+    /// </summary>
+    /// <param name="last">What is known of it.</param>
     /// <param name="detectedAt">When it was called down.</param>
     /// <param name="old">What was seen of it; a refused connection says that nobody listens any more.</param>
-    public static DateTimeOffset EndOf(DateTimeOffset detectedAt, NodeObservation? old) => old?.Reachability == Reachability.Absent ? detectedAt : detectedAt + UntilFenced;
+    /// <param name="stoppedAt">When a fence had stopped it; null where none did.</param>
+    public static DateTimeOffset EndOf(LastPrimary? last, DateTimeOffset detectedAt, NodeObservation? old, DateTimeOffset? stoppedAt = null) =>
+        last?.GoneAt ?? stoppedAt ?? (old?.Reachability == Reachability.Absent ? detectedAt : detectedAt + UntilFenced);
 
     /// <summary>What is lost if a node takes over.</summary>
     /// <param name="cluster">The cluster.</param>

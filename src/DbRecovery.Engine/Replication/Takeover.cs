@@ -10,21 +10,35 @@ namespace DbRecovery.Engine.Replication;
 internal sealed class Takeover(ActionContext context, NodeDefinition primary)
 {
     private static readonly TimeSpan Short = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Brief = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan BetweenTries = TimeSpan.FromMilliseconds(20);
     private readonly IReplicationControl _replication = context.Provider.Require<IReplicationControl>("failover");
+    private bool _waitsAsAsked;
 
-    /// <summary>What will be done, in order.</summary>
-    public IReadOnlyList<PlannedAct> Acts(IReadOnlyList<NodeDefinition> siblings, bool liftReadOnly, bool synchronousNow) =>
+    /// <summary>What will be done before the promotion.</summary>
+    public IReadOnlyList<PlannedAct> Preparation(IReadOnlyList<NodeDefinition> siblings, bool synchronousNow) => Synchronous(siblings, synchronousNow)?.Acts ?? [];
+
+    /// <summary>What will be done after it, in order.</summary>
+    public IReadOnlyList<PlannedAct> Acts(IReadOnlyList<NodeDefinition> siblings, bool liftReadOnly) =>
     [
         .. liftReadOnly ? _replication.SetReadOnly(context.Cluster, primary, readOnly: false).Acts : [],
-        .. Synchronous(siblings, synchronousNow)?.Acts ?? [],
         .. siblings.SelectMany(s => _replication.Follow(context.Cluster, s, primary).Acts),
         .. Absent(siblings) is { Count: > 0 } absent ? _replication.EnsureSlots(context.Cluster, primary, absent).Acts : [],
         // the number is that of the lease, which a plan does not have yet
         new PlannedAct(ActKind.Sql, primary.Name, "write the takeover epoch and a canary row (schema dbrecovery, made where it is missing)"),
     ];
 
-    /// <summary>Does it. Siblings that cannot be led are told, not an error: each has a fault and a runbook of its own.</summary>
+    /// <summary>
+    /// Before the promotion: whom its commits will wait for, so that not even the first one is acknowledged without them. A replica takes the setting, and
+    /// nothing of it shows until then. What does not go well is tried again, and told, after it.
+    /// </summary>
+    public async Task PrepareAsync(IReadOnlyList<NodeDefinition> siblings, bool synchronousNow, CancellationToken cancellationToken)
+    {
+        if (Synchronous(siblings, synchronousNow) is { } set)
+            _waitsAsAsked = await context.TryAsync([], "synchronous standbys", set, Brief, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Does what follows the promotion. Siblings that cannot be led are told, not an error: each has a fault and a runbook of its own.</summary>
     /// <param name="siblings">The replicas that are led to it.</param>
     /// <param name="liftReadOnly">Whether its read-only default is taken away.</param>
     /// <param name="synchronousNow">Whether it asks for synchronous standbys now.</param>
@@ -50,7 +64,7 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
 
         async Task OpenAsync()
         {
-            if (Synchronous(siblings, synchronousNow) is { } set)
+            if (!_waitsAsAsked && Synchronous(siblings, synchronousNow) is { } set)
                 await context.TryAsync(remarks, "synchronous standbys", set, Short, cancellationToken).ConfigureAwait(false);
             if (open is not null)
                 await open().ConfigureAwait(false);

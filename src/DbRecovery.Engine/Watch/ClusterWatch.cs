@@ -208,14 +208,15 @@ internal sealed class ClusterWatch : IDisposable
         var status = _teller.Status;
         _teller.Take(seen, report.Status, news);
         _recovery?.Consider(news, report);
-        PaceAfter(news);
+        PaceAfter(news, timedOut);
         if (status == HealthStatus.Failed && _teller.Status is HealthStatus.Healthy or HealthStatus.Degraded && status != _teller.Status)
             _side.Want();
     }
 
-    private void PaceAfter(FaultChanges news)
+    private void PaceAfter(FaultChanges news, HashSet<string> timedOut)
     {
-        var grave = news.Pending.Where(f => f.Severity <= FaultSeverity.Outage).ToList();
+        // a primary that is silent is taken to be cut off from us alone until the others have lost it, too: the looks that tell are not put off for that
+        var grave = news.Pending.Where(f => f.Severity <= FaultSeverity.Outage || (f.Node is { } node && node == _primary && timedOut.Contains(node))).ToList();
         if (grave.Count > 0 && !_waits)
             _hurried = MostHurried;
         else if (grave.Count == 0 && !_event)

@@ -33,6 +33,34 @@ public sealed class ClusterMemoryTests
     }
 
     [Fact]
+    public void Since_when_it_is_gone_is_known_until_it_answers()
+    {
+        var view = Recorded.View("healthy") with { LastPrimary = null };
+        var began = view.Nodes[0].ObservedAt;
+        var memory = new ClusterMemory().With(view);
+        void Look(int second, Reachability reachability, string? error, int? gone)
+        {
+            memory = memory.With(view.With("lab-1", n => n with { ObservedAt = began + TimeSpan.FromSeconds(second), Reachability = reachability, Role = NodeRole.Unknown, Facts = error is null ? new FactSet() : Said(error) }));
+            Assert.Equal(gone is { } at ? began + TimeSpan.FromSeconds(at) : null, memory.Primary!.GoneAt);
+        }
+        Look(1, Reachability.TimedOut, "timeout", null);
+        Look(2, Reachability.Absent, "broken", null);
+        Look(3, Reachability.Absent, "refused", 3);
+        Look(4, Reachability.Absent, "refused", 3);
+        Look(5, Reachability.TimedOut, "timeout", 3); // its machine went, too
+        Look(6, Reachability.Refusing, "57P03", null); // it starts
+        Look(7, Reachability.Absent, "refused", 7);
+        Assert.Null(memory.With(view).Primary!.GoneAt);
+
+        static FactSet Said(string error)
+        {
+            var facts = new FactSet();
+            facts.Set(PostgreSqlFacts.ConnectError, error);
+            return facts;
+        }
+    }
+
+    [Fact]
     public void What_it_waits_for_is_known_from_when_it_was_seen_and_any_standby_is_none_that_is_named()
     {
         var view = Recorded.View("healthy-synchronous");

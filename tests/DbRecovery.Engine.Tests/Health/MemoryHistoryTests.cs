@@ -25,10 +25,12 @@ public sealed class MemoryHistoryTests
         memory.WritePrimary("c", Seen(14), seen: false);
         memory.WritePrimary("c", Seen(14), seen: false);
         Assert.Equal([0, 14], _files.Written);
+        memory.WritePrimary("c", Seen(14) with { Primary = Seen(14).Primary! with { GoneAt = At(15) } }, seen: false);
+        Assert.Equal([0, 14, 14], _files.Written);
         memory.WritePrimary("c", Seen(15, required: 1), seen: true);
         memory.WritePrimary("c", Seen(29, required: 1), seen: true);
         memory.WritePrimary("c", Seen(30, required: 1), seen: true);
-        Assert.Equal([0, 14, 15, 30], _files.Written);
+        Assert.Equal([0, 14, 14, 15, 30], _files.Written);
     }
 
     private sealed class Files : INodeHistory

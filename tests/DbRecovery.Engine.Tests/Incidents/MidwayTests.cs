@@ -188,6 +188,49 @@ public sealed class MidwayTests : IDisposable
         Assert.Equal(3, _second.Done.Count);
     }
 
+    [Theory]
+    [InlineData("failover", ErrorIds.TimedOut, true)]
+    [InlineData("promote", ErrorIds.OutcomeUnknown, true)]
+    [InlineData("failover", ErrorIds.NoCandidate, false)] // nobody was asked
+    [InlineData("restart", ErrorIds.TimedOut, false)] // nor here
+    public async Task What_an_incident_asked_a_node_to_become_the_next_one_knows_until_somebody_has_looked_at_it(string action, string error, bool asked)
+    {
+        var (change, next) = (new ScriptedAction(action) { Doing = _ => throw new DbRecoveryException(error, ErrorKind.Failed, "no answer") }, new ScriptedAction("next"));
+        _world.ExtraActions = [change, next];
+        _world.Runbook = Of(World.Step("change", action));
+        Assert.Equal(IncidentState.Failed, (await _world.RecoverAsync()).State);
+        await PlanAsync();
+        Assert.Equal(asked ? ["n2"] : [], next.Asked);
+        if (!asked)
+            return;
+        // a takeover that was seen to happen settles it
+        change.Doing = _ => Task.CompletedTask;
+        (_world.Clock.By, _world.Runbook) = (TimeSpan.FromHours(2), Of(World.Step("change", action)));
+        await _world.RecoverAsync();
+        await PlanAsync();
+        Assert.Empty(next.Asked);
+
+        async Task PlanAsync()
+        {
+            _world.Runbook = Of(World.Step("next", "next"));
+            await _world.Service().PlanAsync(_world.Request(), default);
+        }
+    }
+
+    [Fact]
+    public async Task What_somebody_has_looked_at_is_not_asked_for_any_more()
+    {
+        var (change, next) = (new ScriptedAction("failover") { Doing = _ => throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Timeout, "no answer") }, new ScriptedAction("next"));
+        _world.ExtraActions = [change, next];
+        _world.Runbook = Of(World.Step("change", "failover"));
+        await _world.RecoverAsync();
+        await _world.Service().AcknowledgeAsync("app", "dba", default);
+        _world.Runbook = Of(World.Step("next", "next"));
+        await _world.RecoverAsync();
+        Assert.Single(next.Done);
+        Assert.Empty(next.Asked);
+    }
+
     private Fault Graver() => _world.Fault() with { Id = "topology.split-brain", Node = null, Severity = FaultSeverity.DataAtRisk };
 
     /// <summary>A lesser incident that is in its first step until it is told to give way, and a graver fault that comes up then.</summary>

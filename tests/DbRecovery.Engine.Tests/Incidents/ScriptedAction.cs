@@ -20,18 +20,25 @@ internal sealed class ScriptedAction(string name) : RecoveryAction
     public Func<CancellationToken, Task> Doing { get; set; } = _ => Task.CompletedTask;
     public Func<ReconcileOutcome> Found { get; set; } = () => ReconcileOutcome.NotDone;
     public int Planned { get; private set; }
+    /// <summary>The nodes that incidents before asked to become primary, as the last plan was told.</summary>
+    public IReadOnlyList<string> Asked { get; private set; } = [];
     /// <summary>The number of the plan that each attempt was made with.</summary>
     public List<int> Done { get; } = [];
     public int Undone { get; private set; }
 
-    public override Task<ActionPlan> PlanAsync(ActionContext context, object options, CancellationToken cancellationToken) => Task.FromResult(new ActionPlan
+    public override Task<ActionPlan> PlanAsync(ActionContext context, object options, CancellationToken cancellationToken)
     {
-        Acts = [new PlannedAct(ActKind.Sql, "n1", $"do {name}", Destructive: true)], Loss = Loss(), ApprovalBecause = Because(), State = JsonSerializer.SerializeToElement(++Planned),
-    });
+        Asked = [.. context.AskedPromotions().Select(a => a.Node)];
+        return Task.FromResult(new ActionPlan
+        {
+            Acts = [new PlannedAct(ActKind.Sql, "n1", $"do {name}", Destructive: true)], Loss = Loss(), ApprovalBecause = Because(),
+            State = JsonSerializer.SerializeToElement(new { number = ++Planned, candidate = "n2" }),
+        });
+    }
 
     public override async Task<ActionResult> ExecuteAsync(ActionContext context, ActionPlan plan, CancellationToken cancellationToken)
     {
-        Done.Add(plan.State.GetInt32());
+        Done.Add(plan.State.GetProperty("number").GetInt32());
         await Doing(cancellationToken);
         return new ActionResult { Summary = $"{name} is done" };
     }

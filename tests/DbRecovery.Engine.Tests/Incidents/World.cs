@@ -72,7 +72,7 @@ internal sealed class World : IDatabaseProvider, IFileSwap, IDataInspector, IMai
         Repository = _ => new RepositoryDefinition { Name = "main", Path = Path.Combine(Folder, "repo") },
         Health = this,
         Runbooks = this,
-        Actions = new ActionCatalogue([.. ActionCatalogue.Standard().Descriptors.Select(d => ActionCatalogue.Standard().Get(d.Name)), .. ExtraActions]),
+        Actions = new ActionCatalogue([.. ActionCatalogue.Standard().Descriptors.Where(d => !ExtraActions.Any(e => e.Descriptor.Name == d.Name)).Select(d => ActionCatalogue.Standard().Get(d.Name)), .. ExtraActions]),
         Secrets = this,
         Clock = Clock,
         JournalObserver = Observer,

@@ -55,6 +55,28 @@ public sealed class FencingLadderTests
         Assert.DoesNotContain("kill", done);
     }
 
+    [Theory]
+    [InlineData(true, 1)]
+    [InlineData(false, 2)] // where nothing else proves that it is harmless, what its machine says decides
+    public async Task A_machine_that_said_nothing_is_asked_once_for_the_forecasts_of_a_moment(bool quorum, int asked)
+    {
+        var (context, _) = Situation("unknown unknown", "", bestEffort: true, quorum);
+        var clock = new SetTime();
+        context = context with
+        {
+            Clock = clock, Seen = context.Seen! with { Observations = [.. context.Seen!.Observations, Silent("old")], LastPrimary = context.Seen.LastPrimary! with { SeenAt = clock.GetUtcNow() } },
+        };
+        for (var i = 0; i < 2; i++)
+            await new FencingLadder(context, context.Cluster.Nodes[0]).ForecastAsync(default);
+        Assert.True(context.Provider.TryGet<IInstanceControl>(out var control));
+        Assert.Equal(asked, control!.ReceivedCalls().Count(c => c.GetMethodInfo().Name == nameof(IInstanceControl.StatusAsync)));
+    }
+
+    private static NodeObservation Silent(string node) => new()
+    {
+        Node = node, ObservedAt = Now, Duration = TimeSpan.Zero, Level = ObservationLevel.Quick, Reachability = Reachability.TimedOut, Role = NodeRole.Unknown,
+    };
+
     private static (ActionContext Context, List<string> Done) Situation(string machine, string power, bool bestEffort, bool quorum, string answering = "a b", string hold = "")
     {
         var (done, states) = (new List<string>(), machine.Split(' '));

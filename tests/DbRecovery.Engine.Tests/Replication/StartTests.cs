@@ -16,7 +16,15 @@ public sealed class StartTests
     [InlineData("replica silent", "n9", false, false)] // it may have taken the node's place
     [InlineData("replica silent", "n1", false, true)] // it did: a former primary would be a second one
     [InlineData("replica replica", null, false, true)] // nobody knows
-    public async Task A_node_is_let_go_only_where_every_other_one_is_seen_to_be_no_primary_and_only_the_primary_starts_as_one(string others, string? primary, bool letGo, bool asReplica)
+    public Task A_node_is_let_go_only_where_every_other_one_is_seen_to_be_no_primary_and_only_the_primary_starts_as_one(string others, string? primary, bool letGo, bool asReplica) =>
+        StartsAsync(others, primary, null, letGo, asReplica);
+
+    [Theory]
+    [InlineData("n0", false, true)] // it may become primary at any moment
+    [InlineData("n9", true, false)]
+    public Task Beside_one_that_was_asked_to_become_primary_and_may_still_none_starts_as_a_primary(string asked, bool letGo, bool asReplica) => StartsAsync("replica replica", "n9", asked, letGo, asReplica);
+
+    private async Task StartsAsync(string others, string? primary, string? asked, bool letGo, bool asReplica)
     {
         var seen = others.Split(' ').Select((what, i) => new NodeObservation
         {
@@ -29,6 +37,7 @@ public sealed class StartTests
         var context = new GivenProvider(_control, _observer).Context("n0", "n1", "n9");
         context = context with
         {
+            AskedPromotions = () => asked is null ? [] : [new AskedPromotion("i0", asked)],
             Seen = new HealthReport
             {
                 Cluster = "c", Engine = "fake", ObservedAt = DateTimeOffset.UnixEpoch, Duration = TimeSpan.Zero, Level = ObservationLevel.Quick, Status = HealthStatus.Failed,

@@ -78,6 +78,39 @@ public sealed class TakeoverTests : IDisposable
         Assert.Equal(ReconcileOutcome.Done, (await _action.ReconcileAsync(context, plan, default)).Outcome);
     }
 
+    [Theory]
+    [InlineData(null, null, 0)] // its machine refuses connections, and always did
+    [InlineData(60, null, 60)] // it gave no answer, and was seen to be gone a minute later
+    [InlineData(null, 900, 900)] // a fence stopped it when somebody had agreed
+    [InlineData(0, 900, 0)] // that met with one that was gone
+    public async Task What_a_silent_primary_may_have_written_until_it_was_gone_is_in_the_loss(int? goneAfter, int? stoppedAfter, int seconds)
+    {
+        var last = _cluster.Last!;
+        DateTimeOffset? After(int? time) => time is { } t ? last.At + TimeSpan.FromSeconds(t) : null;
+        _cluster.Last = last with { BytesPerSecond = 1_000_000, GoneAt = After(goneAfter) };
+        var context = _cluster.Context() with
+        {
+            Fault = new Fault { Id = "pg.primary.dead", Severity = FaultSeverity.Outage, Confidence = FaultConfidence.Likely, Cluster = "c", Engine = "fake", Node = "a", Summary = "", DetectedAt = last.At, Evidence = [] },
+            DoneAt = new Dictionary<string, DateTimeOffset?> { ["fence"] = After(stoppedAfter) },
+        };
+        Assert.Equal(Math.Max(65536, seconds * 2_000_000L), (await PlanAsync(context)).Loss!.Bytes);
+    }
+
+    [Theory]
+    [InlineData("", "b")]
+    [InlineData("b", "b")]
+    [InlineData("c", null)] // there would be two when the first comes to it
+    public async Task Who_was_asked_to_become_primary_before_and_may_still_is_the_only_one_who_does(string named, string? promoted)
+    {
+        (_cluster["b"].Bytes, _cluster["c"].Bytes) = (900, 1000);
+        var context = _cluster.Context() with { AskedPromotions = () => [new AskedPromotion("i0", "b")] };
+        if (promoted is not null)
+            await TakeOverAsync(context, named);
+        else
+            await FailsAsync(ErrorIds.NoCandidate, () => TakeOverAsync(context, named));
+        Assert.Equal(promoted is null ? [] : [$"promote {promoted}"], _cluster.Did.Where(d => d.StartsWith("promote", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public async Task Where_two_take_writes_nobody_is_led_to_either()
     {
@@ -134,6 +167,25 @@ public sealed class TakeoverTests : IDisposable
         else
             await FailsAsync(ErrorIds.FencingFailed, () => _action.ExecuteAsync(context, plan, default));
         Assert.Equal(promoted, cluster.Did.Contains("promote b"));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // what cannot be had before is done after it
+    public async Task Whom_the_new_primary_waits_for_is_set_before_its_first_commit(bool late)
+    {
+        _cluster.Cluster = _cluster.Cluster with { Policy = _cluster.Cluster.Policy with { Synchronous = 1 } };
+        if (late)
+            _cluster.On["b waits for 1"] = _ => _cluster["b"].Role == NodeRole.Replica ? throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, "not now") : Task.CompletedTask;
+        var context = _cluster.Context();
+        var plan = await PlanAsync(context, "b");
+        string[] shown = [.. plan.Acts.Select(a => a.Detail)];
+        Assert.True(Array.IndexOf(shown, "b waits for 1") < Array.IndexOf(shown, "promote b"));
+        await _action.ExecuteAsync(context, plan, default);
+        var did = _cluster.Did.ToList();
+        Assert.Equal(late ? 2 : 1, did.Count(d => d == "b waits for 1"));
+        Assert.True(did.IndexOf("b waits for 1") < did.IndexOf("promote b"));
+        Assert.Equal("c", _cluster["b"].SyncNames);
     }
 
     [Fact]

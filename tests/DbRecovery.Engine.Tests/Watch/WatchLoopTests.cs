@@ -128,6 +128,26 @@ public sealed class WatchLoopTests
         Assert.True(world.Told(WatchEventKind.FaultRaised, Hung));
     }
 
+    [Theory]
+    [InlineData("n1", true)]
+    [InlineData("n2", false)] // a replica that is cut off from here can wait
+    public async Task A_primary_that_only_we_do_not_hear_is_looked_at_again_without_a_pause(string silent, bool hurried)
+    {
+        const string Partition = "net.partial-partition";
+        var poll = TimeSpan.FromMinutes(1);
+        await using var world = World(poll: poll);
+        world.Rule = round => round.Nodes.Where(n => n.Reachability == Reachability.TimedOut).Select(n => WatchWorld.FaultOf(round, Partition, n.Node, FaultSeverity.Degraded, confirmations: 3));
+        world.Start();
+        // the start, and the second look that follows it soon
+        await world.UntilAsync(() => world.Told(WatchEventKind.Started) && world.Servers.Looks(silent) > 1, "the start");
+        var looks = world.Servers.Looks(silent);
+        world.Servers.Set(silent, NodeRole.Unknown, Reachability.TimedOut);
+        await world.UntilAsync(() => world.Servers.Looks(silent) > looks, "the poll", TimeSpan.FromSeconds(1));
+        var at = world.Time.GetUtcNow();
+        await world.UntilAsync(() => world.Told(WatchEventKind.FaultRaised, Partition), "the fault");
+        Assert.Equal(hurried, world.Time.GetUtcNow() - at < poll);
+    }
+
     [Fact]
     public async Task An_exception_of_an_observer_is_an_unanswered_look()
     {

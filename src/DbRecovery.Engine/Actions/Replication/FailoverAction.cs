@@ -77,17 +77,29 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
             await RequireKillableAsync(context, context.Cluster.Node(old), cancellationToken).ConfigureAwait(false);
         var choice = CandidateSelection.Choose(new CandidateQuestion
         {
-            Cluster = context.Cluster, Old = old, Seen = nodes, Last = seen.LastPrimary, Wanted = options.Candidate.Length > 0 ? context.Cluster.Node(options.Candidate).Name : null,
+            Cluster = context.Cluster, Old = old, Seen = nodes, Last = seen.LastPrimary, Wanted = Wanted(context, options.Candidate),
         });
         var candidate = choice.Require(context.Cluster.Name);
         return Plan(context, seen, nodes, old, candidate, choice);
+    }
+
+    /// <summary>Who is wanted. One that was asked to become primary before, and may still, is the only one: with another there would be two once it comes to that.</summary>
+    private static string? Wanted(ActionContext context, string named)
+    {
+        var node = named.Length > 0 ? context.Cluster.Node(named).Name : null;
+        if (context.AskedPromotions() is not [var asked, ..] all)
+            return node;
+        return all.FirstOrDefault(a => a.Node != (node ?? asked.Node)) is { } other
+            ? throw new DbRecoveryException(ErrorIds.NoCandidate, ErrorKind.Refused, $"incident {other.Incident} asked '{other.Node}' to become primary, and it may still: nobody else is promoted",
+                $"Look at '{other.Node}'. Where it certainly is not promoted any more, because its server was stopped since, acknowledge the cluster.", other.Node)
+            : asked.Node;
     }
 
     private static Planned<FailoverState> Plan(ActionContext context, HealthReport seen, IReadOnlyList<NodeObservation> nodes, string? old, NodeDefinition candidate, CandidateChoice choice)
     {
         var detected = context.Fault?.DetectedAt ?? context.Clock.GetUtcNow();
         var loss = LossPreview.Of(context.Cluster, seen.LastPrimary, nodes, candidate.Name, choice.Place,
-            LossPreview.EndOf(detected, seen.Observations.FirstOrDefault(o => o.Node == old)));
+            LossPreview.EndOf(seen.LastPrimary, detected, seen.Observations.FirstOrDefault(o => o.Node == old), FenceOf(context) >= FenceLevel.Stopped ? context.DoneAt.GetValueOrDefault("fence") : null));
         var chosen = nodes.First(o => o.Node == candidate.Name);
         var siblings = nodes.Where(o => o.Node != old && o.Node != candidate.Name && o is { Reachability: Reachability.Reachable, Role: NodeRole.Replica } && o.SystemId == chosen.SystemId)
             .Select(o => context.Cluster.Node(o.Node)).Where(n => Follows(context, n, old, candidate, nodes)).ToList();
@@ -97,12 +109,13 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
             FenceOf(context) == FenceLevel.Denied, loss,
             // what others have beyond a candidate that a person named is in the preview of the loss
             Furthest: nodes.Where(n => n.Node != old && n.SystemId == chosen.SystemId).Select(LogPlace.Of).OfType<LogPlace>().Where(p => p.Timeline == choice.Place.Timeline).Max(p => p.Bytes));
-        var operation = context.Replication("failover").Promote(context.Cluster, candidate);
+        var takeover = new Takeover(context, candidate);
         IReadOnlyList<PlannedAct> acts =
         [
             new(ActKind.Wait, old ?? context.Cluster.Name, "until no replica receives from the old primary any more"),
-            .. operation.Acts.AsDestructive(),
-            .. new Takeover(context, candidate).Acts(siblings, state.LiftReadOnly, state.SynchronousNow),
+            .. takeover.Preparation(siblings, state.SynchronousNow),
+            .. context.Replication("failover").Promote(context.Cluster, candidate).Acts.AsDestructive(),
+            .. takeover.Acts(siblings, state.LiftReadOnly),
         ];
         var outputs = new Dictionary<string, FactValue> { ["newPrimary"] = candidate.Name, ["oldPrimary"] = old ?? "" };
         return new Planned<FailoverState>(state, acts, loss, outputs);
@@ -170,12 +183,14 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
             return await ManagedTakeover.FailoverAsync(context, state, cancellationToken).ConfigureAwait(false);
         var candidate = context.Cluster.Node(state.Candidate);
         var siblings = state.Siblings.Select(context.Cluster.Node).ToList();
+        var takeover = new Takeover(context, candidate);
         var promoted = false;
         if (await IsPromotedAsync(context, state, cancellationToken).ConfigureAwait(false) is not { } timeline)
         {
             var unfenced = context.Done.GetValueOrDefault("fence") is null && state.Old is not null;
             if (unfenced)
                 await RequireFenceAsync(context, context.Cluster.Node(state.Old!), cancellationToken).ConfigureAwait(false);
+            await takeover.PrepareAsync(siblings, state.SynchronousNow, cancellationToken).ConfigureAwait(false);
             if (state.Denied)
                 await LeadAwayAsync(context, state, candidate, cancellationToken).ConfigureAwait(false);
             // that took its time, and until a standby was led away it may have received, and so acknowledged, more
@@ -188,7 +203,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         try
         {
             // promoted: from here it only goes forward
-            var (remarks, facts) = await new Takeover(context, candidate).FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, promoted ? CancellationToken.None : cancellationToken).ConfigureAwait(false);
+            var (remarks, facts) = await takeover.FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, promoted ? CancellationToken.None : cancellationToken).ConfigureAwait(false);
             return Result(state, timeline, remarks, facts);
         }
         catch (DbRecoveryException e) when (e.Id != ErrorIds.OutcomeUnknown)

@@ -187,12 +187,12 @@ internal static class InstanceActs
 
     /// <summary>
     /// What starting does. A node that was fenced is let go, and one may become a primary, only where it is the one that is known as the primary, and no other
-    /// node is, or may be: elsewhere a former primary whose machine came back would be a second one. It rejoins.
+    /// node is, was asked to become one, or may be: elsewhere a former primary whose machine came back would be a second one. It rejoins.
     /// </summary>
     public static NodeOperation Start(ActionContext context, NodeDefinition node, HealthReport seen, IReadOnlyList<NodeObservation> others)
     {
         var known = seen.Observations.Select(o => o.Facts.Text(ReplicationFacts.Primary)).FirstOrDefault(p => p is not null) ?? seen.LastPrimary?.Node;
-        var leads = (known == node.Name || context.Cluster.Nodes.Count == 1) && !others.Any(o => o.IsPrimary());
+        var leads = (known == node.Name || context.Cluster.Nodes.Count == 1) && !others.Any(o => o.IsPrimary()) && context.AskedPromotions().All(a => a.Node == node.Name);
         // one that does not answer may be the one that took this node's place when it was fenced
         var letGo = leads && others.All(o => o.Reachability == Reachability.Reachable);
         return Control(context, node).Start(context.Cluster, node, letGo, asReplica: !leads);

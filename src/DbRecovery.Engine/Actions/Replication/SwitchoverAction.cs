@@ -27,7 +27,7 @@ internal sealed record SwitchoverState(
 internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, SwitchoverState>
 {
     /// <summary>The file in the incident's folder that says that a promotion was asked for: after that the old primary is not opened any more.</summary>
-    private const string PromotionMark = "promoting";
+    internal const string PromotionMark = "promoting";
 
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Opening = TimeSpan.FromMinutes(1);
@@ -95,15 +95,16 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
 
     private static List<PlannedAct> Acts(ActionContext context, SwitchoverState state, NodeDefinition old, NodeDefinition candidate, IReadOnlyList<NodeDefinition> siblings)
     {
-        var (replication, control) = (context.Replication("switchover"), context.Provider.Require<IInstanceControl>("switchover"));
+        var (replication, control, takeover) = (context.Replication("switchover"), context.Provider.Require<IInstanceControl>("switchover"), new Takeover(context, candidate));
         return
         [
+            .. takeover.Preparation(siblings, state.SynchronousNow),
             .. replication.AfterPromotion(context.Cluster, old).Acts,
             .. context.Routes?.Pause(context.Cluster).Acts ?? [],
             .. control.Stop(context.Cluster, old).Acts,
             new PlannedAct(ActKind.Wait, candidate.Name, $"until it has received the shutdown checkpoint of '{old.Name}'; after {state.Window.TotalSeconds:0.#} s '{old.Name}' is opened again"),
             .. replication.Promote(context.Cluster, candidate).Acts,
-            .. new Takeover(context, candidate).Acts(siblings, state.LiftReadOnly, state.SynchronousNow),
+            .. takeover.Acts(siblings, state.LiftReadOnly),
             .. context.Routes?.SetPrimary(context.Cluster, candidate).Acts ?? [],
             .. context.Provider.Require<IReplicaBuilder>("switchover").StartAsReplica(context.Cluster, old, candidate).Acts,
             .. replication.AfterPromotion(context.Cluster, candidate).Acts,
@@ -116,17 +117,19 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
             return await ManagedTakeover.SwitchoverAsync(context, state.Old, state.Candidate.Length > 0 ? state.Candidate : null, cancellationToken).ConfigureAwait(false);
         var (old, candidate) = (context.Cluster.Node(state.Old), context.Cluster.Node(state.Candidate));
         var nodes = await context.LookAsync([old, candidate], Look, cancellationToken).ConfigureAwait(false);
-        var timeline = nodes[1].IsPrimary() ? nodes[1].Facts.Int(PostgreSqlFacts.Timeline) ?? state.Timeline + 1 : await HandOverAsync(context, state, old, candidate, nodes, cancellationToken).ConfigureAwait(false);
+        var takeover = new Takeover(context, candidate);
+        var timeline = nodes[1].IsPrimary() ? nodes[1].Facts.Int(PostgreSqlFacts.Timeline) ?? state.Timeline + 1 : await HandOverAsync(context, state, takeover, old, candidate, nodes, cancellationToken).ConfigureAwait(false);
         // promoted: from here it only goes forward
-        return await FinishAsync(context, state, old, candidate, timeline, CancellationToken.None).ConfigureAwait(false);
+        return await FinishAsync(context, state, takeover, old, candidate, timeline, CancellationToken.None).ConfigureAwait(false);
     }
 
     private static async Task<long> HandOverAsync(
-        ActionContext context, SwitchoverState state, NodeDefinition old, NodeDefinition candidate, IReadOnlyList<NodeObservation> nodes, CancellationToken cancellationToken)
+        ActionContext context, SwitchoverState state, Takeover takeover, NodeDefinition old, NodeDefinition candidate, IReadOnlyList<NodeObservation> nodes, CancellationToken cancellationToken)
     {
         var replication = context.Replication("switchover");
         if (nodes[1] is not { Reachability: Reachability.Reachable, Role: NodeRole.Replica } || nodes[1].SystemId != state.SystemId)
             throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"'{candidate.Name}' is no replica of '{old.Name}' now ({nodes[1].Reachability}, {nodes[1].Role})", target: candidate.Name);
+        await takeover.PrepareAsync([.. state.Siblings.Select(context.Cluster.Node)], state.SynchronousNow, cancellationToken).ConfigureAwait(false);
         // what a checkpoint has written now, the stop need not write while clients wait
         if (nodes[0].IsPrimary())
             await replication.AfterPromotion(context.Cluster, old).RunAsync(context.Timeout, context.Progress, cancellationToken).ConfigureAwait(false);
@@ -250,7 +253,7 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
         throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, $"no switchover: {because}; {told}", "Look at what held it up, then ask again.", old.Name);
     }
 
-    private static async Task<ActionResult> FinishAsync(ActionContext context, SwitchoverState state, NodeDefinition old, NodeDefinition candidate, long timeline, CancellationToken cancellationToken)
+    private static async Task<ActionResult> FinishAsync(ActionContext context, SwitchoverState state, Takeover takeover, NodeDefinition old, NodeDefinition candidate, long timeline, CancellationToken cancellationToken)
     {
         var siblings = state.Siblings.Select(context.Cluster.Node).ToList();
         var remarks = new List<string>();
@@ -262,7 +265,7 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
         IReadOnlyDictionary<string, FactValue> facts = new Dictionary<string, FactValue>();
         try
         {
-            (var told, facts) = await new Takeover(context, candidate).FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, cancellationToken, open).ConfigureAwait(false);
+            (var told, facts) = await takeover.FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, cancellationToken, open).ConfigureAwait(false);
             remarks.AddRange(told);
         }
         catch (DbRecoveryException e)
