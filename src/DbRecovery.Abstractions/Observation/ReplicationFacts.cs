@@ -17,6 +17,8 @@ public static class ReplicationFacts
     public static readonly FactDefinition Primary = new("primary.node", FactType.Text, null, "the node that is primary, or last was");
     /// <summary>Whether it takes writes.</summary>
     public static readonly FactDefinition PrimaryAlive = new("primary.alive", FactType.Bool, null, "a node of the cluster is primary and answers");
+    /// <summary>Whether its data are damaged.</summary>
+    public static readonly FactDefinition PrimaryDamaged = new("primary.damaged", FactType.Bool, null, "the primary has read damaged pages, or a check found damage there; unknown where it has no checksums and was not checked");
     /// <summary>Whether the lag in bytes.</summary>
     public static readonly FactDefinition LagBytes = new("replication.lagBytes", FactType.Int, "B", "bytes between the end of the primary's log and what the replica has applied");
     /// <summary>What it has not received.</summary>

@@ -19,6 +19,10 @@ internal static class ClusterFacts
             else
                 facts.SetUnknown(ReplicationFacts.Primary, "no node is primary, and none is remembered or followed");
             facts.Set(ReplicationFacts.PrimaryAlive, replication.Writable.Count > 0);
+            if (replication.Leader is { } leader && PageDamage.IsKnown(leader) is { } damaged)
+                facts.Set(ReplicationFacts.PrimaryDamaged, damaged);
+            else
+                facts.SetUnknown(ReplicationFacts.PrimaryDamaged, replication.Leader is null ? "there is not one primary that answers" : "the primary has no data checksums, and its data were not checked");
             foreach (var fact in new[] { ReplicationFacts.Epoch, ReplicationFacts.EpochPrimary })
                 if (facts.Find(fact.Name) is null)
                     facts.SetUnknown(fact, "it was not read in this round");

@@ -26,7 +26,7 @@ public sealed record HealthServiceOptions
     public TimeSpan NodeTimeout { get; init; } = TimeSpan.FromMinutes(10);
     /// <summary>The time in which the repository must answer; one that hangs, as a lost network disk does, counts as unreadable.</summary>
     public TimeSpan RepositoryTimeout { get; init; } = TimeSpan.FromSeconds(30);
-    /// <summary>The time that it has in a quick look, which is about the nodes.</summary>
+    /// <summary>The time that it has in a quick look, which is about the nodes, and in any where a server does not answer.</summary>
     public TimeSpan QuickRepositoryTimeout { get; init; } = TimeSpan.FromSeconds(2);
     /// <summary>The time that an observer has beyond its deadline to end by itself.</summary>
     public TimeSpan Grace { get; init; } = TimeSpan.FromSeconds(5);
@@ -88,9 +88,12 @@ public sealed partial class HealthService(HealthServiceOptions options) : IHealt
             nodes = await Task.WhenAll(nodes.Select(n => n.Reachability == Reachability.Reachable ? Look(cluster.Node(n.Node)) : Task.FromResult(n))).ConfigureAwait(false);
         await ReadEpochsAsync(cluster, nodes, level, cancellationToken).ConfigureAwait(false);
         var checks = await RunChecksAsync(cluster, nodes, cancellationToken).ConfigureAwait(false);
+        // an outage is told at once: with a host its disks may be gone, which others have mounted
+        var hurries = !knowing.IsCompleted && options.BackupsNeeded != true && !provider.Embedded && nodes.Any(n => n.Reachability != Reachability.Reachable);
+        var backups = hurries ? await KnowBackupsAsync(cluster, options.QuickRepositoryTimeout, cancellationToken).ConfigureAwait(false) : await knowing.ConfigureAwait(false);
         return Judge(new ClusterRound
         {
-            Cluster = cluster, Nodes = nodes, Level = level, Backups = await knowing.ConfigureAwait(false), StartedAt = startedAt,
+            Cluster = cluster, Nodes = nodes, Level = level, Backups = backups, StartedAt = startedAt,
             Routes = await routes.ConfigureAwait(false), CustomChecks = checks, Duration = options.Clock.GetElapsedTime(timestamp),
         });
 

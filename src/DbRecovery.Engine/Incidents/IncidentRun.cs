@@ -302,7 +302,7 @@ internal sealed partial class IncidentRun : IDisposable
         if (reasons.Length == 0)
             return false;
         var until = decision.Until ?? Clock.GetUtcNow() + TimeSpan.FromMinutes(15);
-        Record(JournalKind.Decided, $"Nothing was done: {string.Join("; ", reasons)}. It is looked at again after {until:u}.",
+        Record(JournalKind.Decided, $"Nothing was done: {string.Join("; ", reasons).TrimEnd('.')}. It is looked at again after {until:u}.",
             new JournalData { Reasons = reasons, Until = until }, IncidentTrigger.Blocked);
         // where nothing but a person can help, people are told; a pause is known to them already
         if (decision.Reasons.Count == 0)

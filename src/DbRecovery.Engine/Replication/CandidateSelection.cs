@@ -1,3 +1,6 @@
+using DbRecovery.Engine.Faults.Rules;
+using DbRecovery.Engine.Health;
+
 namespace DbRecovery.Engine.Replication;
 
 /// <summary>What the choice of a new primary is made from.</summary>
@@ -13,20 +16,31 @@ internal sealed record CandidateQuestion
     public LastPrimary? Last { get; init; }
     /// <summary>The node that a person names; null: the best.</summary>
     public string? Wanted { get; init; }
+    /// <summary>What a longer look before knows to be wrong: a quick one does not check the data.</summary>
+    public IReadOnlyList<Fault> Faults { get; init; } = [];
 }
 
 /// <summary>Whether a node may become primary, and why not.</summary>
 /// <param name="Node">The node.</param>
 /// <param name="Place">The furthest place that it has; null where that is not known.</param>
 /// <param name="Because">Why not; null if it may.</param>
-internal sealed record CandidateVerdict(string Node, LogPlace? Place, string? Because);
+/// <param name="Damaged">Whether its data are damaged: it may, and comes after every sound one.</param>
+internal sealed record CandidateVerdict(string Node, LogPlace? Place, string? Because, bool Damaged);
 
 /// <summary>The choice.</summary>
 /// <param name="Candidate">Who becomes primary; null for nobody.</param>
 /// <param name="Place">The furthest place that it has.</param>
 /// <param name="Verdicts">What was found of each node, the chosen one first.</param>
-internal sealed record CandidateChoice(NodeDefinition? Candidate, LogPlace Place, IReadOnlyList<CandidateVerdict> Verdicts)
+/// <param name="Asked">Whether a person named it.</param>
+internal sealed record CandidateChoice(NodeDefinition? Candidate, LogPlace Place, IReadOnlyList<CandidateVerdict> Verdicts, bool Asked)
 {
+    /// <summary>What a person must agree to; null for nothing. Whoever names a node has agreed.</summary>
+    public string? ApprovalBecause => Candidate is { } chosen && !Asked && Verdicts[0].Damaged ? $"'{chosen.Name}' has damaged data, and no sound replica may take over" : null;
+
+    /// <summary>What a plan says of nodes with damaged data.</summary>
+    public IEnumerable<PlannedAct> Remarks => Verdicts.Where(v => v.Damaged)
+        .Select(v => new PlannedAct(ActKind.Read, v.Node, "its data are damaged: it takes over only where it is asked for by name, or no sound replica may"));
+
     /// <summary>Why nobody, or who not and why.</summary>
     public string Reasons => string.Join("; ", Verdicts.Where(v => v.Because is not null).Select(v => $"{v.Node}: {v.Because}"));
 
@@ -39,7 +53,8 @@ internal sealed record CandidateChoice(NodeDefinition? Candidate, LogPlace Place
 
 /// <summary>
 /// Chooses who becomes primary: a replica of the same system, on the highest timeline, that has received the most; how far it has applied
-/// does not matter, for a promotion applies the rest (a paused one too). Priority, then the old primary's zone, decide only among equals.
+/// does not matter, for a promotion applies the rest (a paused one too). Priority, then the old primary's zone, decide only among equals. One whose
+/// data are damaged comes after every sound one, whatever it has received.
 /// </summary>
 internal static class CandidateSelection
 {
@@ -53,19 +68,20 @@ internal static class CandidateSelection
         LogPlace? furthest = places.Count == 0 ? null : places.Max();
         var verdicts = replicas.Select(r => Judge(question, r.Node, r.Seen, system, furthest)).ToList();
         var best = verdicts.Where(v => v.Because is null)
-            .OrderByDescending(v => v.Place!.Value)
+            .OrderBy(v => v.Damaged)
+            .ThenByDescending(v => v.Place!.Value)
             .ThenByDescending(v => question.Cluster.Node(v.Node).Priority)
             .ThenByDescending(v => ZoneOf(question, v.Node) is { } zone && zone == ZoneOf(question, question.Old))
             .ThenBy(v => v.Node, StringComparer.Ordinal)
             .ToList();
         var ordered = best.Concat(verdicts.Except(best)).ToList();
-        return best.Count == 0 ? new(null, default, ordered) : new(question.Cluster.Node(best[0].Node), best[0].Place!.Value, ordered);
+        return best.Count == 0 ? new(null, default, ordered, false) : new(question.Cluster.Node(best[0].Node), best[0].Place!.Value, ordered, question.Wanted is not null);
     }
 
     private static CandidateVerdict Judge(CandidateQuestion question, NodeDefinition node, NodeObservation? seen, string? system, LogPlace? furthest)
     {
         var place = seen is null ? null : LogPlace.Of(seen);
-        return new(node.Name, place, Because());
+        return new(node.Name, place, Because(), (seen is not null && PageDamage.IsSeen(seen)) || question.Faults.Any(f => f.Id == CorruptionRule.Id && f.Node == node.Name));
 
         string? Because()
         {

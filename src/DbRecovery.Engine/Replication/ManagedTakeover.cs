@@ -13,7 +13,7 @@ internal static class ManagedTakeover
         var managed = await LookAsync(context, cancellationToken).ConfigureAwait(false);
         var choice = CandidateSelection.Choose(new CandidateQuestion
         {
-            Cluster = context.Cluster, Old = old, Seen = seen.Observations, Last = seen.LastPrimary, Wanted = wanted.Length > 0 ? context.Cluster.Node(wanted).Name : null,
+            Cluster = context.Cluster, Old = old, Seen = seen.Observations, Last = seen.LastPrimary, Faults = seen.Faults, Wanted = wanted.Length > 0 ? context.Cluster.Node(wanted).Name : null,
         });
         var candidate = choice.Require(context.Cluster.Name);
         var loss = LossPreview.Of(context.Cluster, seen.LastPrimary, seen.Observations, candidate.Name, choice.Place,
@@ -21,7 +21,7 @@ internal static class ManagedTakeover
         var acts = Client(context).Failover(context.Cluster, managed, candidate.Name).Acts;
         return new Planned<FailoverState>(
             new FailoverState(old, candidate.Name, seen.LastPrimary?.SystemId, choice.Place.Timeline, choice.Place.Bytes, [], false, false, false, loss, Managed: true),
-            [.. acts.AsDestructive()], loss, new Dictionary<string, FactValue> { ["newPrimary"] = candidate.Name, ["oldPrimary"] = old ?? "" });
+            [.. acts.AsDestructive(), .. choice.Remarks], loss, new Dictionary<string, FactValue> { ["newPrimary"] = candidate.Name, ["oldPrimary"] = old ?? "" }, choice.ApprovalBecause);
     }
 
     /// <summary>Asks for the takeover.</summary>

@@ -212,6 +212,39 @@ public sealed class RecordingTableTests
         Assert.False(fault.Details["majority"].AsBool());
     }
 
+    [Theory]
+    [InlineData("lab-3", 0L, false, FaultSeverity.Degraded, "postgresql-corrupt-replica")] // a copy of what is sound elsewhere
+    [InlineData("lab-3", 1L, true, FaultSeverity.DataAtRisk, "postgresql-corrupt-replica")]
+    [InlineData("lab-3", null, null, FaultSeverity.DataAtRisk, "postgresql-corrupt-replica")] // without checksums nobody can tell
+    [InlineData("lab-1", 1L, true, FaultSeverity.DataAtRisk, "postgresql-corruption")]
+    public void Damage_of_a_replica_is_as_grave_as_its_primary_is_unsound(string node, long? failuresOfPrimary, bool? damaged, FaultSeverity severity, string runbook)
+    {
+        var view = Recorded.View("healthy").Facts("lab-3", f => f.Set(PostgreSqlFacts.ChecksumFailures, 2L)).Facts("lab-1", f =>
+        {
+            if (failuresOfPrimary is { } count)
+                f.Set(PostgreSqlFacts.ChecksumFailures, count);
+            else
+                f.SetUnknown(PostgreSqlFacts.ChecksumFailures, "data checksums are off");
+        });
+        var fault = FaultClassifier.Classify(view).Single(f => f.Id == "pg.corruption" && f.Node == node);
+        Assert.Equal((severity, runbook), (fault.Severity, s_shipped.Match(fault)[0].Name));
+        // its guard: nothing is copied from what is not known to be sound
+        Assert.All(view.Nodes, n => Assert.Equal(damaged, n.Facts.Bool(ReplicationFacts.PrimaryDamaged)));
+    }
+
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(1, false)] // the other one is left
+    [InlineData(2, true)]
+    public void A_damaged_replica_that_transactions_wait_for_is_not_taken_away_by_itself(int required, bool awaited)
+    {
+        var view = Recorded.View("healthy-synchronous").Facts("lab-3", f => f.Set(PostgreSqlFacts.ChecksumFailures, 2L));
+        view = view.With("lab-1", n => n with { Downstreams = [.. n.Downstreams.Select(d => d with { SyncState = required == 0 ? "async" : "quorum" })] });
+        view = view with { LastPrimary = view.LastPrimary! with { Synchronous = ["lab-2", "lab-3"], SynchronousRequired = required } };
+        var fault = FaultClassifier.Classify(view).Single(f => f.Id == "pg.corruption");
+        Assert.Equal(awaited, fault.Details["awaited"].AsBool());
+    }
+
     [Fact]
     public void Where_the_fork_is_known_a_divergence_is_certain()
     {

@@ -137,20 +137,22 @@ public sealed class HealthServiceTests : IDisposable
         static CheckVerdict RepositoryOf(HealthReport report) => Assert.Single(report.Checks, c => c.Name == "repository").Verdict;
     }
 
-    [Fact]
-    public async Task A_server_is_looked_at_though_its_repository_hangs()
+    [Theory]
+    [InlineData(Reachability.Reachable)]
+    [InlineData(Reachability.Absent)] // an outage is told without it
+    public async Task A_server_is_looked_at_though_its_repository_hangs(Reachability reachability)
     {
         _provider.Embedded = false;
         var observed = false;
-        _provider.Observe = _ => { Volatile.Write(ref observed, true); return Task.FromResult(Situations.Healthy()); };
+        _provider.Observe = _ => { Volatile.Write(ref observed, true); return Task.FromResult(Situations.Healthy() with { Reachability = reachability }); };
         var backups = Substitute.For<IBackupService>();
         backups.ListAsync(default!, default!, default, default).ReturnsForAnyArgs(new TaskCompletionSource<IReadOnlyList<BackupInfo>>().Task);
         var time = new SetTime();
         var examination = Examine(Service(backups, time: time), Situations.Cluster() with { Backups = new BackupSettings { Repository = "main" } });
         await Wait.UntilAsync(() => Volatile.Read(ref observed), "the look at the server");
         Assert.False(examination.IsCompleted);
-        time.Advance(Wait.Limit);
-        Assert.Equal(HealthStatus.Degraded, (await examination.WaitAsync(Wait.Limit)).Status);
+        time.Advance(reachability == Reachability.Reachable ? Wait.Limit : new HealthServiceOptions { Providers = _ => _provider }.QuickRepositoryTimeout);
+        Assert.Equal(CheckVerdict.Fail, Assert.Single((await examination.WaitAsync(Wait.Limit)).Checks, c => c.Name == "repository").Verdict);
     }
 
     [Fact]

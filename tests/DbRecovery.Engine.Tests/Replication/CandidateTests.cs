@@ -13,12 +13,14 @@ public sealed class CandidateTests
         var parts = text.Split(' ');
         var words = parts.Skip(2).ToHashSet();
         var at = parts[1].Split(':');
+        var facts = new FactSet();
+        facts.Set(PostgreSqlFacts.ChecksumFailures, words.Contains("damaged") ? 3L : 0L);
         var place = new LogPosition("lsn", parts[1], at[0], at[1] == "?" ? null : long.Parse(at[1], System.Globalization.CultureInfo.InvariantCulture));
         return new NodeObservation
         {
             Node = parts[0], ObservedAt = Now, Duration = TimeSpan.Zero, Level = ObservationLevel.Quick,
             Reachability = words.Contains("silent") ? Reachability.TimedOut : Reachability.Reachable,
-            Role = words.Contains("primary") ? NodeRole.Primary : NodeRole.Replica, SystemId = words.Contains("foreign") ? "other" : "same",
+            Role = words.Contains("primary") ? NodeRole.Primary : NodeRole.Replica, SystemId = words.Contains("foreign") ? "other" : "same", Facts = facts,
             Upstream = new UpstreamObservation { Address = "p:1", Streaming = false, Received = place, Applied = place with { Ordinal = Math.Max(0, (place.Ordinal ?? 0) - 50) } },
         };
     }
@@ -50,6 +52,11 @@ public sealed class CandidateTests
     [InlineData("a", "a 1:900; b 1:1000 foreign")]
     [InlineData("a", "a 1:900; b 1:1000 silent")]
     [InlineData("a", "a 1:900; b 1:?")]
+    [InlineData("b", "a 1:1000 damaged; b 1:900")] // what is damaged comes after what is sound, whatever it has
+    [InlineData("near", "a 1:1000 damaged; b 1:1000 damaged; near 1:10")]
+    [InlineData("b", "a 1:900 damaged; b 1:1000 damaged")]
+    [InlineData("a", "a 1:1000 damaged; veto 1:1000")]
+    [InlineData("b", "a 1:1000; b 2:10 damaged")] // a sound one of an older timeline may not
     [InlineData(null, "veto 1:1000")]
     [InlineData(null, "a 1:1000 foreign")]
     [InlineData(null, "")]
@@ -74,6 +81,31 @@ public sealed class CandidateTests
     {
         Assert.Equal("a", Choose("a 1:800", Last(), Cluster(100), wanted: "a").Candidate?.Name);
         Assert.Null(Choose("a 1:800; b 1:800 foreign", Last(), Cluster(100), wanted: "b").Candidate);
+    }
+
+    [Theory]
+    [InlineData(false, null, "a 1:1000 damaged; b 1:900")]
+    [InlineData(true, null, "a 1:1000 damaged")]
+    [InlineData(true, null, "a 1:1000 damaged; b 1:1000 silent")]
+    [InlineData(true, null, "a 1:1000 damaged; b 1:800")] // too far behind
+    [InlineData(false, "a", "a 1:1000 damaged; b 1:1000")]
+    [InlineData(false, null, "a 1:1000")]
+    public void Where_only_a_damaged_one_may_take_over_a_person_agrees_or_names_it(bool asks, string? wanted, string nodes)
+    {
+        var choice = Choose(nodes, Last(), Cluster(150), wanted);
+        Assert.Equal(asks, choice.ApprovalBecause is not null);
+        Assert.Equal(wanted ?? (asks || !nodes.Contains("b ", StringComparison.Ordinal) ? "a" : "b"), choice.Candidate!.Name);
+        // the plan says so, whoever is chosen
+        Assert.Equal(nodes.Contains("damaged", StringComparison.Ordinal) ? ["a"] : [], choice.Remarks.Select(r => r.Target));
+    }
+
+    [Fact]
+    public void Damage_that_only_a_longer_look_showed_counts()
+    {
+        var question = new CandidateQuestion { Cluster = Cluster(), Old = "old", Seen = Seen("a 1:1000; b 1:900"), Last = Last() };
+        var fault = new Fault { Id = "pg.corruption", Node = "a", Cluster = "c", Engine = "postgresql", Severity = FaultSeverity.Degraded, Confidence = FaultConfidence.Certain, Summary = "x", DetectedAt = Now, Evidence = [] };
+        Assert.Equal("a", CandidateSelection.Choose(question).Candidate!.Name);
+        Assert.Equal("b", CandidateSelection.Choose(question with { Faults = [fault] }).Candidate!.Name);
     }
 
     [Fact]

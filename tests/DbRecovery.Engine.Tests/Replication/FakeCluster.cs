@@ -22,6 +22,10 @@ internal sealed class FakeServer
     public InstanceState Instance { get; set; } = InstanceState.Running;
     public FencingEpoch? Epoch { get; set; }
     public string? SyncNames { get; set; }
+    /// <summary>Whether pages have failed their checksum.</summary>
+    public bool Damaged { get; set; }
+    /// <summary>The replicas whose transactions it waits for.</summary>
+    public string[] Waits { get; set; } = [];
 }
 
 /// <summary>A primary 'a' that is gone and replicas that were its own: what actions do to them, without a server.</summary>
@@ -85,7 +89,10 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
         var place = new LogPosition("lsn", "", $"{server.Timeline}", server.Bytes);
         var facts = new FactSet();
         if (answers)
+        {
             facts.Set(PostgreSqlFacts.Timeline, server.Timeline);
+            facts.Set(PostgreSqlFacts.ChecksumFailures, server.Damaged ? 1L : 0L);
+        }
         if (server.Paused)
             facts.Set(PostgreSqlFacts.ReplayPaused, true);
         if (Last is { } last)
@@ -94,6 +101,7 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
         {
             Node = node, ObservedAt = Clock.GetUtcNow(), Duration = TimeSpan.Zero, Level = ObservationLevel.Quick, Reachability = server.Reachability, Role = answers ? server.Role : NodeRole.Unknown,
             SystemId = answers ? "s" : null, Position = answers ? place : null, Facts = facts,
+            Downstreams = [.. server.Waits.Select(w => new DownstreamObservation { Name = w, State = "streaming", SyncState = "sync" })],
             Upstream = answers && server.Role == NodeRole.Replica ? new UpstreamObservation { Address = $"{server.Streams ?? "nobody"}:1", Streaming = server.Streams is not null, Received = place, Applied = place with { Ordinal = server.Applied ?? server.Bytes } } : null,
         };
     }

@@ -31,6 +31,20 @@ public sealed class SwitchoverTests : IDisposable
         Assert.Equal(7, _cluster["b"].Epoch!.Epoch);
     }
 
+    [Theory]
+    [InlineData(false, "c", false)]
+    [InlineData(true, "b", false)] // a synchronous one is not preferred where its data are damaged
+    [InlineData(true, "c", true)] // nobody else streams
+    public async Task A_synchronous_replica_takes_over_before_others_where_it_is_sound(bool damaged, string expected, bool alone)
+    {
+        (_cluster["a"].Waits, _cluster["c"].Damaged) = (["c"], damaged);
+        if (alone)
+            _cluster["b"].Streams = null;
+        var plan = await _action.PlanAsync(_cluster.Context(), new SwitchoverOptions(), default);
+        Assert.Equal(expected, plan.PlannedOutputs["newPrimary"].AsText());
+        Assert.Equal(damaged && alone, plan.ApprovalBecause is not null);
+    }
+
     [Fact]
     public async Task Where_somebody_else_promotes_the_candidate_first_the_old_primary_stays_stopped()
     {

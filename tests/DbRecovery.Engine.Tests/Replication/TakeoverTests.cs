@@ -41,6 +41,22 @@ public sealed class TakeoverTests : IDisposable
     }
 
     [Fact]
+    public async Task One_with_damaged_data_takes_over_only_after_every_sound_one_and_where_a_person_agrees()
+    {
+        (_cluster["b"].Damaged, _cluster["c"].Bytes) = (true, 900);
+        var plan = await PlanAsync(_cluster.Context());
+        Assert.Equal((null, "c"), (plan.ApprovalBecause, plan.PlannedOutputs["newPrimary"].AsText()));
+        // what it has and the sound one lacks is lost, and told
+        Assert.True(plan.Loss!.Bytes >= 100);
+        Assert.Contains(plan.Acts, a => a.Target == "b" && a.Kind == ActKind.Read);
+        _cluster["c"].Reachability = Reachability.TimedOut;
+        plan = await PlanAsync(_cluster.Context());
+        Assert.NotNull(plan.ApprovalBecause);
+        Assert.Equal("b", plan.PlannedOutputs["newPrimary"].AsText());
+        Assert.Null((await PlanAsync(_cluster.Context(), "b")).ApprovalBecause);
+    }
+
+    [Fact]
     public async Task A_node_that_answers_again_and_has_more_is_not_passed_over()
     {
         (_cluster["b"].Bytes, _cluster["c"].Bytes, _cluster["c"].Reachability) = (900, 1000, Reachability.TimedOut);

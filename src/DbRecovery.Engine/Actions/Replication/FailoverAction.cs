@@ -77,7 +77,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
             await RequireKillableAsync(context, context.Cluster.Node(old), cancellationToken).ConfigureAwait(false);
         var choice = CandidateSelection.Choose(new CandidateQuestion
         {
-            Cluster = context.Cluster, Old = old, Seen = nodes, Last = seen.LastPrimary, Wanted = Wanted(context, options.Candidate),
+            Cluster = context.Cluster, Old = old, Seen = nodes, Last = seen.LastPrimary, Faults = seen.Faults, Wanted = Wanted(context, options.Candidate),
         });
         var candidate = choice.Require(context.Cluster.Name);
         return Plan(context, seen, nodes, old, candidate, choice);
@@ -113,12 +113,13 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         IReadOnlyList<PlannedAct> acts =
         [
             new(ActKind.Wait, old ?? context.Cluster.Name, "until no replica receives from the old primary any more"),
+            .. choice.Remarks,
             .. takeover.Preparation(siblings, state.SynchronousNow),
             .. context.Replication("failover").Promote(context.Cluster, candidate).Acts.AsDestructive(),
             .. takeover.Acts(siblings, state.LiftReadOnly),
         ];
         var outputs = new Dictionary<string, FactValue> { ["newPrimary"] = candidate.Name, ["oldPrimary"] = old ?? "" };
-        return new Planned<FailoverState>(state, acts, loss, outputs);
+        return new Planned<FailoverState>(state, acts, loss, outputs, choice.ApprovalBecause);
     }
 
     /// <summary>Nobody is promoted beside a primary that answers: where it cannot be stopped, it must not be made read-only for nothing.</summary>

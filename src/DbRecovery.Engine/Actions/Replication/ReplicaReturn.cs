@@ -187,7 +187,9 @@ internal sealed class ReplicaReturn(ActionContext context, string action)
     internal DataLoss? LossOfRunning(Scene scene, NodeDefinition node)
     {
         var (own, primary) = (scene.Seen.Observations.FirstOrDefault(o => o.Node == node.Name), scene.Seen.Observations.FirstOrDefault(o => o.Node == scene.Primary?.Name));
-        var follows = own is { Role: NodeRole.Replica, Position: { History: { } history, Ordinal: { } end } } && primary?.Position is { } there && history == there.History && end <= there.Ordinal;
+        // what it receives from the primary now it has from nowhere else, though the two were not looked at in the same moment
+        var follows = own is { Role: NodeRole.Replica, Position: { History: { } history, Ordinal: { } end } } && primary?.Position is { } there && history == there.History
+            && (end <= there.Ordinal || own.StreamsFrom(_cluster, primary.Node));
         return follows || context.Done.ContainsKey("failover") ? null
             : new DataLoss { Bytes = null, Statement = $"Whether '{node.Name}' has writes that the primary lacks is known when it is stopped; they are kept and listed." };
     }

@@ -60,14 +60,15 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
                 await ManagedTakeover.PlanSwitchoverAsync(context, wanted, cancellationToken).ConfigureAwait(false), Outputs: outputs);
         }
         RequireControl(context, old);
-        var candidate = Choose(context, seen, primary, wanted);
+        var choice = Choose(context, seen, primary, wanted);
+        var candidate = choice.Require(context.Cluster.Name);
         var chosen = seen.Observations.First(o => o.Node == candidate.Name);
         var siblings = seen.Observations.Where(o => o.Node != old.Name && o.Node != candidate.Name && o.SystemId == primary.SystemId && o is { Reachability: Reachability.Reachable, Role: NodeRole.Replica })
             .Select(o => context.Cluster.Node(o.Node)).Where(n => n.Upstream is null || n.Upstream == old.Name || n.Upstream == candidate.Name).ToList();
         var state = new SwitchoverState(old.Name, candidate.Name, primary.SystemId, LogPlace.Of(chosen)?.Timeline ?? 0, [.. siblings.Select(s => s.Name)], options.Window,
             chosen.Facts.Bool(PostgreSqlFacts.DefaultReadOnly) == true, chosen.Facts.Text(PostgreSqlFacts.SyncNames) is { Length: > 0 });
         outputs["newPrimary"] = candidate.Name;
-        return new Planned<SwitchoverState>(state, Acts(context, state, old, candidate, siblings), Outputs: outputs);
+        return new Planned<SwitchoverState>(state, [.. Acts(context, state, old, candidate, siblings), .. choice.Remarks], Outputs: outputs, ApprovalBecause: choice.ApprovalBecause);
     }
 
     private static void RequireControl(ActionContext context, NodeDefinition old)
@@ -81,16 +82,16 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
     }
 
     /// <summary>The best replica that streams from the primary now; one that does not would not receive the end of its log.</summary>
-    private static NodeDefinition Choose(ActionContext context, HealthReport seen, NodeObservation primary, string? wanted)
+    private static CandidateChoice Choose(ActionContext context, HealthReport seen, NodeObservation primary, string? wanted)
     {
         // a synchronous one takes over before others: behind it by a few bytes in this moment says nothing, for all wait for the end
         var streaming = seen.Observations.Where(o => o.Node == primary.Node || o.StreamsFrom(context.Cluster, primary.Node)
             || primary.Downstreams.Any(d => d.State == "streaming" && d.Name == o.Node)).ToList();
-        var choice = CandidateSelection.Choose(new CandidateQuestion { Cluster = context.Cluster, Old = primary.Node, Seen = streaming, Last = seen.LastPrimary, Wanted = wanted });
+        var choice = CandidateSelection.Choose(new CandidateQuestion { Cluster = context.Cluster, Old = primary.Node, Seen = streaming, Last = seen.LastPrimary, Faults = seen.Faults, Wanted = wanted });
         var synchronous = primary.Downstreams.Where(d => d.SyncState is "sync" or "quorum").Select(d => d.Name).ToHashSet(StringComparer.Ordinal);
-        var best = wanted is not null ? null : choice.Verdicts.Where(v => v.Because is null && synchronous.Contains(v.Node))
+        var best = wanted is not null ? null : choice.Verdicts.Where(v => v is { Because: null, Damaged: false } && synchronous.Contains(v.Node))
             .OrderByDescending(v => context.Cluster.Node(v.Node).Priority).FirstOrDefault();
-        return best is null ? choice.Require(context.Cluster.Name) : context.Cluster.Node(best.Node);
+        return best is null ? choice : choice with { Candidate = context.Cluster.Node(best.Node), Place = best.Place!.Value, Verdicts = [best, .. choice.Verdicts.Where(v => v != best)] };
     }
 
     private static List<PlannedAct> Acts(ActionContext context, SwitchoverState state, NodeDefinition old, NodeDefinition candidate, IReadOnlyList<NodeDefinition> siblings)

@@ -5,32 +5,49 @@ namespace DbRecovery.Engine.Faults.Rules;
 /// <summary>What is stored is not what was written.</summary>
 internal sealed class CorruptionRule : ServerNodeRule
 {
-    private static readonly string[] s_codes = ["XX001", "XX002"];
+    /// <summary>The id of the fault.</summary>
+    public const string Id = "pg.corruption";
 
-    public override FaultClass Class { get; } = new("pg.corruption", FaultSeverity.DataAtRisk, PostgreSql,
+    public override FaultClass Class { get; } = new(Id, FaultSeverity.DataAtRisk, PostgreSql,
         "pages or indexes of the database are damaged",
         [new("objects", FactType.List, null, "what is damaged, as 'database: schema.table: message'; empty where only a checksum tells"),
             new("checksumFailures", FactType.Int, null, "pages that failed their checksum since the statistics were reset"), new("primary", FactType.Bool, null, "whether it is the primary"),
-            new("indexesOnly", FactType.Bool, null, "whether all that is damaged is indexes")]);
+            new("indexesOnly", FactType.Bool, null, "whether all that is damaged is indexes"),
+            new("awaited", FactType.Bool, null, "whether transactions wait for it: without it fewer replicas are left than the primary waits for")]);
 
     protected override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node)
     {
         var objects = node.Facts.List(PostgreSqlFacts.CorruptObjects) ?? [];
         var failures = node.Facts.Int(PostgreSqlFacts.ChecksumFailures) ?? 0;
-        var error = Error(node, s_codes);
-        if (objects.Count == 0 && failures == 0 && error is null)
+        var error = PageDamage.Error(node);
+        if (!PageDamage.IsSeen(node))
             return null;
+        var details = new Dictionary<string, FactValue>
+        {
+            ["objects"] = FactValue.OfList(objects), ["checksumFailures"] = failures, ["primary"] = cluster.Primary == node.Node,
+            ["indexesOnly"] = objects.Count > 0 && failures == 0 && error?.Code != "XX001" && objects.All(o => o.Contains(" index ", StringComparison.OrdinalIgnoreCase) || o.Contains("index \"", StringComparison.OrdinalIgnoreCase)),
+        };
+        if (IsAwaited(view, cluster, node) is { } awaited)
+            details["awaited"] = awaited;
         return Make(view, node.Node, objects.Count > 0 || error is not null ? FaultConfidence.Certain : FaultConfidence.Likely,
             objects.Count > 0 ? $"'{node.Node}' has damaged data: {string.Join("; ", objects.Take(3))}" : $"'{node.Node}' has read damaged pages",
             [.. objects.Count > 0 ? [node.Evidence(PostgreSqlFacts.CorruptObjects, "what a check found", "none")] : Array.Empty<Evidence>(),
                 .. failures > 0 ? [node.Evidence(PostgreSqlFacts.ChecksumFailures, "pages that failed their checksum", "0", stable: false)] : Array.Empty<Evidence>(),
                 .. error is null ? [] : new[] { Says(node, "error", error.Code, error.Message) }],
             ["disk.stalled-or-eio: the page could be read", objects.Count == 0 && error is null ? "damage that was mended since: the count stays until the statistics are reset" : "an earlier damage: it was seen now"],
-            new Dictionary<string, FactValue>
-            {
-                ["objects"] = FactValue.OfList(objects), ["checksumFailures"] = failures, ["primary"] = cluster.Primary == node.Node,
-                ["indexesOnly"] = objects.Count > 0 && failures == 0 && error?.Code != "XX001" && objects.All(o => o.Contains(" index ", StringComparison.OrdinalIgnoreCase) || o.Contains("index \"", StringComparison.OrdinalIgnoreCase)),
-            }, confirmations: 1);
+            details, IsCopy(cluster, node) ? FaultSeverity.Degraded : null, confirmations: 1);
+    }
+
+    // what a sound primary has is not at risk; else the copy may be the best that there is
+    private static bool IsCopy(ReplicationView cluster, NodeObservation node) =>
+        node.Role == NodeRole.Replica && cluster.Leader is { } leader && PageDamage.IsKnown(leader) == false;
+
+    private static bool? IsAwaited(ClusterView view, ReplicationView cluster, NodeObservation node)
+    {
+        if (cluster.Leader is not { } leader || view.LastPrimary is not { } last || last.Node != leader.Node)
+            return null;
+        var synchronous = leader.Downstreams.Where(d => d is { State: "streaming", SyncState: "sync" or "quorum" or "potential" }).Select(d => d.Name).ToList();
+        return synchronous.Contains(node.Node) && synchronous.Count <= last.SynchronousRequired;
     }
 }
 
