@@ -1,4 +1,5 @@
 using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Replication;
 using NSubstitute;
 
 namespace DbRecovery.Engine.Tests.Replication;
@@ -36,6 +37,19 @@ public sealed class FenceTests
     {
         Machine(new InstanceStatus(state, "says its machine"));
         Assert.NotEmpty((await new FenceAction().PlanAsync(Context("node.hung", "", false), new FenceOptions { Node = "n1" }, default)).Acts);
+    }
+
+    [Theory]
+    [InlineData(FenceLevel.Denied, false)]
+    [InlineData(FenceLevel.Stopped, true)]
+    public async Task A_lower_level_than_the_one_asked_for_needs_an_agreement(int atLeast, bool asks)
+    {
+        using var cluster = new FakeCluster();
+        cluster["a"].Instance = InstanceState.Unknown;
+        cluster.Last = cluster.Last! with { Synchronous = ["b", "c"], SynchronousRequired = 1 };
+        var plan = await new FenceAction().PlanAsync(cluster.Context(fence: null), new FenceOptions { Node = "a", AtLeast = atLeast }, default);
+        Assert.Equal((long)FenceLevel.Denied, plan.PlannedOutputs["level"].AsInt());
+        Assert.Equal(asks, plan.ApprovalBecause is not null);
     }
 
     private void Machine(InstanceStatus status)

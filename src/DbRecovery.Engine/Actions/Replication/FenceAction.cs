@@ -37,12 +37,12 @@ internal sealed class FenceAction : RecoveryAction<FenceOptions, FenceState>
         RequireGone(context.Fault, node, forecast.Status);
         // fencing loses nothing by itself and takes a server away: that is what a guard is for
         var acts = forecast.Acts.Count == 0 ? [new PlannedAct(ActKind.Read, node.Name, forecast.Because, Destructive: true)] : forecast.Acts.Select((a, i) => a with { Destructive = a.Destructive || i == 0 }).ToList();
-        var below = forecast.Level < FenceLevel.Enough;
-        return new Planned<FenceState>(new(node.Name, Math.Min(options.AtLeast, forecast.Level)), acts,
+        var level = Math.Min(forecast.Level, options.AtLeast);
+        return new Planned<FenceState>(new(node.Name, level), acts,
             Outputs: new Dictionary<string, FactValue> { ["level"] = (long)forecast.Level },
-            ApprovalBecause: below || options.AtLeast < FenceLevel.Enough
-                ? $"'{node.Name}' cannot be proved to be down (level {Math.Min(forecast.Level, options.AtLeast)}): if it still runs and clients reach it, it and the new primary both take writes (split brain), and what is written on one of them is lost"
-                : null);
+            ApprovalBecause: level < FenceLevel.Enough
+                ? $"'{node.Name}' cannot be proved to be down (level {level}): if it still runs and clients reach it, it and the new primary both take writes (split brain), and what is written on one of them is lost"
+                : level < options.AtLeast ? $"of level {options.AtLeast}, which is asked for, only level {level} can be had: {forecast.Because}" : null);
     }
 
     /// <summary>
