@@ -20,6 +20,9 @@ internal sealed class LinkSession(PostgreSqlConnections connections, ServerLogin
     /// <summary>How long ago it logged in.</summary>
     internal TimeSpan Age => connections.Clock.GetElapsedTime(_opened);
 
+    /// <summary>Whether it lay open since an earlier use: it may have ended unseen.</summary>
+    internal bool Waited { get; set; }
+
     /// <summary>Whether it served a look before this one: then its statements are worth preparing.</summary>
     internal bool Again { get; set; }
 

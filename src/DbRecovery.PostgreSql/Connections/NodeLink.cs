@@ -219,6 +219,8 @@ internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin lo
         {
             _taken = false;
             _kept = _disposed ? null : session;
+            if (session is not null)
+                session.Waited = true;
             if (_kept is null)
                 Tell(error ?? _lastFailure);
             else if (_waiting > 0)

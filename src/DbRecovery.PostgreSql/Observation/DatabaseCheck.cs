@@ -15,7 +15,11 @@ namespace DbRecovery.PostgreSql.Observation;
 internal sealed class DatabaseCheck(ObservationLevel level, ServerLogin login, RenewedSession session)
 {
     private const int MostSequences = 500;
-    private const string SequenceLimit = "2s";
+    private const int SequencesAtOnce = 50;
+
+    // many tables are locked at once against being altered: it gives way long before the server looks for a deadlock, which could end the other
+    private const string LimitsForMany = "set statement_timeout = '200ms'; set lock_timeout = '50ms'";
+    private const string LimitsForOne = "set statement_timeout = '2s'; set lock_timeout = '2s'";
 
     private const string Indexes = """
         select n.nspname || '.' || i.relname from pg_index x join pg_class i on i.oid = x.indexrelid join pg_namespace n on n.oid = i.relnamespace
@@ -40,6 +44,9 @@ internal sealed class DatabaseCheck(ObservationLevel level, ServerLogin login, R
           and exists (select from pg_index x where x.indrelid = t.oid and x.indkey[0] = a.attnum and x.indisvalid and x.indpred is null)
         order by 1 limit
         """;
+
+    // too slow, locked, or gone since
+    private static readonly string[] OfOne = [PostgreSqlErrors.QueryCanceled, "55P03", "40P01", "42P01", "42703", "42501"];
 
     /// <summary>The database.</summary>
     internal string Database => login.Database;
@@ -98,17 +105,16 @@ internal sealed class DatabaseCheck(ObservationLevel level, ServerLogin login, R
         var visible = sequences.Where(s => s.Visible).ToList();
         if (visible.Count > 0)
         {
-            await connection.ExecuteAsync($"set statement_timeout = '{SequenceLimit}'", cancellationToken).ConfigureAwait(false);
             try
             {
-                foreach (var sequence in visible)
-                    await CompareAsync(connection, sequence, cancellationToken).ConfigureAwait(false);
+                foreach (var some in visible.Chunk(SequencesAtOnce))
+                    await CompareAsync(connection, some, cancellationToken).ConfigureAwait(false);
             }
             finally
             {
                 // others use the session after this
                 if (connection.State is System.Data.ConnectionState.Open)
-                    await connection.ExecuteAsync("reset statement_timeout", cancellationToken).ConfigureAwait(false);
+                    await connection.ExecuteAsync("reset statement_timeout; reset lock_timeout", cancellationToken).ConfigureAwait(false);
             }
         }
         if (sequences.Count > 0 && visible.Count == 0)
@@ -118,20 +124,38 @@ internal sealed class DatabaseCheck(ObservationLevel level, ServerLogin login, R
         return true;
     }
 
-    private async Task CompareAsync(NpgsqlConnection connection, Sequence sequence, CancellationToken cancellationToken)
+    private async Task CompareAsync(NpgsqlConnection connection, Sequence[] sequences, CancellationToken cancellationToken)
     {
-        var edge = sequence.Increment > 0 ? "max" : "min";
-        var sql = $"select {edge}({SqlText.Identifier(sequence.Column)})::int8 from {SqlText.Identifier(sequence.Schema)}.{SqlText.Identifier(sequence.Table)}";
+        await connection.ExecuteAsync(LimitsForMany, cancellationToken).ConfigureAwait(false);
         try
         {
-            var key = (long?)await connection.ScalarAsync(sql, cancellationToken).ConfigureAwait(false);
-            if (key > sequence.Last && sequence.Increment > 0 || key < sequence.Last && sequence.Increment < 0)
-                Found.Add(PostgreSqlFacts.SequencesBehind, string.Create(CultureInfo.InvariantCulture, $"{Database}: {sequence.Name} {sequence.Last} {(sequence.Increment > 0 ? '<' : '>')} {key}"));
+            var keys = await connection.RowsAsync($"select array[{string.Join(", ", sequences.Select(s => $"({s.Edge})"))}]", r => r.GetFieldValue<long?[]>(0), cancellationToken).ConfigureAwait(false);
+            foreach (var (sequence, key) in sequences.Zip(keys[0]))
+                Compare(sequence, key);
+            return;
         }
-        catch (PostgresException e) when (e.SqlState is PostgreSqlErrors.QueryCanceled or "55P03" or "42P01" or "42703")
+        catch (PostgresException e) when (OfOne.Contains(e.SqlState))
         {
-            Found.Unseen(PostgreSqlFacts.SequencesBehind, $"database '{Database}', {sequence.Schema}.{sequence.Table}: {e.MessageText}");
+            // one of them keeps all from being seen: each by itself
         }
+        await connection.ExecuteAsync(LimitsForOne, cancellationToken).ConfigureAwait(false);
+        foreach (var sequence in sequences)
+        {
+            try
+            {
+                Compare(sequence, (long?)await connection.ScalarAsync(sequence.Edge, cancellationToken).ConfigureAwait(false));
+            }
+            catch (PostgresException e) when (OfOne.Contains(e.SqlState))
+            {
+                Found.Unseen(PostgreSqlFacts.SequencesBehind, $"database '{Database}', {sequence.Schema}.{sequence.Table}: {e.MessageText}");
+            }
+        }
+    }
+
+    private void Compare(Sequence sequence, long? key)
+    {
+        if (key > sequence.Last && sequence.Increment > 0 || key < sequence.Last && sequence.Increment < 0)
+            Found.Add(PostgreSqlFacts.SequencesBehind, string.Create(CultureInfo.InvariantCulture, $"{Database}: {sequence.Name} {sequence.Last} {(sequence.Increment > 0 ? '<' : '>')} {key}"));
     }
 
     private async Task AmcheckAsync(CancellationToken cancellationToken)
@@ -162,5 +186,9 @@ internal sealed class DatabaseCheck(ObservationLevel level, ServerLogin login, R
         Found.Checked(PostgreSqlFacts.CorruptObjects);
     }
 
-    private sealed record Sequence(string Name, string Schema, string Table, string Column, long Increment, long Last, bool Visible);
+    private sealed record Sequence(string Name, string Schema, string Table, string Column, long Increment, long Last, bool Visible)
+    {
+        /// <summary>Asks for the key that the sequence must be beyond.</summary>
+        public string Edge => $"select {(Increment > 0 ? "max" : "min")}({SqlText.Identifier(Column)})::int8 from {SqlText.Identifier(Schema)}.{SqlText.Identifier(Table)}";
+    }
 }

@@ -18,8 +18,8 @@ internal sealed class LongLook(PostgreSqlConnections connections, DiskSpace spac
 
     private async Task AskAsync(CancellationToken cancellationToken)
     {
-        // one session for all: where another look was made a moment ago, it is open
-        var session = new RenewedSession(connections, look.Link.Login, look.Remaining, look.Link);
+        // one session for all: where another look was made a moment ago, it is open. A deep look, which may take hours, keeps no other from it
+        var session = new RenewedSession(connections, look.Link.Login, look.Remaining, _request.Level == ObservationLevel.Deep ? null : look.Link);
         await using var closing = session.ConfigureAwait(false);
         await PartAsync(session, "reading sizes", (c, token) => SlowFacts.ReadAsync(c, reading.Profile, look.Link.Login, session.Again, token), cancellationToken,
             PostgreSqlFacts.DatabaseSizes, CommonFacts.DataSize, PostgreSqlFacts.WalBytes, PostgreSqlFacts.OldestWal).ConfigureAwait(false);

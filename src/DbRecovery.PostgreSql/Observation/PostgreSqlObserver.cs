@@ -48,7 +48,7 @@ internal sealed class PostgreSqlObserver(PostgreSqlConnections connections, INod
                 throw new LookFailedException(failure!);
             }
             ObservedError? error = null;
-            var used = session.Memory is not null;
+            var waited = session.Waited;
             try
             {
                 return await AskAsync(look, session, cancellationToken).ConfigureAwait(false);
@@ -62,7 +62,7 @@ internal sealed class PostgreSqlObserver(PostgreSqlConnections connections, INod
                 var lost = ConnectionFailure.Of(e);
                 error = lost.Observed("observing");
                 // a session that was kept may have ended since: a new one says what is there now
-                if (!used || attempt > 1 || e is ServerSilentException)
+                if (!waited || attempt > 1 || e is ServerSilentException)
                     throw new LookFailedException(lost);
                 look.Errors.Add(error);
             }

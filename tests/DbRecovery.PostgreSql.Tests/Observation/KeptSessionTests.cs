@@ -55,6 +55,25 @@ public sealed class KeptSessionTests
     }
 
     [Fact]
+    public async Task A_session_that_a_long_look_renewed_may_break_like_any_other()
+    {
+        await using var lab = await PgCluster.StartAsync(One);
+        var clock = new SetTime();
+        await using var watched = new Watched(lab.Cluster(), clock: clock);
+        await watched.LookAsync(lab.Primary);
+        var old = await lab.ScalarAsync<string>(lab.Primary, Sessions);
+        clock.Advance(AMinute * 0.7);
+        await watched.LookAsync(lab.Primary);
+        clock.Advance(AMinute * 0.7);
+        await watched.LookAsync(lab.Primary, ObservationLevel.Standard);
+        await lab.UntilAsync(lab.Primary, "select count(*) from pg_stat_activity where application_name = 'dbrecovery'", 1L);
+        Assert.NotEqual(old, await lab.ScalarAsync<string>(lab.Primary, Sessions));
+        await lab.Primary.StopAsync();
+        await lab.Primary.StartAsync();
+        Assert.Equal(Reachability.Reachable, (await watched.LookAsync(lab.Primary)).Reachability);
+    }
+
+    [Fact]
     public async Task Another_system_on_the_same_port_is_not_taken_for_the_one_before()
     {
         await using var lab = await PgCluster.StartAsync(One);

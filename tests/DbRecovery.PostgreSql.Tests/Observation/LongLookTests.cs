@@ -44,6 +44,26 @@ public sealed class LongLookTests
     }
 
     [Fact]
+    public async Task One_table_that_is_locked_keeps_no_other_from_being_seen()
+    {
+        await using var lab = await PgCluster.StartAsync(One);
+        await using var watched = new Watched(lab.Cluster());
+        foreach (var table in (string[])["a", "held", "z"])
+            await lab.ExecuteAsync(lab.Primary, $"create table {table} (id serial primary key); insert into {table} (id) values (3)");
+        await lab.ExecuteAsync(lab.Primary, "create table empty (id serial primary key); create sequence down_seq increment -1; create table down (id int primary key default nextval('down_seq')); alter sequence down_seq owned by down.id; insert into down values (-5)");
+        string[] all = ["postgres: public.a_id_seq 0 < 3", "postgres: public.down_seq 0 > -5", "postgres: public.held_id_seq 0 < 3", "postgres: public.z_id_seq 0 < 3"];
+        for (var i = 0; i < 3; i++)
+            Assert.Equal(all, (await watched.LookAsync(lab.Primary, ObservationLevel.Standard)).Facts.List(PostgreSqlFacts.SequencesBehind)!);
+        await using var holder = await lab.OpenAsync(lab.Primary);
+        await RunAsync(holder, "begin; lock table held");
+        var seen = await watched.LookAsync(lab.Primary, ObservationLevel.Standard);
+        Assert.Equal(all.Where(s => !s.Contains("held", StringComparison.Ordinal)), seen.Facts.List(PostgreSqlFacts.SequencesBehind)!);
+        Assert.Empty(seen.Errors);
+        await RunAsync(holder, "rollback");
+        Assert.Equal(all, (await watched.LookAsync(lab.Primary, ObservationLevel.Standard)).Facts.List(PostgreSqlFacts.SequencesBehind)!);
+    }
+
+    [Fact]
     public async Task Damage_in_an_index_is_found_by_a_deep_look_and_mended()
     {
         await using var lab = await PgCluster.StartAsync(One);
