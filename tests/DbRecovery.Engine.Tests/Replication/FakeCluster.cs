@@ -22,6 +22,8 @@ internal sealed class FakeServer
     public InstanceState Instance { get; set; } = InstanceState.Running;
     public FencingEpoch? Epoch { get; set; }
     public string? SyncNames { get; set; }
+    /// <summary>How many replicas its commits wait for.</summary>
+    public long? Required { get; set; }
     /// <summary>Whether pages have failed their checksum.</summary>
     public bool Damaged { get; set; }
     /// <summary>The replicas whose transactions it waits for.</summary>
@@ -93,6 +95,8 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
             facts.Set(PostgreSqlFacts.Timeline, server.Timeline);
             facts.Set(PostgreSqlFacts.ChecksumFailures, server.Damaged ? 1L : 0L);
         }
+        if (answers && server.Required is { } required)
+            facts.Set(PostgreSqlFacts.SyncRequired, required);
         if (server.Paused)
             facts.Set(PostgreSqlFacts.ReplayPaused, true);
         if (Last is { } last)
@@ -101,7 +105,7 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
         {
             Node = node, ObservedAt = Clock.GetUtcNow(), Duration = TimeSpan.Zero, Level = ObservationLevel.Quick, Reachability = server.Reachability, Role = answers ? server.Role : NodeRole.Unknown,
             SystemId = answers ? "s" : null, Position = answers ? place : null, Facts = facts,
-            Downstreams = [.. server.Waits.Select(w => new DownstreamObservation { Name = w, State = "streaming", SyncState = "sync" })],
+            Downstreams = answers ? [.. Servers.Where(s => s.Value.Streams == node).Select(s => new DownstreamObservation { Name = s.Key, State = "streaming", SyncState = server.Waits.Contains(s.Key) ? "sync" : "async" })] : [],
             Upstream = answers && server.Role == NodeRole.Replica ? new UpstreamObservation { Address = $"{server.Streams ?? "nobody"}:1", Streaming = server.Streams is not null, Received = place, Applied = place with { Ordinal = server.Applied ?? server.Bytes } } : null,
         };
     }

@@ -135,6 +135,38 @@ public sealed class TakeoverTests : IDisposable
         await FailsAsync(ErrorIds.WrongNode, () => new SetSyncAction().PlanAsync(_cluster.Context(), new SetSyncOptions { Required = 1, Replicas = ["c"] }, default));
     }
 
+    [Theory]
+    [InlineData(0, 1, -1, 1, false)] // the primary's own setting, of which no policy speaks, is somebody's too
+    [InlineData(0, 1, 0, 0, true)]
+    [InlineData(0, 0, -1, 0, false)]
+    [InlineData(1, 2, -1, 1, false)] // the policy says so
+    [InlineData(1, 1, 0, 0, true)]
+    public async Task Whoever_lets_commits_wait_for_fewer_needs_an_agreement(int policy, long now, int required, int expected, bool asks)
+    {
+        _cluster.Cluster = _cluster.Cluster with { Policy = new PolicySettings { Synchronous = policy } };
+        (_cluster["a"].Reachability, _cluster["a"].Required, _cluster["b"].Streams, _cluster["c"].Streams) = (Reachability.Reachable, now, "a", "a");
+        var plan = await new SetSyncAction().PlanAsync(_cluster.Context(), new SetSyncOptions { Required = required }, default);
+        Assert.Equal((asks, $"a waits for {expected}"), (plan.ApprovalBecause is not null, plan.Acts.Single().Detail));
+    }
+
+    [Fact]
+    public async Task Commits_wait_for_those_who_receive_from_the_primary_itself()
+    {
+        _cluster.Cluster = _cluster.Cluster with { Policy = new PolicySettings { Synchronous = 1 } };
+        // 'c' follows a replica that follows nobody
+        (_cluster["a"].Reachability, _cluster["c"].Streams) = (Reachability.Reachable, "b");
+        await SetAsync("b,c");
+        _cluster["b"].Streams = "a";
+        await SetAsync("b");
+
+        async Task SetAsync(string names)
+        {
+            var context = _cluster.Context();
+            await new SetSyncAction().ExecuteAsync(context, await new SetSyncAction().PlanAsync(context, new SetSyncOptions(), default), default);
+            Assert.Equal(names, _cluster["a"].SyncNames);
+        }
+    }
+
     [Fact]
     public async Task Nobody_is_promoted_where_a_replica_receives_again_at_the_last_look()
     {

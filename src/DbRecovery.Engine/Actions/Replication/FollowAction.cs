@@ -86,14 +86,19 @@ internal sealed class SetSyncAction : RecoveryAction<SetSyncOptions, SetSyncStat
         var seen = await context.SeenAsync(cancellationToken).ConfigureAwait(false);
         var primary = seen.OnlyPrimary();
         var policy = context.Cluster.Policy.Synchronous;
-        var required = options.Required < 0 ? policy : options.Required;
-        string[] streaming = [.. seen.Observations.Where(o => o.Node != primary && o is { Role: NodeRole.Replica, Upstream.Streaming: true }).Select(o => o.Node)];
+        var now = seen.Observations.First(o => o.Node == primary);
+        // where no policy speaks of it, what somebody has set on the primary is what was asked for
+        var asked = policy > 0 ? policy : now.Facts.Int(PostgreSqlFacts.SyncRequired) ?? 0;
+        var required = options.Required < 0 ? (int)asked : options.Required;
+        // by the names that the primary knows: one that receives from another replica, or under another name, is waited for in vain
+        var listed = now.Downstreams.Where(d => d.State is "streaming" or "unknown").Select(d => d.Name).ToHashSet(StringComparer.OrdinalIgnoreCase);
+        string[] streaming = [.. seen.Observations.Where(o => o.Node != primary && o is { Role: NodeRole.Replica, Upstream.Streaming: true } && listed.Contains(o.Node)).Select(o => o.Node)];
         // those that do not stream are named too where the policy could not be met without them: then commits wait for one of them
         string[] others = [.. context.Cluster.Nodes.Where(n => n.Name != primary).Select(n => n.Name)];
         var replicas = options.Replicas.Count > 0 ? options.Replicas : required == 0 ? [] : streaming.Length >= required ? streaming : others;
         var nodes = replicas.Select(context.Cluster.Node).ToList();
         return new Planned<SetSyncState>(new(primary, replicas, required), context.Replication(Descriptor.Name).SetSynchronous(context.Cluster, context.Cluster.Node(primary), nodes, required).Acts,
-            ApprovalBecause: required < policy ? $"a transaction would be acknowledged with {required} instead of {policy} replicas that have it: with the next failure of the primary it may be lost" : null);
+            ApprovalBecause: required < asked ? $"a transaction would be acknowledged with {required} instead of {asked} replicas that have it: with the next failure of the primary it may be lost" : null);
     }
 
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, SetSyncState state, CancellationToken cancellationToken)
