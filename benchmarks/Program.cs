@@ -9,7 +9,11 @@ if (args is ["failover", var executable, var module, var roundsText, .. var only
 {
     var situations = Situations.All(executable, int.Parse(roundsText, CultureInfo.InvariantCulture)).Where(s => only.Length == 0 || only.Any(o => s.Name.Contains(o, StringComparison.Ordinal))).ToList();
     // first what must have the machine for itself
-    IReadOnlyList<string> looks = only.Length > 0 ? [] : [.. Kept(() => WatchFigures.RunAsync(executable, 500, 30).GetAwaiter().GetResult()), .. Kept(() => HealthFigures.Run(executable, module))];
+    IReadOnlyList<string> looks =
+    [
+        .. only.Length > 0 ? [] : Kept(() => WatchFigures.RunAsync(executable, 500, 30).GetAwaiter().GetResult()),
+        .. only.Length > 0 && !only.Contains("health") ? [] : Kept(() => HealthFigures.Run(executable, module)),
+    ];
     var lost = FailoverFigures.Run(situations, TimeSpan.FromMinutes(10));
     foreach (var row in lost.Take(2).Concat(lost.Skip(2).Where(l => l[0] == '|')).Concat(looks).Concat(lost.Where(l => l[0] != '|')))
         Console.WriteLine(row);

@@ -15,7 +15,7 @@ public sealed partial class HealthService
         var primary = server ? _history?.ReadPrimary(cluster.Name) ?? new ClusterMemory() : new ClusterMemory();
         var view = new ClusterView
         {
-            Cluster = cluster, At = options.Clock.GetUtcNow(), Nodes = round.Nodes, Backups = round.Backups, Memory = recalled, CustomChecks = round.CustomChecks,
+            Cluster = cluster, At = round.SeenAt ?? options.Clock.GetUtcNow(), Nodes = round.Nodes, Backups = round.Backups, Memory = recalled, CustomChecks = round.CustomChecks,
             LastPrimary = primary.Primary, Routes = [.. round.Routes.Select(r => RouteTargets.Resolve(r, round.Nodes))],
         };
         if (server)

@@ -86,6 +86,8 @@ public sealed partial class HealthService(HealthServiceOptions options) : IHealt
         // what the others say of a node that kept us waiting is now as old as that wait
         if (level == ObservationLevel.Quick && !provider.Embedded && nodes.Any(n => n.Reachability == Reachability.TimedOut))
             nodes = await Task.WhenAll(nodes.Select(n => n.Reachability == Reachability.Reachable ? Look(cluster.Node(n.Node)) : Task.FromResult(n))).ConfigureAwait(false);
+        // what is waited for from here on, such as the repository, does not make the nodes' answers older
+        var seenAt = options.Clock.GetUtcNow();
         await ReadEpochsAsync(cluster, nodes, level, cancellationToken).ConfigureAwait(false);
         var checks = await RunChecksAsync(cluster, nodes, cancellationToken).ConfigureAwait(false);
         // an outage is told at once: with a host its disks may be gone, which others have mounted
@@ -93,7 +95,7 @@ public sealed partial class HealthService(HealthServiceOptions options) : IHealt
         var backups = hurries ? await KnowBackupsAsync(cluster, options.QuickRepositoryTimeout, cancellationToken).ConfigureAwait(false) : await knowing.ConfigureAwait(false);
         return Judge(new ClusterRound
         {
-            Cluster = cluster, Nodes = nodes, Level = level, Backups = backups, StartedAt = startedAt,
+            Cluster = cluster, Nodes = nodes, Level = level, Backups = backups, SeenAt = seenAt, StartedAt = startedAt,
             Routes = await routes.ConfigureAwait(false), CustomChecks = checks, Duration = options.Clock.GetElapsedTime(timestamp),
         });
 

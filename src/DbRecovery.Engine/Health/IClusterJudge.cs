@@ -18,6 +18,8 @@ public sealed record ClusterRound
     public IReadOnlyList<RouteObservation> Routes { get; init; } = [];
     /// <summary>What the checks of the user's own gave.</summary>
     public IReadOnlyList<CustomCheckResult> CustomChecks { get; init; } = [];
+    /// <summary>The moment of which the nodes' answers tell (UTC), where something else was waited for since; null: now.</summary>
+    public DateTimeOffset? SeenAt { get; init; }
     /// <summary>When the round began (UTC).</summary>
     public required DateTimeOffset StartedAt { get; init; }
     /// <summary>How long it took.</summary>

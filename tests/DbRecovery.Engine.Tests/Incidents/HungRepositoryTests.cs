@@ -83,6 +83,17 @@ public sealed class HungRepositoryTests : IDisposable
     }
 
     [Fact]
+    public async Task What_the_nodes_say_is_not_old_because_the_repository_was_waited_for()
+    {
+        _servers["a"].Reachability = Reachability.Reachable;
+        // the epoch is read once the nodes were looked at
+        _servers.ReadingEpoch = () => _time.Advance(Wait.Limit);
+        var examination = _health.ExamineAsync(_cluster, ObservationLevel.Quick, null, default);
+        var report = await examination.WaitAsync(Wait.Limit);
+        Assert.Equal(2, report.Observations.Single(o => o.Node == "a").Facts.Int(ReplicationFacts.PeersFresh));
+    }
+
+    [Fact]
     public async Task A_repository_that_does_not_answer_in_time_is_unknown_and_not_empty()
     {
         var request = await RequestAsync(new FactCondition(new(1, 1), CommonFacts.BackupCount.Name, Comparison.AtLeast, World.Text("0")));

@@ -44,6 +44,8 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
         Cluster = new ClusterDefinition { Name = "c", Engine = "fake", Nodes = [.. Servers.Keys.Order(StringComparer.Ordinal).Select(n => new NodeDefinition { Name = n, Host = n, Port = 1 })] };
         var started = new NodeOperation([], (_, _, _) => Task.FromResult(new OperationOutcome("")));
         _builder.StartAsReplica(default!, default!, default!).ReturnsForAnyArgs(started);
+        _builder.SnapshotTail(default!, default!, default!, default!).ReturnsForAnyArgs(started);
+        _builder.Rebuild(default!, default!, default!, default!).ReturnsForAnyArgs(started);
         Last = new LastPrimary { Node = "a", SystemId = "s", Position = new LogPosition("lsn", "", "1", 1000), At = Clock.GetUtcNow(), SeenAt = Clock.GetUtcNow(), BytesPerSecond = 0 };
     }
 
@@ -57,6 +59,8 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
     public Dictionary<string, Func<CancellationToken, Task>> On { get; } = [];
     /// <summary>What happens at each look at a node.</summary>
     public Action<string> Looking { get; set; } = _ => { };
+    /// <summary>What happens when a takeover epoch is read.</summary>
+    public Action ReadingEpoch { get; set; } = () => { };
     public bool CanPowerOff { get; set; }
     public string Folder { get; } = Directory.CreateTempSubdirectory("dbrecovery-test-").FullName;
 
@@ -148,7 +152,12 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
     public Task<LogPosition?> ShutdownPositionAsync(ClusterDefinition cluster, NodeDefinition node, CancellationToken cancellationToken) =>
         Task.FromResult<LogPosition?>(new LogPosition("lsn", "", $"{this[node.Name].Timeline}", this[node.Name].Bytes - 1));
     public Task<string> CanaryWriteAsync(ClusterDefinition cluster, string host, int port, bool synchronous, TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult(host);
-    public Task<FencingEpoch?> ReadEpochAsync(ClusterDefinition cluster, NodeDefinition node, CancellationToken cancellationToken) => Task.FromResult(this[node.Name].Epoch);
+    public Task<FencingEpoch?> ReadEpochAsync(ClusterDefinition cluster, NodeDefinition node, CancellationToken cancellationToken)
+    {
+        ReadingEpoch();
+        return Task.FromResult(this[node.Name].Epoch);
+    }
+
     public NodeOperation WriteEpoch(ClusterDefinition cluster, NodeDefinition primary, FencingEpoch epoch) => Act($"epoch {primary.Name}", () => this[primary.Name].Epoch = epoch.Epoch > (this[primary.Name].Epoch?.Epoch ?? 0)
         ? epoch : throw new DbRecoveryException(ErrorIds.LeaseLost, ErrorKind.Refused, "a higher epoch is there"));
 

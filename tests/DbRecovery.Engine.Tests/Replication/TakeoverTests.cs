@@ -251,6 +251,18 @@ public sealed class TakeoverTests : IDisposable
         Assert.Equal(ReconcileOutcome.Done, (await _action.ReconcileAsync(context, plan, default)).Outcome);
     }
 
+    [Theory]
+    [InlineData(1000, "a", true)]
+    [InlineData(1001, "a", true)] // it was looked at a moment after the primary
+    [InlineData(1001, null, false)]
+    [InlineData(1001, "c", false)]
+    public async Task Nothing_is_lost_with_a_replica_that_has_all_it_has_from_the_primary(long has, string? from, bool nothing)
+    {
+        (_cluster["a"].Reachability, _cluster["b"].Bytes, _cluster["b"].Streams) = (Reachability.Reachable, has, from);
+        var plan = await new RebuildReplicaAction().PlanAsync(_cluster.Context() with { Acting = false, Done = new Dictionary<string, IReadOnlyDictionary<string, FactValue>>() }, new CopyReplicaOptions { Node = "b" }, default);
+        Assert.Equal(nothing, plan.Loss is null);
+    }
+
     [Fact]
     public async Task A_former_primary_that_came_back_is_followed_by_nobody()
     {
