@@ -16,7 +16,7 @@ public sealed record PostgreSqlOptions
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 }
 
-/// <summary>PostgreSQL 13 to 18, through Npgsql. It keeps a connection to each node that it observes until it is disposed of.</summary>
+/// <summary>PostgreSQL 13 to 18, through Npgsql. It keeps a connection to each node that it observes until nobody used it or listened to it for a minute, or it is disposed of.</summary>
 public sealed class PostgreSqlProvider : IDatabaseProvider, IAsyncDisposable
 {
     private readonly PostgreSqlConnections _connections;

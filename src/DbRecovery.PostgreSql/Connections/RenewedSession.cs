@@ -12,6 +12,9 @@ namespace DbRecovery.PostgreSql.Connections;
 /// <param name="link">The link to the same place, whose session does where that is free; null: it is always one of its own.</param>
 internal sealed class RenewedSession(PostgreSqlConnections connections, ServerLogin login, Func<TimeSpan> left, NodeLink? link = null) : IAsyncDisposable
 {
+    // a link's server answered a moment ago: one that lets nobody in now is not waited for as long as the work may take
+    private static readonly TimeSpan LongestLogin = TimeSpan.FromSeconds(15);
+
     private LinkSession? _session;
 
     /// <summary>Whether the session served a look before this one.</summary>
@@ -58,7 +61,7 @@ internal sealed class RenewedSession(PostgreSqlConnections connections, ServerLo
     {
         if (link is not null)
         {
-            var (session, none) = await link.TakeAsync(left(), cancellationToken, fresh: true).ConfigureAwait(false);
+            var (session, none) = await link.TakeAsync(left() is var most && most < LongestLogin ? most : LongestLogin, cancellationToken, fresh: true).ConfigureAwait(false);
             return session ?? throw new NoSessionException(none!);
         }
         var (connection, failure) = await connections.TryOpenAsync(login, left(), cancellationToken).ConfigureAwait(false);

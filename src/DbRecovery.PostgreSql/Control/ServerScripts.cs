@@ -3,7 +3,8 @@ namespace DbRecovery.PostgreSql.Control;
 /// <summary>
 /// What is run on a node's machine: constants for any POSIX shell on Linux, one trip each. Paths are their arguments, what differs from run
 /// to run is their input. A server's processes are known by their working folder, which is the data folder for each of them
-/// (postmaster.c, ChangeToDataDir): a recycled process id is none, a zombie has no folder any more, and a stopped process has.
+/// (postmaster.c, ChangeToDataDir): a recycled process id is none, a zombie has no folder any more, and a stopped process has. The program's name
+/// ends with <c>postgres</c>, as <c>edb-postgres</c> does, too.
 /// </summary>
 internal static class ServerScripts
 {
@@ -35,7 +36,7 @@ internal static class ServerScripts
             [ "$d/cwd" -ef "$D" ] || continue
             line=
             { read -r line < "$d/stat"; } 2>/dev/null
-            case $line in *"(postgres) "*|*"(postmaster) "*) ;; *) continue ;; esac
+            case $line in *"postgres) "*|*"(postmaster) "*) ;; *) continue ;; esac
             line=${line##*) }
             case $line in [ZX]*) continue ;; esac
             P="$P ${d#/proc/}"

@@ -7,8 +7,8 @@ namespace DbRecovery.PostgreSql.Sql;
 /// <summary>Runs SQL on a node in one transaction, on a session of its own with the role's own settings.</summary>
 internal sealed class PostgreSqlSession(PostgreSqlConnections connections) : ISqlSession
 {
-    // so that the server's own limit speaks first, which says what was going on
-    private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(500);
+    // so that the server's own limit speaks first, which says what was going on, of a machine that has much to do as well
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(1);
 
     /// <inheritdoc/>

@@ -68,6 +68,26 @@ public sealed class PgCtlTests
     }
 
     [Fact]
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+    public async Task A_server_whose_program_has_a_name_of_its_own_is_seen_and_killed()
+    {
+        await using var bench = await Bench.StartAsync(Alone);
+        var node = bench.Lab.Primary;
+        await node.StopAsync();
+        // as EDB names its own
+        var (usual, own) = (Path.Combine(node.BinDir, "postgres"), Path.Combine(node.BinDir, "edb-postgres"));
+        File.Move(usual, own);
+        File.WriteAllText(usual, $"#!/bin/sh\nexec '{own}' \"$@\"\n");
+        File.SetUnixFileMode(usual, File.GetUnixFileMode(own));
+        await node.StartAsync();
+        var status = await bench.StatusAsync(node);
+        Assert.Equal((InstanceState.Running, node.ProcessId), (status.State, status.ProcessId));
+        await bench.Control.Kill(bench.Cluster, bench[node]).RunAsync();
+        Assert.False(node.Runs);
+        Assert.Equal(InstanceState.Stopped, (await bench.StatusAsync(node)).State);
+    }
+
+    [Fact]
     public async Task A_pid_file_with_the_number_of_another_process_hides_nothing_and_stops_nothing()
     {
         await using var bench = await Bench.StartAsync(new PgClusterOptions { Standbys = 1 });
