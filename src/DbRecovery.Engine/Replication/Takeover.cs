@@ -49,6 +49,8 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
         IReadOnlyList<NodeDefinition> siblings, bool liftReadOnly, bool synchronousNow, CancellationToken cancellationToken, Func<Task>? open = null)
     {
         var remarks = new List<string>();
+        if (Lowered(siblings) is { } lowered)
+            remarks.Add(lowered);
         if (liftReadOnly)
             await _replication.SetReadOnly(context.Cluster, primary, readOnly: false).RunAsync(Short, context.Progress, cancellationToken).ConfigureAwait(false);
         // nothing here waits for a synchronous standby, so that all of it may go side by side
@@ -114,14 +116,23 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
 
     /// <summary>
     /// The synchronous standbys that the policy asks for; null where nothing is to be set. Fewer survivors than the policy asks for do not lower it:
-    /// then commits wait until one is back, for an acknowledged transaction that is only here would be lost with the next failure.
+    /// then commits wait until one is back, for an acknowledged transaction that is only here would be lost with the next failure. Where no policy
+    /// speaks of it, what somebody had set on the primary goes on as far as those who are left can give it, and its end is told.
     /// </summary>
     private NodeOperation? Synchronous(IReadOnlyList<NodeDefinition> siblings, bool synchronousNow)
     {
-        var required = context.Cluster.Policy.Synchronous;
+        var policy = context.Cluster.Policy.Synchronous;
+        var required = policy > 0 ? policy : siblings.Count >= HandSet ? HandSet : 0;
         if (required == 0)
             return synchronousNow ? _replication.SetSynchronous(context.Cluster, primary, [], 0) : null;
-        var named = siblings.Count >= required ? siblings : [.. context.Cluster.Nodes.Where(n => n.Name != primary.Name)];
+        // only the policy takes those in who come back
+        var named = policy > 0 && siblings.Count >= required ? siblings : [.. context.Cluster.Nodes.Where(n => n.Name != primary.Name)];
         return _replication.SetSynchronous(context.Cluster, primary, named, required);
     }
+
+    /// <summary>How many replicas the last primary waited for though no policy asks for it.</summary>
+    private int HandSet => context.Cluster.Policy.Synchronous == 0 && context.Seen?.LastPrimary is { SynchronousRequired: > 0 and var required } ? required : 0;
+
+    private string? Lowered(IReadOnlyList<NodeDefinition> siblings) => HandSet <= siblings.Count ? null
+        : $"'{primary.Name}' acknowledges without a replica, where '{context.Seen!.LastPrimary!.Node}' waited for {HandSet} of {string.Join(", ", context.Seen.LastPrimary.Synchronous)}: too few are left, and the policy has no 'synchronous'";
 }

@@ -97,6 +97,8 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
         if (answers)
         {
             facts.Set(PostgreSqlFacts.Timeline, server.Timeline);
+        if (answers && server.SyncNames is { } names)
+            facts.Set(PostgreSqlFacts.SyncNames, names);
             facts.Set(PostgreSqlFacts.ChecksumFailures, server.Damaged ? 1L : 0L);
         }
         if (answers && server.Required is { } required)

@@ -236,6 +236,20 @@ public sealed class TakeoverTests : IDisposable
         Assert.Equal("c", _cluster["b"].SyncNames);
     }
 
+    [Theory]
+    [InlineData(true, "a,c", "b waits for 1")]
+    [InlineData(false, "", "b waits for 0")] // it would wait for ever
+    public async Task What_was_set_by_hand_goes_on_where_enough_are_left_and_its_end_is_told(bool enough, string names, string done)
+    {
+        _cluster.Last = _cluster.Last! with { Synchronous = ["b", "c"], SynchronousRequired = 1 };
+        _cluster["b"].SyncNames = "a,c";
+        _cluster["c"].Reachability = enough ? Reachability.Reachable : Reachability.TimedOut;
+        var result = await TakeOverAsync(_cluster.Context());
+        Assert.Equal(names, _cluster["b"].SyncNames);
+        Assert.Contains(done, _cluster.Did);
+        Assert.Equal(!enough, result.Summary.Contains("acknowledges without a replica", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task What_fails_after_the_promotion_is_done_by_the_next_attempt_with_the_same_plan()
     {
