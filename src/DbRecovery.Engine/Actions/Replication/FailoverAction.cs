@@ -185,7 +185,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         var candidate = context.Cluster.Node(state.Candidate);
         var siblings = state.Siblings.Select(context.Cluster.Node).ToList();
         var takeover = new Takeover(context, candidate);
-        var promoted = false;
+        var (promoted, ended) = (false, 0L);
         if (await IsPromotedAsync(context, state, cancellationToken).ConfigureAwait(false) is not { } timeline)
         {
             var unfenced = context.Done.GetValueOrDefault("fence") is null && state.Old is not null;
@@ -199,13 +199,14 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
                 throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Failed, $"'{candidate.Name}' was promoted by somebody else meanwhile", "It is looked at again.", candidate.Name);
             var outcome = await PromoteAsync(context, candidate, cancellationToken).ConfigureAwait(false);
             timeline = outcome.Outputs.GetValueOrDefault("timeline") is { Type: FactType.Int } number ? number.AsInt() : state.Timeline + 1;
+            ended = outcome.Outputs.GetValueOrDefault("ended") is { Type: FactType.Int } count ? count.AsInt() : 0;
             promoted = true;
         }
         try
         {
             // promoted: from here it only goes forward
             var (remarks, facts) = await takeover.FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, promoted ? CancellationToken.None : cancellationToken).ConfigureAwait(false);
-            return Result(state, timeline, remarks, facts);
+            return Result(state, timeline, ended == 0 ? remarks : [$"{Counted.Of(ended, "session")} with queries that held back the replay of what it had received ended", .. remarks], facts);
         }
         catch (DbRecoveryException e) when (e.Id != ErrorIds.OutcomeUnknown)
         {
