@@ -61,6 +61,8 @@ public sealed record ActionContext
     public Func<string, int> StartsInLastHour { get; init; } = _ => 0;
     /// <summary>When the steps of <see cref="Done"/> had ended (UTC), by their action's name.</summary>
     public IReadOnlyDictionary<string, DateTimeOffset?> DoneAt { get; init; } = new Dictionary<string, DateTimeOffset?>();
+    /// <summary>The moment by which a person has agreed to what is planned (UTC); null where nobody is asked. Until then nothing is done.</summary>
+    public DateTimeOffset? AnsweredBy { get; init; }
     /// <summary>Promotions that incidents before this one asked for, and that may still come to pass.</summary>
     public Func<IReadOnlyList<AskedPromotion>> AskedPromotions { get; init; } = () => [];
     /// <summary>What the nodes' machines said last in this incident, and when on the clock that cannot be set.</summary>

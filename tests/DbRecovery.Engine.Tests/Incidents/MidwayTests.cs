@@ -52,6 +52,28 @@ public sealed class MidwayTests : IDisposable
         Assert.Single(_second.Done);
     }
 
+    [Theory]
+    [InlineData(TimeSpan.TicksPerSecond * 10, 1)] // nobody is asked where the loss is allowed as things stand
+    [InlineData(0, 2)]
+    public async Task What_a_silent_primary_writes_while_a_person_thinks_is_in_what_he_agrees_to(long allowed, int plans)
+    {
+        var (began, silent) = (_world.Clock.GetUtcNow(), true);
+        _world.Cluster = _world.Cluster with { Policy = new PolicySettings { MaxDataLossBytes = allowed } };
+        _world.Seen = r => r with { LastPrimary = new LastPrimary { Node = "n1", At = began, GoneAt = silent ? null : _world.Clock.GetUtcNow() } };
+        // once the first step has stopped it, what it wrote until then is known
+        _second.LossBy = by => Lost(((_first.Done.Count > 0 ? _world.Clock.GetUtcNow() : by ?? began.AddSeconds(10)) - began).Ticks);
+        _first.Doing = _ => Task.FromResult(silent = false);
+        var report = await _world.RecoverAsync();
+        Assert.Equal(plans == 1 ? IncidentState.Probation : IncidentState.AwaitingApproval, report.State);
+        if (plans == 1)
+            return;
+        Assert.Empty(_first.Done);
+        _world.Clock.By = TimeSpan.FromMinutes(5);
+        await _world.Service().ApproveAsync(report.Id, report.PlanHash, "dba", default);
+        Assert.Equal(IncidentState.Probation, (await ResumeAsync(report.Id)).State);
+        Assert.Single(_second.Done);
+    }
+
     [Fact]
     public async Task What_grows_on_after_an_agreement_is_asked_for_again()
     {

@@ -15,6 +15,8 @@ internal sealed class ScriptedAction(string name) : RecoveryAction
 
     /// <summary>What it would lose; it is asked whenever a plan is made.</summary>
     public Func<DataLoss?> Loss { get; set; } = () => null;
+    /// <summary>What it would lose where a person is asked, and has answered by a moment; null: as otherwise.</summary>
+    public Func<DateTimeOffset?, DataLoss?>? LossBy { get; set; }
     /// <summary>Why a person must agree.</summary>
     public Func<string?> Because { get; set; } = () => null;
     public Func<CancellationToken, Task> Doing { get; set; } = _ => Task.CompletedTask;
@@ -31,7 +33,7 @@ internal sealed class ScriptedAction(string name) : RecoveryAction
         Asked = [.. context.AskedPromotions().Select(a => a.Node)];
         return Task.FromResult(new ActionPlan
         {
-            Acts = [new PlannedAct(ActKind.Sql, "n1", $"do {name}", Destructive: true)], Loss = Loss(), ApprovalBecause = Because(),
+            Acts = [new PlannedAct(ActKind.Sql, "n1", $"do {name}", Destructive: true)], Loss = LossBy is { } by ? by(context.AnsweredBy) : Loss(), ApprovalBecause = Because(),
             State = JsonSerializer.SerializeToElement(new { number = ++Planned, candidate = "n2" }),
         });
     }

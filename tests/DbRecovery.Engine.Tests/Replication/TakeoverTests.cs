@@ -95,17 +95,24 @@ public sealed class TakeoverTests : IDisposable
     }
 
     [Theory]
-    [InlineData(null, null, 0)] // its machine refuses connections, and always did
-    [InlineData(60, null, 60)] // it gave no answer, and was seen to be gone a minute later
-    [InlineData(null, 900, 900)] // a fence stopped it when somebody had agreed
-    [InlineData(0, 900, 0)] // that met with one that was gone
-    public async Task What_a_silent_primary_may_have_written_until_it_was_gone_is_in_the_loss(int? goneAfter, int? stoppedAfter, int seconds)
+    [InlineData(Reachability.Absent, null, null, null, 0)] // its machine refuses connections, and always did
+    [InlineData(Reachability.Absent, 60, null, null, 60)] // it gave no answer, and was seen to be gone a minute later
+    [InlineData(Reachability.Absent, null, 900, null, 900)] // a fence stopped it when somebody had agreed
+    [InlineData(Reachability.Absent, 0, 900, null, 0)] // that met with one that was gone
+    [InlineData(Reachability.TimedOut, null, null, null, 10)]
+    [InlineData(Reachability.TimedOut, null, null, 900, 910)] // a person is asked first, and it may write on
+    [InlineData(Reachability.Refusing, null, null, 900, 910)]
+    [InlineData(Reachability.TimedOut, 0, null, 900, 0)]
+    [InlineData(Reachability.TimedOut, null, 300, 900, 300)]
+    public async Task What_a_silent_primary_may_have_written_until_it_was_gone_is_in_the_loss(Reachability now, int? goneAfter, int? stoppedAfter, int? answeredAfter, int seconds)
     {
         var last = _cluster.Last!;
         DateTimeOffset? After(int? time) => time is { } t ? last.At + TimeSpan.FromSeconds(t) : null;
         _cluster.Last = last with { BytesPerSecond = 1_000_000, GoneAt = After(goneAfter) };
+        _cluster["a"].Reachability = now;
         var context = _cluster.Context() with
         {
+            AnsweredBy = After(answeredAfter),
             Fault = new Fault { Id = "pg.primary.dead", Severity = FaultSeverity.Outage, Confidence = FaultConfidence.Likely, Cluster = "c", Engine = "fake", Node = "a", Summary = "", DetectedAt = last.At, Evidence = [] },
             DoneAt = new Dictionary<string, DateTimeOffset?> { ["fence"] = After(stoppedAfter) },
         };

@@ -99,7 +99,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
     {
         var detected = context.Fault?.DetectedAt ?? context.Clock.GetUtcNow();
         var loss = LossPreview.Of(context.Cluster, seen.LastPrimary, nodes, candidate.Name, choice.Place,
-            LossPreview.EndOf(seen.LastPrimary, detected, seen.Observations.FirstOrDefault(o => o.Node == old), FenceOf(context) >= FenceLevel.Stopped ? context.DoneAt.GetValueOrDefault("fence") : null));
+            LossPreview.EndOf(seen.LastPrimary, detected, seen.Observations.FirstOrDefault(o => o.Node == old), FenceOf(context) >= FenceLevel.Stopped ? context.DoneAt.GetValueOrDefault("fence") : null, context.AnsweredBy));
         var chosen = nodes.First(o => o.Node == candidate.Name);
         var siblings = nodes.Where(o => o.Node != old && o.Node != candidate.Name && o is { Reachability: Reachability.Reachable, Role: NodeRole.Replica } && o.SystemId == chosen.SystemId)
             .Select(o => context.Cluster.Node(o.Node)).Where(n => Follows(context, n, old, candidate, nodes)).ToList();
