@@ -168,6 +168,15 @@ public sealed class MidwayTests : IDisposable
     }
 
     [Fact]
+    public async Task What_was_not_asked_for_yet_is_planned_anew_though_the_attempt_could_not_be_told()
+    {
+        _second.Pending = null;
+        _second.Doing = _ => _second.Done.Count < 2 ? throw new DbRecoveryException(ErrorIds.TimedOut, ErrorKind.Failed, "no answer") : Task.CompletedTask;
+        Assert.Equal(IncidentState.Probation, (await _world.RecoverAsync()).State);
+        Assert.Equal(2, _second.Done.Distinct().Count());
+    }
+
+    [Fact]
     public async Task Nor_by_another_process_that_goes_on_after_such_a_one()
     {
         _second.Doing = _ => _second.Done.Count switch
@@ -191,11 +200,12 @@ public sealed class MidwayTests : IDisposable
     [Theory]
     [InlineData("failover", ErrorIds.TimedOut, true)]
     [InlineData("promote", ErrorIds.OutcomeUnknown, true)]
-    [InlineData("failover", ErrorIds.NoCandidate, false)] // nobody was asked
-    [InlineData("restart", ErrorIds.TimedOut, false)] // nor here
+    [InlineData("switchover", ErrorIds.OutcomeUnknown, true)]
+    [InlineData("failover", ErrorIds.OutcomeUnknown, false)] // it did not come to that
+    [InlineData("restart", ErrorIds.TimedOut, false)]
     public async Task What_an_incident_asked_a_node_to_become_the_next_one_knows_until_somebody_has_looked_at_it(string action, string error, bool asked)
     {
-        var (change, next) = (new ScriptedAction(action) { Doing = _ => throw new DbRecoveryException(error, ErrorKind.Failed, "no answer") }, new ScriptedAction("next"));
+        var (change, next) = (new ScriptedAction(action) { Marks = asked, Doing = _ => throw new DbRecoveryException(error, ErrorKind.Failed, "no answer") }, new ScriptedAction("next"));
         _world.ExtraActions = [change, next];
         _world.Runbook = Of(World.Step("change", action));
         Assert.Equal(IncidentState.Failed, (await _world.RecoverAsync()).State);
@@ -220,7 +230,7 @@ public sealed class MidwayTests : IDisposable
     [Fact]
     public async Task What_somebody_has_looked_at_is_not_asked_for_any_more()
     {
-        var (change, next) = (new ScriptedAction("failover") { Doing = _ => throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Timeout, "no answer") }, new ScriptedAction("next"));
+        var (change, next) = (new ScriptedAction("failover") { Marks = true, Doing = _ => throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Timeout, "no answer") }, new ScriptedAction("next"));
         _world.ExtraActions = [change, next];
         _world.Runbook = Of(World.Step("change", "failover"));
         await _world.RecoverAsync();

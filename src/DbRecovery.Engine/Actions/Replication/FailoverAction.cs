@@ -49,6 +49,9 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
     /// <inheritdoc/>
     public override bool PlansEachAttempt => true;
 
+    /// <inheritdoc/>
+    public override bool MayStillComeToPass(ClusterDefinition cluster, string incidentFolder) => cluster.ManagedBy is not null || PromotionMark.IsSet(incidentFolder);
+
     protected override Task<Planned<FailoverState>> PlanCoreAsync(ActionContext context, FailoverOptions options, CancellationToken cancellationToken) =>
         PlanTakeoverAsync(context, options, cancellationToken);
 
@@ -75,21 +78,21 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         }
         if (!context.Acting && old is not null && seen.Primaries().Any(p => p.Node == old))
             await RequireKillableAsync(context, context.Cluster.Node(old), cancellationToken).ConfigureAwait(false);
+        var named = options.Candidate.Length > 0 ? context.Cluster.Node(options.Candidate).Name : null;
         var choice = CandidateSelection.Choose(new CandidateQuestion
         {
-            Cluster = context.Cluster, Old = old, Seen = nodes, Last = seen.LastPrimary, Faults = seen.Faults, Wanted = Wanted(context, options.Candidate),
+            Cluster = context.Cluster, Old = old, Seen = nodes, Last = seen.LastPrimary, Faults = seen.Faults, Wanted = named, Pinned = Pinned(context, seen, named),
         });
         var candidate = choice.Require(context.Cluster.Name);
         return Plan(context, seen, nodes, old, candidate, choice);
     }
 
-    /// <summary>Who is wanted. One that was asked to become primary before, and may still, is the only one: with another there would be two once it comes to that.</summary>
-    private static string? Wanted(ActionContext context, string named)
+    /// <summary>One that was asked to become primary before, and may still, is the only one: with another there would be two once it comes to that.</summary>
+    private static string? Pinned(ActionContext context, HealthReport seen, string? named)
     {
-        var node = named.Length > 0 ? context.Cluster.Node(named).Name : null;
-        if (context.AskedPromotions() is not [var asked, ..] all)
-            return node;
-        return all.FirstOrDefault(a => a.Node != (node ?? asked.Node)) is { } other
+        if (context.PendingPromotions(seen) is not [var asked, ..] all)
+            return null;
+        return all.FirstOrDefault(a => a.Node != (named ?? asked.Node)) is { } other
             ? throw new DbRecoveryException(ErrorIds.NoCandidate, ErrorKind.Refused, $"incident {other.Incident} asked '{other.Node}' to become primary, and it may still: nobody else is promoted",
                 $"Look at '{other.Node}'. Where it certainly is not promoted any more, because its server was stopped since, acknowledge the cluster.", other.Node)
             : asked.Node;
@@ -219,7 +222,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
     {
         try
         {
-            return await context.Replication("failover").Promote(context.Cluster, candidate).RunAsync(context.Timeout, context.Progress, cancellationToken).ConfigureAwait(false);
+            return await PromotionMark.PromoteAsync(context, candidate, cancellationToken).ConfigureAwait(false);
         }
         catch (DbRecoveryException e) when (e.Id == ErrorIds.WrongNode)
         {
