@@ -122,8 +122,11 @@ public sealed class HealthServiceTests : IDisposable
         var time = new SetTime();
         var service = Service(backups, time: time);
         var cluster = Situations.Cluster() with { Backups = new BackupSettings { Repository = "main" } };
+        var observed = false;
+        _provider.Observe = _ => { Volatile.Write(ref observed, true); return Task.FromResult(Situations.Healthy()); };
         var first = Quick(service);
-        await Wait.UntilAsync(() => Volatile.Read(ref asked) == 1 && time.Waiting > 0, "the repository");
+        // what is left is the time of the look at the repository, and of who waits for it: none for the node
+        await Wait.UntilAsync(() => Volatile.Read(ref asked) == 1 && Volatile.Read(ref observed) && time.Waiting == 2, "the repository");
         time.Advance(new HealthServiceOptions { Providers = _ => _provider }.QuickRepositoryTimeout);
         // it may be slow and in order
         var told = await first.WaitAsync(Wait.Limit);
