@@ -61,6 +61,8 @@ public sealed record ActionContext
     public Func<string, int> StartsInLastHour { get; init; } = _ => 0;
     /// <summary>When the steps of <see cref="Done"/> had ended (UTC), by their action's name.</summary>
     public IReadOnlyDictionary<string, DateTimeOffset?> DoneAt { get; init; } = new Dictionary<string, DateTimeOffset?>();
+    /// <summary>The moment by which a person has agreed to what is planned (UTC); null where nobody is asked. Until then nothing is done.</summary>
+    public DateTimeOffset? AnsweredBy { get; init; }
     /// <summary>Promotions that incidents before this one asked for, and that may still come to pass.</summary>
     public Func<IReadOnlyList<AskedPromotion>> AskedPromotions { get; init; } = () => [];
     /// <summary>What the nodes' machines said last in this incident, and when on the clock that cannot be set.</summary>
@@ -72,7 +74,8 @@ public sealed record ActionContext
 /// <summary>A promotion that was asked for, and of which nobody knows what came: a replica that was asked becomes primary once it has applied all that it has.</summary>
 /// <param name="Incident">The incident that asked.</param>
 /// <param name="Node">The node that was asked.</param>
-public sealed record AskedPromotion(string Incident, string Node);
+/// <param name="Timeline">The timeline that it was on then.</param>
+public sealed record AskedPromotion(string Incident, string Node, long Timeline);
 
 /// <summary>What an action found that it would do. It goes into the journal before the act, so that a reconciliation after a crash knows what was meant.</summary>
 public sealed record ActionPlan
@@ -141,6 +144,11 @@ public abstract class RecoveryAction
 
     /// <summary>Whether a failed attempt leaves nothing behind that the next plan must know of, so that the next attempt is planned anew.</summary>
     public virtual bool PlansEachAttempt => false;
+
+    /// <summary>Whether an attempt whose outcome nobody knows may still come to pass, so that nothing else is planned in its place.</summary>
+    /// <param name="cluster">The cluster.</param>
+    /// <param name="incidentFolder">The incident's folder.</param>
+    public virtual bool MayStillComeToPass(ClusterDefinition cluster, string incidentFolder) => true;
 
     /// <summary>Whether what it makes serves the rest of its incident and nothing else: it is undone at the end of one that fails, whatever the runbook says of failures.</summary>
     public virtual bool IsOnlyForItsIncident => false;

@@ -70,17 +70,31 @@ internal sealed record ClusterMemory
     {
         if (Primary is null)
             return this;
-        var heard = Primary.GoneAt == GoneAt(view, Primary) ? this : this with { Primary = Primary with { GoneAt = GoneAt(view, Primary) } };
-        return heard.Further(view);
+        var heard = Further(view);
+        // one whose log went on was not gone before
+        var gone = GoneAt(view, Primary.Node, ReferenceEquals(heard, this) ? Primary.GoneAt : null);
+        return heard.Primary!.GoneAt == gone ? heard : heard with { Primary = heard.Primary with { GoneAt = gone } };
     }
 
-    // a connection that merely broke is no refusal, and one that gives no answer may still be what it was before
-    private static DateTimeOffset? GoneAt(ClusterView view, LastPrimary primary) => view.Replication.Find(primary.Node) switch
+    /// <summary>
+    /// Since when the primary writes nothing. A refusal may be made on the way to it: whoever receives from it, or does not know better, says that it may live.
+    /// One that replays its log after a crash takes no writes yet; what gives no answer may have come up again meanwhile.
+    /// </summary>
+    private static DateTimeOffset? GoneAt(ClusterView view, string primary, DateTimeOffset? before)
     {
-        { Reachability: Reachability.Absent } node when node.Facts.Text(PostgreSqlFacts.ConnectError) is null or "refused" => primary.GoneAt ?? node.ObservedAt,
-        null or { Reachability: Reachability.Absent or Reachability.TimedOut } => primary.GoneAt,
-        _ => null,
-    };
+        var cluster = view.Replication;
+        if (cluster.Find(primary) is not { } node)
+            return before;
+        if (cluster.Others(node).Any(n => cluster.Word(n, node) is StreamWord.Streams or StreamWord.Silent))
+            return null;
+        return node.Reachability switch
+        {
+            // a connection that merely broke is no refusal
+            Reachability.Absent => node.Facts.Text(PostgreSqlFacts.ConnectError) is null or "refused" ? before ?? node.ObservedAt : before,
+            Reachability.Refusing when PostgreSqlRefusal.Of(node) == PostgreSqlRefusal.Starting => before,
+            _ => null,
+        };
+    }
 
     private ClusterMemory Further(ClusterView view)
     {

@@ -33,6 +33,8 @@ public sealed record BackupKnowledge
     public required string Repository { get; init; }
     /// <summary>Why the repository could not be read; null where it could. With a reason, the lists are empty and say nothing.</summary>
     public string? Unreadable { get; init; }
+    /// <summary>Whether it was only not waited for any longer, so that it may be in order.</summary>
+    public bool Late { get; init; }
     /// <summary>The repository's folder, where it does not exist: nothing was ever backed up, or its disk is not mounted.</summary>
     public string? MissingPath { get; init; }
     /// <summary>The complete backups, newest first.</summary>

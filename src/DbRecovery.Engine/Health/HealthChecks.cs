@@ -65,7 +65,7 @@ internal static partial class HealthChecks
             Cluster = view.Cluster.Name, Name = name, Category = CheckCategory.Backup, Verdict = verdict, Value = value, Unit = unit, Threshold = threshold, Evidence = evidence,
         };
         if (known.Unreadable is { } why)
-            return [Check("repository", CheckVerdict.Fail, null, null, "readable", why)];
+            return [Check("repository", known.Late ? CheckVerdict.Unknown : CheckVerdict.Fail, null, null, "readable", why)];
         if (known.MissingPath is { } path)
             return [Check("repository", CheckVerdict.Fail, null, null, "present", $"the folder '{path}' does not exist: its disk is not mounted, or no backup was ever taken")];
         TimeSpan? age = known.Newest is { } newest ? view.At - newest.FinishedAt : null;

@@ -26,7 +26,7 @@ public sealed record HealthServiceOptions
     public TimeSpan NodeTimeout { get; init; } = TimeSpan.FromMinutes(10);
     /// <summary>The time in which the repository must answer; one that hangs, as a lost network disk does, counts as unreadable.</summary>
     public TimeSpan RepositoryTimeout { get; init; } = TimeSpan.FromSeconds(30);
-    /// <summary>The time that it has in a quick look, which is about the nodes, and in any where a server does not answer.</summary>
+    /// <summary>The time that it has in a quick look, which is about the nodes, and in any that finds no primary. What it says is unknown then.</summary>
     public TimeSpan QuickRepositoryTimeout { get; init; } = TimeSpan.FromSeconds(2);
     /// <summary>The time that an observer has beyond its deadline to end by itself.</summary>
     public TimeSpan Grace { get; init; } = TimeSpan.FromSeconds(5);
@@ -90,8 +90,8 @@ public sealed partial class HealthService(HealthServiceOptions options) : IHealt
         var seenAt = options.Clock.GetUtcNow();
         await ReadEpochsAsync(cluster, nodes, level, cancellationToken).ConfigureAwait(false);
         var checks = await RunChecksAsync(cluster, nodes, cancellationToken).ConfigureAwait(false);
-        // an outage is told at once: with a host its disks may be gone, which others have mounted
-        var hurries = !knowing.IsCompleted && options.BackupsNeeded != true && !provider.Embedded && nodes.Any(n => n.Reachability != Reachability.Reachable);
+        // an outage is told at once: with a host its disks may be gone, which others have mounted. A replica that is down is none, and hides nothing about backups
+        var hurries = !knowing.IsCompleted && options.BackupsNeeded != true && !provider.Embedded && nodes.Any(n => n.Reachability != Reachability.Reachable) && !nodes.Any(n => n.IsPrimary());
         var backups = hurries ? await KnowBackupsAsync(cluster, options.QuickRepositoryTimeout, cancellationToken).ConfigureAwait(false) : await knowing.ConfigureAwait(false);
         return Judge(new ClusterRound
         {
@@ -144,12 +144,14 @@ public sealed partial class HealthService(HealthServiceOptions options) : IHealt
     {
         if (cluster.Backups is null || options.Backups is not { } backups)
             return null;
+        var look = "";
         try
         {
             if (options.RepositoryOf(cluster) is not { } repository)
                 return null;
+            look = $"list {repository.Name} {repository.Path}";
             // of all clusters: those that share a repository need not read it one by one
-            var found = await _looks.LookAsync($"list {repository.Name} {repository.Path}", async token =>
+            var found = await _looks.LookAsync(look, async token =>
             {
                 var damaged = 0;
                 var all = Directory.Exists(repository.Path)
@@ -163,7 +165,13 @@ public sealed partial class HealthService(HealthServiceOptions options) : IHealt
         }
         catch (TimeoutException)
         {
-            return new BackupKnowledge { Repository = cluster.Backups.Repository, Unreadable = FormattableString.Invariant($"the repository did not answer within {timeout.TotalSeconds:0.###} s") };
+            // one that has no more than a moment may be slow and in order
+            var late = timeout < options.RepositoryTimeout && !_looks.IsOverdue(look);
+            return new BackupKnowledge
+            {
+                Repository = cluster.Backups.Repository, Late = late,
+                Unreadable = FormattableString.Invariant($"the repository did not answer within {(late ? timeout : options.RepositoryTimeout).TotalSeconds:0.###} s{(late ? ", and was not waited for any longer" : "")}"),
+            };
         }
         catch (Exception e) when (e is DbRecoveryException or IOException or UnauthorizedAccessException)
         {

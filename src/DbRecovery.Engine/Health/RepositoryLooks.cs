@@ -31,6 +31,14 @@ internal sealed class RepositoryLooks(TimeProvider clock, TimeSpan longest)
         return await (left > TimeSpan.Zero ? ended.WaitAsync(left, clock, cancellationToken) : ended.IsCompleted ? ended : throw new TimeoutException()).ConfigureAwait(false);
     }
 
+    /// <summary>Whether a look is under way that should have ended.</summary>
+    /// <param name="what">What is looked at.</param>
+    public bool IsOverdue(string what)
+    {
+        lock (_underWay)
+            return _underWay.TryGetValue(what, out var look) && clock.GetElapsedTime(look.Began) >= longest;
+    }
+
     private async Task<T> RunAsync<T>(string what, Func<CancellationToken, Task<T>> work)
     {
         using var ends = new CancellationTokenSource(longest, clock);

@@ -28,6 +28,7 @@ internal sealed record PlanningRequest
     public ConcurrentDictionary<string, (long At, InstanceStatus Said)> MachineLooks { get; init; } = new(StringComparer.Ordinal);
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, FactValue>> Done { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, FactValue>>();
     public IReadOnlyDictionary<string, DateTimeOffset?> DoneAt { get; init; } = new Dictionary<string, DateTimeOffset?>();
+    public DateTimeOffset? AnsweredBy { get; init; }
 
     public NodeDefinition Node => Fault.Node is { } name ? Cluster.Node(name) : Cluster.Nodes[0];
 }
@@ -35,7 +36,27 @@ internal sealed record PlanningRequest
 /// <summary>Makes plans. Making one changes nothing.</summary>
 internal sealed class IncidentPlanner(IncidentServices services)
 {
+    private static readonly TimeSpan ShortestWait = TimeSpan.FromMinutes(1), LongestWait = TimeSpan.FromDays(1);
+
     public async Task<RecoveryPlan> PlanAsync(PlanningRequest request, CancellationToken cancellationToken)
+    {
+        var plan = await PlanOnceAsync(request, cancellationToken).ConfigureAwait(false);
+        // a primary that may still live writes on while a person thinks: what is agreed to covers that, so that nobody is asked again once it was stopped
+        return plan is { ApprovalReasons.Count: > 0, Loss: not null } && request.Seen?.LastPrimary is { GoneAt: null }
+            ? await PlanOnceAsync(request with { AnsweredBy = AnsweredBy(request) }, cancellationToken).ConfigureAwait(false)
+            : plan;
+    }
+
+    // counted from the detection in whole waits: the plan that is made again when somebody has agreed is the same
+    private DateTimeOffset AnsweredBy(PlanningRequest request)
+    {
+        var asked = request.Runbook.Approval?.Expires ?? IncidentStateTable.Timeouts[IncidentState.AwaitingApproval];
+        var wait = asked < ShortestWait ? ShortestWait : asked > LongestWait ? LongestWait : asked;
+        var (detected, now) = (request.Fault.DetectedAt, services.Clock.GetUtcNow());
+        return detected + (wait * (1 + Math.Max(0, (now - detected).Ticks / wait.Ticks)));
+    }
+
+    private async Task<RecoveryPlan> PlanOnceAsync(PlanningRequest request, CancellationToken cancellationToken)
     {
         var outputs = new Dictionary<string, IReadOnlyDictionary<string, FactValue>>(StringComparer.Ordinal);
         var blocked = EvaluateGuards(request, Inputs(request, outputs));
@@ -123,6 +144,7 @@ internal sealed class IncidentPlanner(IncidentServices services)
         MachineLooks = request.MachineLooks,
         Done = request.Done,
         DoneAt = request.DoneAt,
+        AnsweredBy = request.AnsweredBy,
     };
 
     public TimeSpan TimeoutOf(RunbookStep step, RecoveryAction action, IValueSource values) =>

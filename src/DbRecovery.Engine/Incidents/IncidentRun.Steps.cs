@@ -56,7 +56,7 @@ internal sealed partial class IncidentRun
         else if (_history.Step(id) is { State: StepState.Failed } failed)
         {
             // as between two attempts of one process: what may still come to pass is not planned anew
-            (attempt, plan) = (failed.Attempts + 1, action.PlansEachAttempt && !failed.WasUnknown ? null : failed.Plan);
+            (attempt, plan) = (failed.Attempts + 1, PlansAnew(id, action) ? null : failed.Plan);
         }
         if (!await MayRunAsync(step, id, action, plan, onFailure, cancellationToken).ConfigureAwait(false))
             return;
@@ -228,7 +228,7 @@ internal sealed partial class IncidentRun
             RecordStep(id, action, StepState.Failed, $"{outcome.Why} It is tried again.");
             await Task.Delay(DelayBefore(step.Retry, attempt), Clock, cancellationToken).ConfigureAwait(false);
             // as long as an attempt may still come to pass, nobody else is chosen, whatever came of those after it
-            if (action.PlansEachAttempt && _history.Step(id) is { WasUnknown: false })
+            if (PlansAnew(id, action))
             {
                 if (await PlanNowAsync(step, id, action, onFailure, cancellationToken).ConfigureAwait(false) is not { } anew)
                     return;
@@ -236,6 +236,9 @@ internal sealed partial class IncidentRun
             }
         }
     }
+
+    private bool PlansAnew(string id, RecoveryAction action) =>
+        action.PlansEachAttempt && !(_history.Step(id) is { WasUnknown: true } && action.MayStillComeToPass(_cluster, _history.Folder));
 
     // a script is in the plan, whole; the line of a record says what it is about
     private static string Headline(ActionPlan plan)

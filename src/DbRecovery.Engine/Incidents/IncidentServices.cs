@@ -46,9 +46,12 @@ public sealed record IncidentServices
     /// <summary>The wait between two looks of a check.</summary>
     public TimeSpan PollInterval { get; init; } = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>The same for the incident of a fault that a runbook answers: it looks at backups only where it decides by them.</summary>
+    /// <summary>
+    /// The same for the incident of a fault that a runbook answers: it looks at backups only where it decides by them. What is wrong with a file
+    /// is always told by its backups, too.
+    /// </summary>
     internal IncidentServices For(Fault fault, Runbook runbook) =>
-        this with { Health = Health.WithBackups(fault.Id.StartsWith(BackupWords, StringComparison.Ordinal) || RunbookWords.Mentions(runbook, BackupWords)) };
+        this with { Health = Health.WithBackups(Provider(fault.Engine).Embedded || fault.Id.StartsWith(BackupWords, StringComparison.Ordinal) || RunbookWords.Mentions(runbook, BackupWords)) };
 
     /// <summary>How the facts and the faults that are about backups begin.</summary>
     internal const string BackupWords = "backup.";

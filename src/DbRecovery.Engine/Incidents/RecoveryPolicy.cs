@@ -1,5 +1,6 @@
 using DbRecovery.Engine.Actions;
 using DbRecovery.Engine.Faults;
+using DbRecovery.Engine.Replication;
 using DbRecovery.Engine.Runbooks;
 
 namespace DbRecovery.Engine.Incidents;
@@ -41,19 +42,17 @@ internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
         return [.. store.Histories(cluster, strict: false).Where(h => h.Id != ownId && h.LastAt > since)
             .TakeWhile(h => !h.Steps.Any(s => s is { Action: "failover" or "promote" or "switchover", State: StepState.Applied or StepState.Confirmed }))
             .Where(h => !acknowledged.Contains(h.Id))
-            .SelectMany(h => h.Steps.Where(s => MayComeToPass(h, s)).Select(s => new AskedPromotion(h.Id, s.Plan!.State.GetProperty("candidate").GetString()!)))];
+            .SelectMany(h => h.Steps.Where(s => MayComeToPass(h, s)).Select(s => Asked(h.Id, s.Plan!.State)))];
     }
 
-    // a switchover says on disk that it asks; of a failover it counts that it could not be told whether it had
+    private static AskedPromotion Asked(string incident, System.Text.Json.JsonElement state) => new(incident, state.GetProperty("candidate").GetString()!, state.GetProperty("timeline").GetInt64());
+
+    // who asks says so on disk before
     private static bool MayComeToPass(IncidentHistory history, StepProgress step) =>
-        step.Plan?.State is { ValueKind: System.Text.Json.JsonValueKind.Object } state && state.TryGetProperty("candidate", out var of) && of.GetString() is { Length: > 0 }
-        && !(state.TryGetProperty("managed", out var managed) && managed.ValueKind == System.Text.Json.JsonValueKind.True)
-        && step.Action switch
-        {
-            "failover" or "promote" => step.State is StepState.Intent or StepState.Unknown || step is { State: StepState.Failed, WasUnknown: true },
-            "switchover" => File.Exists(Path.Combine(history.Folder, SwitchoverAction.PromotionMark)),
-            _ => false,
-        };
+        step.Action is "failover" or "promote" or "switchover" && PromotionMark.IsSet(history.Folder)
+        && step.Plan?.State is { ValueKind: System.Text.Json.JsonValueKind.Object } state
+        && state.TryGetProperty("candidate", out var of) && of.GetString() is { Length: > 0 }
+        && !(state.TryGetProperty("managed", out var managed) && managed.ValueKind == System.Text.Json.JsonValueKind.True);
 
     public PolicyDecision Decide(ClusterDefinition cluster, Fault fault, Runbook runbook, string ownId)
     {

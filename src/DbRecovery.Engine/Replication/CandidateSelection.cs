@@ -16,6 +16,8 @@ internal sealed record CandidateQuestion
     public LastPrimary? Last { get; init; }
     /// <summary>The node that a person names; null: the best.</summary>
     public string? Wanted { get; init; }
+    /// <summary>The only node that may, because it was asked before and nobody knows what came of it; null: any. Nobody has agreed to what it lacks.</summary>
+    public string? Pinned { get; init; }
     /// <summary>What a longer look before knows to be wrong: a quick one does not check the data.</summary>
     public IReadOnlyList<Fault> Faults { get; init; } = [];
 }
@@ -104,7 +106,7 @@ internal static class CandidateSelection
             // a person who names it answers for what it lacks: that is a loss, with a limit of its own
             if (question.Wanted != node.Name && question.Cluster.Policy.MaxLagBytes is { } bound && Behind(question, has, furthest.Value) is var behind && behind > bound)
                 return $"it is {Counted.Of(behind, "byte")} behind, and the policy allows {bound}";
-            return question.Wanted is { } wanted && wanted != node.Name ? $"'{wanted}' was asked for" : null;
+            return (question.Pinned ?? question.Wanted) is { } only && only != node.Name ? $"'{only}' was asked for" : null;
         }
     }
 

@@ -77,7 +77,7 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
         // what helps a little does not wait for a machine from which no answer is expected
         var early = IsHarmless && _control?.PowerOff(context.Cluster, node) is null ? TryBestAsync(tried, cancellationToken) : null;
         var (answers, held) = _control is null ? (false, null) : await HoldAsync(tried, cancellationToken).ConfigureAwait(false);
-        var status = answers ? held ?? await StatusAsync(cancellationToken).ConfigureAwait(false) : new InstanceStatus(InstanceState.Unknown, tried.FirstOrDefault() ?? "there is no control of it");
+        var status = answers ? held ?? await StatusAsync(cancellationToken).ConfigureAwait(false) : new InstanceStatus(InstanceState.Unknown, _control is null ? "there is no control of it" : "it cannot be asked");
         if (status.State == InstanceState.Stopped)
             return new(FenceLevel.Stopped, $"'{node.Name}' was stopped already: {status.Detail}");
         if (_control is not null && answers)
@@ -86,7 +86,7 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
             status = await StatusAsync(cancellationToken).ConfigureAwait(false);
             if (status.State == InstanceState.Stopped)
                 return new(FenceLevel.Stopped, $"'{node.Name}' was killed on its machine and no process of it is left: {status.Detail}");
-            tried.Add(status.Detail);
+            Note(tried, status.Detail);
         }
         if (_control?.PowerOff(context.Cluster, node) is { } power && await context.TryAsync(tried, "power off", power, context.Timeout, cancellationToken).ConfigureAwait(false))
             return new(FenceLevel.PoweredOff, $"the machine of '{node.Name}' was cut off");
@@ -150,8 +150,15 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
         }
         catch (DbRecoveryException e)
         {
-            tried.Add($"hold down: {e.Message}");
+            Note(tried, $"hold down: {e.Message}");
             return (e.Id != ErrorIds.TimedOut, null);
         }
+    }
+
+    // the best effort may fail at the same moment, and say so
+    private static void Note(List<string> tried, string what)
+    {
+        lock (tried)
+            tried.Add(what);
     }
 }

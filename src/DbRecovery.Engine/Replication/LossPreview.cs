@@ -14,6 +14,9 @@ internal static class LossPreview
     /// <summary>The time that a primary may go on writing after it was called down without being seen dead: that of a fence.</summary>
     private static readonly TimeSpan UntilFenced = TimeSpan.FromSeconds(10);
 
+    /// <summary>A time for which a primary may write on that a reader of the loss would not take for granted.</summary>
+    private static readonly TimeSpan WorthSaying = TimeSpan.FromMinutes(1);
+
     /// <summary>
     /// The moment by which the old primary had written its last. One that merely gave no answer may have written until it was seen to be gone, or was stopped,
     /// however long after it was called down that was.
@@ -22,8 +25,16 @@ internal static class LossPreview
     /// <param name="detectedAt">When it was called down.</param>
     /// <param name="old">What was seen of it; a refused connection says that nobody listens any more.</param>
     /// <param name="stoppedAt">When a fence had stopped it; null where none did.</param>
-    public static DateTimeOffset EndOf(LastPrimary? last, DateTimeOffset detectedAt, NodeObservation? old, DateTimeOffset? stoppedAt = null) =>
-        last?.GoneAt ?? stoppedAt ?? (old?.Reachability == Reachability.Absent ? detectedAt : detectedAt + UntilFenced);
+    /// <param name="answeredBy">The moment by which a person has agreed to the plan, and before which nothing stops it; null where nobody is asked.</param>
+    public static DateTimeOffset EndOf(LastPrimary? last, DateTimeOffset detectedAt, NodeObservation? old, DateTimeOffset? stoppedAt, DateTimeOffset? answeredBy)
+    {
+        if ((last?.GoneAt ?? stoppedAt) is { } ended)
+            return ended;
+        // what one that answers writes is seen until it is stopped
+        if (answeredBy > detectedAt && old?.Reachability != Reachability.Reachable)
+            return answeredBy.Value + UntilFenced;
+        return old?.Reachability == Reachability.Absent ? detectedAt : detectedAt + UntilFenced;
+    }
 
     /// <summary>What is lost if a node takes over.</summary>
     /// <param name="cluster">The cluster.</param>
@@ -61,7 +72,7 @@ internal static class LossPreview
             Bytes = behind + grown,
             Since = last.At,
             Statement = string.Create(CultureInfo.InvariantCulture,
-                $"Up to {Counted.Of(behind + grown, "byte")} of the log may be lost: '{candidate}' lacks {behind} that are known of, and up to {grown} may have been written since the primary was last seen at {last.At.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC."),
+                $"Up to {Counted.Of(behind + grown, "byte")} of the log may be lost: '{candidate}' lacks {behind} that are known of, and up to {grown} may have been written since the primary was last seen at {last.At.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC{(unseen > WorthSaying ? $", until {endedBy.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC" : "")}."),
         };
     }
 

@@ -17,7 +17,7 @@ internal static class ManagedTakeover
         });
         var candidate = choice.Require(context.Cluster.Name);
         var loss = LossPreview.Of(context.Cluster, seen.LastPrimary, seen.Observations, candidate.Name, choice.Place,
-            LossPreview.EndOf(seen.LastPrimary, context.Fault?.DetectedAt ?? context.Clock.GetUtcNow(), seen.Observations.FirstOrDefault(o => o.Node == old)));
+            LossPreview.EndOf(seen.LastPrimary, context.Fault?.DetectedAt ?? context.Clock.GetUtcNow(), seen.Observations.FirstOrDefault(o => o.Node == old), stoppedAt: null, context.AnsweredBy));
         var acts = Client(context).Failover(context.Cluster, managed, candidate.Name).Acts;
         return new Planned<FailoverState>(
             new FailoverState(old, candidate.Name, seen.LastPrimary?.SystemId, choice.Place.Timeline, choice.Place.Bytes, [], false, false, false, loss, Managed: true),

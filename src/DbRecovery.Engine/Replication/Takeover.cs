@@ -11,6 +11,7 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
 {
     private static readonly TimeSpan Short = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan Brief = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Coming = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan BetweenTries = TimeSpan.FromMilliseconds(20);
     private readonly IReplicationControl _replication = context.Provider.Require<IReplicationControl>("failover");
     private bool _waitsAsAsked;
@@ -49,8 +50,8 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
         IReadOnlyList<NodeDefinition> siblings, bool liftReadOnly, bool synchronousNow, CancellationToken cancellationToken, Func<Task>? open = null)
     {
         var remarks = new List<string>();
-        if (Lowered(siblings) is { } lowered)
-            remarks.Add(lowered);
+        if (HandSet > siblings.Count)
+            remarks.Add(Lowered());
         if (liftReadOnly)
             await _replication.SetReadOnly(context.Cluster, primary, readOnly: false).RunAsync(Short, context.Progress, cancellationToken).ConfigureAwait(false);
         // nothing here waits for a synchronous standby, so that all of it may go side by side
@@ -62,6 +63,8 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
             : context.TryAsync(remarks, "slots of the nodes that are away", _replication.EnsureSlots(context.Cluster, primary, absent), Short, cancellationToken);
         var left = new Aftercare(context, primary).LookAsync(remarks, cancellationToken);
         await Task.WhenAll([proof, opened, slots, left, .. following]).ConfigureAwait(false);
+        if (HandSet > 0 && HandSet <= siblings.Count)
+            await LetGoAsync(remarks, cancellationToken).ConfigureAwait(false);
         return (remarks, await left.ConfigureAwait(false));
 
         async Task OpenAsync()
@@ -133,6 +136,22 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
     /// <summary>How many replicas the last primary waited for though no policy asks for it.</summary>
     private int HandSet => context.Cluster.Policy.Synchronous == 0 && context.Seen?.LastPrimary is { SynchronousRequired: > 0 and var required } ? required : 0;
 
-    private string? Lowered(IReadOnlyList<NodeDefinition> siblings) => HandSet <= siblings.Count ? null
-        : $"'{primary.Name}' acknowledges without a replica, where '{context.Seen!.LastPrimary!.Node}' waited for {HandSet} of {string.Join(", ", context.Seen.LastPrimary.Synchronous)}: too few are left, and the policy has no 'synchronous'";
+    /// <summary>Where those that it waits for do not come, and no policy says that it must, nobody is to wait for ever.</summary>
+    private async Task LetGoAsync(List<string> remarks, CancellationToken cancellationToken)
+    {
+        for (var since = context.Clock.GetTimestamp(); ;)
+        {
+            // a role that may not see who streams cannot tell, and lets nothing go
+            if ((await context.LookAsync([primary], Brief, cancellationToken).ConfigureAwait(false))[0].Facts.Int(PostgreSqlFacts.SyncPresent) is not { } present || present >= HandSet)
+                return;
+            if (context.Clock.GetElapsedTime(since) > Coming)
+                break;
+            await Task.Delay(BetweenTries, context.Clock, cancellationToken).ConfigureAwait(false);
+        }
+        if (await context.TryAsync(remarks, "synchronous standbys", _replication.SetSynchronous(context.Cluster, primary, [], 0), Short, cancellationToken).ConfigureAwait(false))
+            remarks.Add(Lowered());
+    }
+
+    private string Lowered() =>
+        $"'{primary.Name}' acknowledges without a replica, where '{context.Seen!.LastPrimary!.Node}' waited for {HandSet} of {string.Join(", ", context.Seen.LastPrimary.Synchronous)}: too few follow it, and the policy has no 'synchronous'";
 }

@@ -25,6 +25,7 @@ internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin lo
     private CancellationTokenSource? _listenStop;
     private Task _listening = Task.CompletedTask;
     private int _waiting;
+    private bool _listened;
     private HungPort? _hung;
     private ITimer? _idle;
     private bool _taken;
@@ -39,7 +40,7 @@ internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin lo
     /// <param name="timeout">The time to open it.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <param name="fresh">
-    /// For a use that may last: it logged in within <see cref="FreshTime"/>, and a new one takes the kept one's place; where somebody listens, it is one beside it.
+    /// For a use that may last: it logged in within <see cref="FreshTime"/>, and a new one takes the kept one's place; where somebody listens, or did a moment ago and may again, it is one beside it.
     /// </param>
     internal async Task<(LinkSession? Session, ConnectionFailure? Failure)> TakeAsync(TimeSpan timeout, CancellationToken cancellationToken, bool fresh = false)
     {
@@ -50,7 +51,7 @@ internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin lo
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            own = _taken || (fresh && _waiting > 0);
+            own = _taken || (fresh && _listened);
             kept = own ? null : _kept;
             stop = own ? null : _listenStop;
             listening = own ? Task.CompletedTask : _listening;
@@ -119,6 +120,7 @@ internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin lo
             if (_disposed || !_taken && _kept is not { IsOpen: true })
                 return _lastFailure;
             _waiting++;
+            _listened = true;
             _broken ??= new TaskCompletionSource<ObservedError>(TaskCreationOptions.RunContinuationsAsynchronously);
             broken = _broken.Task;
             Listen();
@@ -189,7 +191,7 @@ internal sealed class NodeLink(PostgreSqlConnections connections, ServerLogin lo
             if (_disposed || _taken || _waiting > 0 || _kept is null)
                 return;
             (kept, stop, listening) = (_kept, _listenStop, _listening);
-            (_kept, _listenStop) = (null, null);
+            (_kept, _listenStop, _listened) = (null, null, false);
             _lastFailure = new ObservedError("closed", "the session was closed here: nobody used it", "watching the connection");
         }
         await EndAsync(kept, stop, listening).ConfigureAwait(false);

@@ -32,32 +32,67 @@ public sealed class ClusterMemoryTests
         Assert.Equal(began + TimeSpan.FromSeconds(20), memory.With(After(21, 8)).Primary!.StandsSince);
     }
 
+    /// <summary>A round at which the primary is seen so, and its replicas are told what they say.</summary>
+    private static ClusterView Round(ClusterView view, int second, Reachability reachability, string? error, Func<NodeObservation, NodeObservation> replica, string message = "")
+    {
+        var facts = new FactSet();
+        if (error is not null)
+            facts.Set(PostgreSqlFacts.ConnectError, error);
+        return view with
+        {
+            Nodes = [.. view.Nodes.Select(n => n.Node == "lab-1"
+                ? n with { ObservedAt = n.ObservedAt + TimeSpan.FromSeconds(second), Reachability = reachability, Role = NodeRole.Unknown, Facts = facts, Errors = [new ObservedError(error ?? "", message, "connecting")], Downstreams = [] }
+                : n.Role == NodeRole.Replica ? replica(n) : n)],
+        };
+    }
+
+    private static NodeObservation Cut(NodeObservation replica) => replica with { Upstream = replica.Upstream! with { Streaming = false } };
+
     [Fact]
-    public void Since_when_it_is_gone_is_known_until_it_answers()
+    public void Since_when_it_is_gone_is_known_until_it_may_have_come_up_again()
     {
         var view = Recorded.View("healthy") with { LastPrimary = null };
         var began = view.Nodes[0].ObservedAt;
         var memory = new ClusterMemory().With(view);
-        void Look(int second, Reachability reachability, string? error, int? gone)
+        void Look(int second, Reachability reachability, string? error, int? gone, string message = "")
         {
-            memory = memory.With(view.With("lab-1", n => n with { ObservedAt = began + TimeSpan.FromSeconds(second), Reachability = reachability, Role = NodeRole.Unknown, Facts = error is null ? new FactSet() : Said(error) }));
+            memory = memory.With(Round(view, second, reachability, error, Cut, message));
             Assert.Equal(gone is { } at ? began + TimeSpan.FromSeconds(at) : null, memory.Primary!.GoneAt);
         }
         Look(1, Reachability.TimedOut, "timeout", null);
         Look(2, Reachability.Absent, "broken", null);
         Look(3, Reachability.Absent, "refused", 3);
         Look(4, Reachability.Absent, "refused", 3);
-        Look(5, Reachability.TimedOut, "timeout", 3); // its machine went, too
-        Look(6, Reachability.Refusing, "57P03", null); // it starts
-        Look(7, Reachability.Absent, "refused", 7);
+        Look(5, Reachability.Refusing, "57P03", 3, "the database system is starting up"); // what replays its log takes no writes
+        Look(6, Reachability.Absent, "refused", 3); // it was killed at that
+        Look(7, Reachability.Refusing, "57P03", null, "the database system is shutting down"); // it was up
+        Look(8, Reachability.Absent, "refused", 8);
+        Look(9, Reachability.Refusing, "53300", null);
+        Look(10, Reachability.Absent, "refused", 10);
+        Look(11, Reachability.TimedOut, "timeout", null); // it may start where nobody sees it
+        Look(12, Reachability.Absent, "refused", 12);
         Assert.Null(memory.With(view).Primary!.GoneAt);
+    }
 
-        static FactSet Said(string error)
+    [Fact]
+    public void One_that_refuses_us_is_not_gone_while_anybody_receives_from_it()
+    {
+        var view = Recorded.View("healthy") with { LastPrimary = null };
+        var began = view.Nodes[0].ObservedAt;
+        var memory = new ClusterMemory().With(view);
+        NodeObservation More(NodeObservation replica, int bytes) => replica with { Upstream = replica.Upstream! with { Received = replica.Upstream.Received! with { Ordinal = replica.Upstream.Received.Ordinal + 1_000_000 + bytes } } };
+        void Look(int second, Func<NodeObservation, NodeObservation> replica, int? gone)
         {
-            var facts = new FactSet();
-            facts.Set(PostgreSqlFacts.ConnectError, error);
-            return facts;
+            memory = memory.With(Round(view, second, Reachability.Absent, "refused", replica));
+            Assert.Equal(gone is { } at ? began + TimeSpan.FromSeconds(at) : null, memory.Primary!.GoneAt);
         }
+        Look(1, n => n, null);
+        Look(2, n => More(n, 2), null);
+        Look(3, n => n.Node == "lab-2" ? n : Cut(n), null);
+        Look(3600, n => Cut(More(n, 3)), 3600);
+        Look(3601, n => Cut(More(n, 3)), 3600);
+        // a replica that was away has more of its log: it lived
+        Look(3602, n => Cut(More(n, 4)), 3602);
     }
 
     [Fact]

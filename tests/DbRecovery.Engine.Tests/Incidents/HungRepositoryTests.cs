@@ -83,6 +83,21 @@ public sealed class HungRepositoryTests : IDisposable
     }
 
     [Fact]
+    public void What_is_wrong_with_a_file_is_told_by_its_backups_whatever_the_runbook_asks_for()
+    {
+        using var world = new World();
+        var health = Substitute.For<IHealthService>();
+        // the look after an approval must find the same fault with the same details
+        var services = new IncidentServices
+        {
+            StateFolder = world.State, Provider = _ => world, Backups = _backups, Repository = Repository, Health = health, Runbooks = world, Actions = new ActionCatalogue([_mend]), Secrets = world,
+        };
+        services.For(world.Fault(), World.CorruptRunbook() with { Guards = [new FactCondition(new(1, 1), "fault.provedBackups", Comparison.Is, World.Text("0"))] });
+        health.Received(1).WithBackups(true);
+        health.DidNotReceive().WithBackups(false);
+    }
+
+    [Fact]
     public async Task What_the_nodes_say_is_not_old_because_the_repository_was_waited_for()
     {
         _servers["a"].Reachability = Reachability.Reachable;

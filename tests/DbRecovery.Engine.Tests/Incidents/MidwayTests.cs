@@ -52,6 +52,28 @@ public sealed class MidwayTests : IDisposable
         Assert.Single(_second.Done);
     }
 
+    [Theory]
+    [InlineData(TimeSpan.TicksPerSecond * 10, 1)] // nobody is asked where the loss is allowed as things stand
+    [InlineData(0, 2)]
+    public async Task What_a_silent_primary_writes_while_a_person_thinks_is_in_what_he_agrees_to(long allowed, int plans)
+    {
+        var (began, silent) = (_world.Clock.GetUtcNow(), true);
+        _world.Cluster = _world.Cluster with { Policy = new PolicySettings { MaxDataLossBytes = allowed } };
+        _world.Seen = r => r with { LastPrimary = new LastPrimary { Node = "n1", At = began, GoneAt = silent ? null : _world.Clock.GetUtcNow() } };
+        // once the first step has stopped it, what it wrote until then is known
+        _second.LossBy = by => Lost(((_first.Done.Count > 0 ? _world.Clock.GetUtcNow() : by ?? began.AddSeconds(10)) - began).Ticks);
+        _first.Doing = _ => Task.FromResult(silent = false);
+        var report = await _world.RecoverAsync();
+        Assert.Equal(plans == 1 ? IncidentState.Probation : IncidentState.AwaitingApproval, report.State);
+        if (plans == 1)
+            return;
+        Assert.Empty(_first.Done);
+        _world.Clock.By = TimeSpan.FromMinutes(5);
+        await _world.Service().ApproveAsync(report.Id, report.PlanHash, "dba", default);
+        Assert.Equal(IncidentState.Probation, (await ResumeAsync(report.Id)).State);
+        Assert.Single(_second.Done);
+    }
+
     [Fact]
     public async Task What_grows_on_after_an_agreement_is_asked_for_again()
     {
@@ -168,6 +190,15 @@ public sealed class MidwayTests : IDisposable
     }
 
     [Fact]
+    public async Task What_was_not_asked_for_yet_is_planned_anew_though_the_attempt_could_not_be_told()
+    {
+        _second.Pending = null;
+        _second.Doing = _ => _second.Done.Count < 2 ? throw new DbRecoveryException(ErrorIds.TimedOut, ErrorKind.Failed, "no answer") : Task.CompletedTask;
+        Assert.Equal(IncidentState.Probation, (await _world.RecoverAsync()).State);
+        Assert.Equal(2, _second.Done.Distinct().Count());
+    }
+
+    [Fact]
     public async Task Nor_by_another_process_that_goes_on_after_such_a_one()
     {
         _second.Doing = _ => _second.Done.Count switch
@@ -191,11 +222,12 @@ public sealed class MidwayTests : IDisposable
     [Theory]
     [InlineData("failover", ErrorIds.TimedOut, true)]
     [InlineData("promote", ErrorIds.OutcomeUnknown, true)]
-    [InlineData("failover", ErrorIds.NoCandidate, false)] // nobody was asked
-    [InlineData("restart", ErrorIds.TimedOut, false)] // nor here
+    [InlineData("switchover", ErrorIds.OutcomeUnknown, true)]
+    [InlineData("failover", ErrorIds.OutcomeUnknown, false)] // it did not come to that
+    [InlineData("restart", ErrorIds.TimedOut, false)]
     public async Task What_an_incident_asked_a_node_to_become_the_next_one_knows_until_somebody_has_looked_at_it(string action, string error, bool asked)
     {
-        var (change, next) = (new ScriptedAction(action) { Doing = _ => throw new DbRecoveryException(error, ErrorKind.Failed, "no answer") }, new ScriptedAction("next"));
+        var (change, next) = (new ScriptedAction(action) { Marks = asked, Doing = _ => throw new DbRecoveryException(error, ErrorKind.Failed, "no answer") }, new ScriptedAction("next"));
         _world.ExtraActions = [change, next];
         _world.Runbook = Of(World.Step("change", action));
         Assert.Equal(IncidentState.Failed, (await _world.RecoverAsync()).State);
@@ -220,7 +252,7 @@ public sealed class MidwayTests : IDisposable
     [Fact]
     public async Task What_somebody_has_looked_at_is_not_asked_for_any_more()
     {
-        var (change, next) = (new ScriptedAction("failover") { Doing = _ => throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Timeout, "no answer") }, new ScriptedAction("next"));
+        var (change, next) = (new ScriptedAction("failover") { Marks = true, Doing = _ => throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Timeout, "no answer") }, new ScriptedAction("next"));
         _world.ExtraActions = [change, next];
         _world.Runbook = Of(World.Step("change", "failover"));
         await _world.RecoverAsync();

@@ -155,6 +155,16 @@ public sealed class CandidateTests
         Assert.NotEqual(0, LossPreview.Of(Cluster(), Last(1000, 1, "a", secondsAgo: 600) with { At = Now }, Seen("a 1:1000"), "a", new LogPlace(1, 1000), Now).Bytes);
     }
 
+    [Fact]
+    public void Who_was_asked_before_is_the_only_one_and_nobody_has_agreed_to_what_it_lacks()
+    {
+        CandidateChoice Pinned(string nodes, long? maxLag = null) =>
+            CandidateSelection.Choose(new CandidateQuestion { Cluster = Cluster(maxLag), Old = "old", Seen = Seen(nodes), Last = Last(), Pinned = "a" });
+        Assert.Equal("a", Pinned("a 1:900; b 1:1000").Candidate?.Name);
+        Assert.NotNull(Pinned("a 1:1000 damaged; b 1:1000").ApprovalBecause);
+        Assert.Null(Pinned("a 1:900; b 1:1000", maxLag: 50).Candidate);
+    }
+
     private static NodeObservation[] Seen(string nodes) => [.. nodes.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Node)];
 
     private static CandidateChoice Choose(string nodes, LastPrimary? last, ClusterDefinition? cluster = null, string? wanted = null) =>

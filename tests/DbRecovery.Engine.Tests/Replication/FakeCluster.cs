@@ -22,6 +22,8 @@ internal sealed class FakeServer
     public InstanceState Instance { get; set; } = InstanceState.Running;
     public FencingEpoch? Epoch { get; set; }
     public string? SyncNames { get; set; }
+    /// <summary>How many synchronous replicas it sees to stream; null: it may not see that.</summary>
+    public long? SyncPresent { get; set; }
     /// <summary>How many replicas its commits wait for.</summary>
     public long? Required { get; set; }
     /// <summary>Whether pages have failed their checksum.</summary>
@@ -99,6 +101,8 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
             facts.Set(PostgreSqlFacts.Timeline, server.Timeline);
         if (answers && server.SyncNames is { } names)
             facts.Set(PostgreSqlFacts.SyncNames, names);
+        if (answers && server.SyncPresent is { } present)
+            facts.Set(PostgreSqlFacts.SyncPresent, present);
             facts.Set(PostgreSqlFacts.ChecksumFailures, server.Damaged ? 1L : 0L);
         }
         if (answers && server.Required is { } required)

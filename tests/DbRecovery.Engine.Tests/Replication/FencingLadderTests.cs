@@ -55,6 +55,34 @@ public sealed class FencingLadderTests
         Assert.DoesNotContain("kill", done);
     }
 
+    [Fact]
+    public async Task What_fails_at_the_same_moment_is_all_told()
+    {
+        var (context, _) = Situation("unknown unknown", "", bestEffort: false, quorum: true, hold: "hangs");
+        var clock = new SetTime();
+        // what the primary waited for is too old to be believed by the time that both have failed: they are what is told
+        using var both = new Barrier(2, _ => clock.Advance(TimeSpan.FromHours(1)));
+        NodeOperation Fails(string how) => new([], async (_, _, _) =>
+        {
+            await Task.Run(() => both.SignalAndWait(Wait.Limit));
+            throw new DbRecoveryException(ErrorIds.TimedOut, ErrorKind.Timeout, how);
+        });
+        Assert.True(context.Provider.TryGet<IInstanceControl>(out var control));
+        Assert.True(context.Provider.TryGet<IReplicationControl>(out var replication));
+        control!.HoldDown(default!, default!).ReturnsForAnyArgs(Fails("no hold"));
+        replication!.SetReadOnly(default!, default!, default).ReturnsForAnyArgs(Fails("no session"));
+        for (var i = 0; i < 3000; i++)
+        {
+            var now = context with
+            {
+                Clock = clock, Seen = context.Seen! with { Observations = [.. context.Seen!.Observations, Silent("old")], LastPrimary = context.Seen.LastPrimary! with { SeenAt = clock.GetUtcNow() } },
+            };
+            var told = (await new FencingLadder(now, now.Cluster.Nodes[0]).ClimbAsync(default)).Summary;
+            Assert.Contains("no hold", told, StringComparison.Ordinal);
+            Assert.Contains("no session", told, StringComparison.Ordinal);
+        }
+    }
+
     [Theory]
     [InlineData(true, 1)]
     [InlineData(false, 2)] // where nothing else proves that it is harmless, what its machine says decides

@@ -37,7 +37,7 @@ public sealed class StartTests
         var context = new GivenProvider(_control, _observer).Context("n0", "n1", "n9");
         context = context with
         {
-            AskedPromotions = () => asked is null ? [] : [new AskedPromotion("i0", asked)],
+            AskedPromotions = () => asked is null ? [] : [new AskedPromotion("i0", asked, 1)],
             Seen = new HealthReport
             {
                 Cluster = "c", Engine = "fake", ObservedAt = DateTimeOffset.UnixEpoch, Duration = TimeSpan.Zero, Level = ObservationLevel.Quick, Status = HealthStatus.Failed,

@@ -95,17 +95,24 @@ public sealed class TakeoverTests : IDisposable
     }
 
     [Theory]
-    [InlineData(null, null, 0)] // its machine refuses connections, and always did
-    [InlineData(60, null, 60)] // it gave no answer, and was seen to be gone a minute later
-    [InlineData(null, 900, 900)] // a fence stopped it when somebody had agreed
-    [InlineData(0, 900, 0)] // that met with one that was gone
-    public async Task What_a_silent_primary_may_have_written_until_it_was_gone_is_in_the_loss(int? goneAfter, int? stoppedAfter, int seconds)
+    [InlineData(Reachability.Absent, null, null, null, 0)] // its machine refuses connections, and always did
+    [InlineData(Reachability.Absent, 60, null, null, 60)] // it gave no answer, and was seen to be gone a minute later
+    [InlineData(Reachability.Absent, null, 900, null, 900)] // a fence stopped it when somebody had agreed
+    [InlineData(Reachability.Absent, 0, 900, null, 0)] // that met with one that was gone
+    [InlineData(Reachability.TimedOut, null, null, null, 10)]
+    [InlineData(Reachability.TimedOut, null, null, 900, 910)] // a person is asked first, and it may write on
+    [InlineData(Reachability.Refusing, null, null, 900, 910)]
+    [InlineData(Reachability.TimedOut, 0, null, 900, 0)]
+    [InlineData(Reachability.TimedOut, null, 300, 900, 300)]
+    public async Task What_a_silent_primary_may_have_written_until_it_was_gone_is_in_the_loss(Reachability now, int? goneAfter, int? stoppedAfter, int? answeredAfter, int seconds)
     {
         var last = _cluster.Last!;
         DateTimeOffset? After(int? time) => time is { } t ? last.At + TimeSpan.FromSeconds(t) : null;
         _cluster.Last = last with { BytesPerSecond = 1_000_000, GoneAt = After(goneAfter) };
+        _cluster["a"].Reachability = now;
         var context = _cluster.Context() with
         {
+            AnsweredBy = After(answeredAfter),
             Fault = new Fault { Id = "pg.primary.dead", Severity = FaultSeverity.Outage, Confidence = FaultConfidence.Likely, Cluster = "c", Engine = "fake", Node = "a", Summary = "", DetectedAt = last.At, Evidence = [] },
             DoneAt = new Dictionary<string, DateTimeOffset?> { ["fence"] = After(stoppedAfter) },
         };
@@ -119,12 +126,34 @@ public sealed class TakeoverTests : IDisposable
     public async Task Who_was_asked_to_become_primary_before_and_may_still_is_the_only_one_who_does(string named, string? promoted)
     {
         (_cluster["b"].Bytes, _cluster["c"].Bytes) = (900, 1000);
-        var context = _cluster.Context() with { AskedPromotions = () => [new AskedPromotion("i0", "b")] };
+        var context = _cluster.Context() with { AskedPromotions = () => [new AskedPromotion("i0", "b", 1)] };
         if (promoted is not null)
             await TakeOverAsync(context, named);
         else
             await FailsAsync(ErrorIds.NoCandidate, () => TakeOverAsync(context, named));
         Assert.Equal(promoted is null ? [] : [$"promote {promoted}"], _cluster.Did.Where(d => d.StartsWith("promote", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task What_came_of_a_promotion_that_was_asked_for_is_known_by_a_later_timeline()
+    {
+        // 'a' was asked on timeline 1, took over, and is the one that falls now
+        (_cluster["b"].Timeline, _cluster["c"].Timeline) = (2, 2);
+        _cluster.Last = _cluster.Last! with { Position = new LogPosition("lsn", "", "2", 1000) };
+        await TakeOverAsync(_cluster.Context() with { AskedPromotions = () => [new AskedPromotion("i0", "a", 1)] }, "c");
+        Assert.Contains("promote c", _cluster.Did);
+    }
+
+    [Theory]
+    [InlineData("c follows b", ErrorIds.OutcomeUnknown, false)] // it did not come to that
+    [InlineData("promote b", ErrorIds.OutcomeUnknown, true)]
+    [InlineData("promote b", ErrorIds.StepFailed, false)] // certainly not
+    public async Task What_was_asked_is_on_disk_and_what_certainly_was_not_is_not(string at, string error, bool asked)
+    {
+        _cluster.Last = _cluster.Last! with { Synchronous = ["b", "c"], SynchronousRequired = 1 };
+        _cluster.On[at] = _ => throw new DbRecoveryException(error, ErrorKind.Failed, "no answer");
+        await FailsAsync(error, () => TakeOverAsync(_cluster.Context(FenceLevel.Denied), "b"));
+        Assert.Equal(asked, _action.MayStillComeToPass(_cluster.Cluster, _cluster.Folder));
     }
 
     [Fact]
@@ -237,17 +266,21 @@ public sealed class TakeoverTests : IDisposable
     }
 
     [Theory]
-    [InlineData(true, "a,c", "b waits for 1")]
-    [InlineData(false, "", "b waits for 0")] // it would wait for ever
-    public async Task What_was_set_by_hand_goes_on_where_enough_are_left_and_its_end_is_told(bool enough, string names, string done)
+    [InlineData(true, 1L, "a,c", "b waits for 1")]
+    [InlineData(true, null, "a,c", "b waits for 1")] // who follows cannot be seen
+    [InlineData(true, 0L, "", "b waits for 0")] // nobody comes: it would wait for ever
+    [InlineData(false, 0L, "", "b waits for 0")]
+    public async Task What_was_set_by_hand_goes_on_where_enough_follow_and_its_end_is_told(bool answers, long? present, string names, string done)
     {
-        _cluster.Last = _cluster.Last! with { Synchronous = ["b", "c"], SynchronousRequired = 1 };
-        _cluster["b"].SyncNames = "a,c";
-        _cluster["c"].Reachability = enough ? Reachability.Reachable : Reachability.TimedOut;
-        var result = await TakeOverAsync(_cluster.Context());
-        Assert.Equal(names, _cluster["b"].SyncNames);
-        Assert.Contains(done, _cluster.Did);
-        Assert.Equal(!enough, result.Summary.Contains("acknowledges without a replica", StringComparison.Ordinal));
+        var clock = new MovedTime();
+        using var cluster = new FakeCluster { Clock = clock };
+        cluster.Looking = _ => clock.By += TimeSpan.FromSeconds(3);
+        cluster.Last = cluster.Last! with { Synchronous = ["b", "c"], SynchronousRequired = 1 };
+        (cluster["b"].SyncNames, cluster["b"].SyncPresent, cluster["c"].Reachability) = ("a,c", present, answers ? Reachability.Reachable : Reachability.TimedOut);
+        var result = await TakeOverAsync(cluster.Context());
+        Assert.Equal(names, cluster["b"].SyncNames);
+        Assert.Contains(done, cluster.Did);
+        Assert.Equal(names.Length == 0, result.Summary.Contains("acknowledges without a replica", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -55,8 +55,9 @@ public sealed class FenceLevelTests(Xunit.Abstractions.ITestOutputHelper output)
     {
         await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions { Standbys = 1, Relays = true }, "autoRecover: true, maxDataLoss: 1GiB", change: WithoutControl);
         var (lab, old, standby) = (watched.Lab, watched.Lab.Primary, watched.Lab.Nodes[1]);
-        await old.KillAsync();
+        // in this order: what is agreed to is one thing, not a server that is gone first and then a machine
         await old.Relay!.VanishAsync();
+        await old.KillAsync();
         var incident = await watched.IncidentAsync();
         output.WriteLine(watched.Story());
         Assert.Equal(IncidentState.AwaitingApproval, incident.State);

@@ -146,5 +146,25 @@ public sealed class KeptSessionTests
         await lab.UntilAsync(lab.Primary, "select count(*) from pg_stat_activity where application_name = 'dbrecovery'", 0L);
     }
 
+    [Fact]
+    public async Task A_long_look_does_not_take_the_place_of_what_is_listened_to_again_in_a_moment()
+    {
+        await using var lab = await PgCluster.StartAsync(One);
+        var clock = new SetTime();
+        await using var watched = new Watched(lab.Cluster(), clock: clock);
+        await watched.LookAsync(lab.Primary);
+        using var stop = new CancellationTokenSource();
+        var broken = watched.Events.BrokenAsync(watched.Cluster, watched.Cluster.Nodes[0], stop.Token);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => broken);
+        var kept = await lab.ScalarAsync<string>(lab.Primary, Sessions);
+        // its login is too old for a long look, which would put another in its place
+        clock.Advance(AMinute * 0.7);
+        await watched.LookAsync(lab.Primary);
+        clock.Advance(AMinute * 0.7);
+        Assert.Empty((await watched.LookAsync(lab.Primary, ObservationLevel.Standard)).Errors);
+        await lab.UntilAsync(lab.Primary, Sessions, kept);
+    }
+
     private static (Reachability, string?) Reach(NodeObservation seen) => (seen.Reachability, seen.Facts.Text(PostgreSqlFacts.ConnectError));
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using DbRecovery.PostgreSql.Tests.Lab;
 using DbRecovery.PostgresLab;
+using Npgsql;
 
 namespace DbRecovery.PostgreSql.Tests.Replication;
 
@@ -43,6 +44,32 @@ public sealed class PromotionTests
         await promoting;
         // all that was received is there
         Assert.Equal(0L, await bench.Lab.ScalarAsync<long>(standby, "select count(*) from t"));
+    }
+
+    [Theory]
+    [InlineData("alter table t add column more int")] // the replay waits for a lock
+    [InlineData("delete from t; vacuum t")] // the replay waits for a snapshot
+    public async Task Queries_that_hold_back_the_replay_do_not_hold_back_the_promotion(string change)
+    {
+        await using var bench = await Bench.StartAsync(new PgClusterOptions { Standbys = 1, Settings = new Dictionary<string, string> { ["max_standby_streaming_delay"] = "-1" } });
+        var (primary, standby) = (bench.Lab.Primary, bench.Lab.Nodes[1]);
+        await bench.Lab.ExecuteAsync(primary, "create table t as select generate_series(1, 1000) as id");
+        await bench.Lab.UntilCaughtUpAsync(standby, primary);
+        await using var reader = await bench.Lab.OpenAsync(standby);
+        await using var reading = await reader.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead);
+        await using (var command = new NpgsqlCommand("select count(*) from t", reader, reading))
+            await command.ExecuteScalarAsync();
+        await using var other = await bench.Lab.OpenAsync(standby);
+        foreach (var statement in change.Split("; "))
+            await bench.Lab.ExecuteAsync(primary, statement);
+        await bench.Lab.UntilAsync(standby, "select count(*) from pg_stat_activity where backend_type = 'startup' and (wait_event_type = 'Lock' or wait_event like 'RecoveryConflict%')", 1L);
+        await primary.KillAsync();
+        var outcome = await bench.Replication.Promote(bench.Cluster, bench[standby]).RunAsync();
+        Assert.Equal(1, outcome.Outputs["ended"].AsInt());
+        // who is in nobody's way stays
+        await using var still = new NpgsqlCommand("select pg_is_in_recovery()", other);
+        Assert.Equal(false, await still.ExecuteScalarAsync());
+        await Assert.ThrowsAnyAsync<Exception>(() => reading.CommitAsync());
     }
 
     [Fact]

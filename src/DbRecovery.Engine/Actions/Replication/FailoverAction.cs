@@ -49,6 +49,9 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
     /// <inheritdoc/>
     public override bool PlansEachAttempt => true;
 
+    /// <inheritdoc/>
+    public override bool MayStillComeToPass(ClusterDefinition cluster, string incidentFolder) => cluster.ManagedBy is not null || PromotionMark.IsSet(incidentFolder);
+
     protected override Task<Planned<FailoverState>> PlanCoreAsync(ActionContext context, FailoverOptions options, CancellationToken cancellationToken) =>
         PlanTakeoverAsync(context, options, cancellationToken);
 
@@ -75,21 +78,21 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         }
         if (!context.Acting && old is not null && seen.Primaries().Any(p => p.Node == old))
             await RequireKillableAsync(context, context.Cluster.Node(old), cancellationToken).ConfigureAwait(false);
+        var named = options.Candidate.Length > 0 ? context.Cluster.Node(options.Candidate).Name : null;
         var choice = CandidateSelection.Choose(new CandidateQuestion
         {
-            Cluster = context.Cluster, Old = old, Seen = nodes, Last = seen.LastPrimary, Faults = seen.Faults, Wanted = Wanted(context, options.Candidate),
+            Cluster = context.Cluster, Old = old, Seen = nodes, Last = seen.LastPrimary, Faults = seen.Faults, Wanted = named, Pinned = Pinned(context, seen, named),
         });
         var candidate = choice.Require(context.Cluster.Name);
         return Plan(context, seen, nodes, old, candidate, choice);
     }
 
-    /// <summary>Who is wanted. One that was asked to become primary before, and may still, is the only one: with another there would be two once it comes to that.</summary>
-    private static string? Wanted(ActionContext context, string named)
+    /// <summary>One that was asked to become primary before, and may still, is the only one: with another there would be two once it comes to that.</summary>
+    private static string? Pinned(ActionContext context, HealthReport seen, string? named)
     {
-        var node = named.Length > 0 ? context.Cluster.Node(named).Name : null;
-        if (context.AskedPromotions() is not [var asked, ..] all)
-            return node;
-        return all.FirstOrDefault(a => a.Node != (node ?? asked.Node)) is { } other
+        if (context.PendingPromotions(seen) is not [var asked, ..] all)
+            return null;
+        return all.FirstOrDefault(a => a.Node != (named ?? asked.Node)) is { } other
             ? throw new DbRecoveryException(ErrorIds.NoCandidate, ErrorKind.Refused, $"incident {other.Incident} asked '{other.Node}' to become primary, and it may still: nobody else is promoted",
                 $"Look at '{other.Node}'. Where it certainly is not promoted any more, because its server was stopped since, acknowledge the cluster.", other.Node)
             : asked.Node;
@@ -99,7 +102,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
     {
         var detected = context.Fault?.DetectedAt ?? context.Clock.GetUtcNow();
         var loss = LossPreview.Of(context.Cluster, seen.LastPrimary, nodes, candidate.Name, choice.Place,
-            LossPreview.EndOf(seen.LastPrimary, detected, seen.Observations.FirstOrDefault(o => o.Node == old), FenceOf(context) >= FenceLevel.Stopped ? context.DoneAt.GetValueOrDefault("fence") : null));
+            LossPreview.EndOf(seen.LastPrimary, detected, seen.Observations.FirstOrDefault(o => o.Node == old), FenceOf(context) >= FenceLevel.Stopped ? context.DoneAt.GetValueOrDefault("fence") : null, context.AnsweredBy));
         var chosen = nodes.First(o => o.Node == candidate.Name);
         var siblings = nodes.Where(o => o.Node != old && o.Node != candidate.Name && o is { Reachability: Reachability.Reachable, Role: NodeRole.Replica } && o.SystemId == chosen.SystemId)
             .Select(o => context.Cluster.Node(o.Node)).Where(n => Follows(context, n, old, candidate, nodes)).ToList();
@@ -185,7 +188,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         var candidate = context.Cluster.Node(state.Candidate);
         var siblings = state.Siblings.Select(context.Cluster.Node).ToList();
         var takeover = new Takeover(context, candidate);
-        var promoted = false;
+        var (promoted, ended) = (false, 0L);
         if (await IsPromotedAsync(context, state, cancellationToken).ConfigureAwait(false) is not { } timeline)
         {
             var unfenced = context.Done.GetValueOrDefault("fence") is null && state.Old is not null;
@@ -199,13 +202,14 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
                 throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Failed, $"'{candidate.Name}' was promoted by somebody else meanwhile", "It is looked at again.", candidate.Name);
             var outcome = await PromoteAsync(context, candidate, cancellationToken).ConfigureAwait(false);
             timeline = outcome.Outputs.GetValueOrDefault("timeline") is { Type: FactType.Int } number ? number.AsInt() : state.Timeline + 1;
+            ended = outcome.Outputs.GetValueOrDefault("ended") is { Type: FactType.Int } count ? count.AsInt() : 0;
             promoted = true;
         }
         try
         {
             // promoted: from here it only goes forward
             var (remarks, facts) = await takeover.FollowUpAsync(siblings, state.LiftReadOnly, state.SynchronousNow, promoted ? CancellationToken.None : cancellationToken).ConfigureAwait(false);
-            return Result(state, timeline, remarks, facts);
+            return Result(state, timeline, ended == 0 ? remarks : [$"{Counted.Of(ended, "session")} with queries that held back the replay of what it had received ended", .. remarks], facts);
         }
         catch (DbRecoveryException e) when (e.Id != ErrorIds.OutcomeUnknown)
         {
@@ -218,7 +222,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
     {
         try
         {
-            return await context.Replication("failover").Promote(context.Cluster, candidate).RunAsync(context.Timeout, context.Progress, cancellationToken).ConfigureAwait(false);
+            return await PromotionMark.PromoteAsync(context, candidate, cancellationToken).ConfigureAwait(false);
         }
         catch (DbRecoveryException e) when (e.Id == ErrorIds.WrongNode)
         {

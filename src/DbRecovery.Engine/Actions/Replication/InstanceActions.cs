@@ -192,7 +192,7 @@ internal static class InstanceActs
     public static NodeOperation Start(ActionContext context, NodeDefinition node, HealthReport seen, IReadOnlyList<NodeObservation> others)
     {
         var known = seen.Observations.Select(o => o.Facts.Text(ReplicationFacts.Primary)).FirstOrDefault(p => p is not null) ?? seen.LastPrimary?.Node;
-        var leads = (known == node.Name || context.Cluster.Nodes.Count == 1) && !others.Any(o => o.IsPrimary()) && context.AskedPromotions().All(a => a.Node == node.Name);
+        var leads = (known == node.Name || context.Cluster.Nodes.Count == 1) && !others.Any(o => o.IsPrimary()) && context.PendingPromotions(seen).All(a => a.Node == node.Name);
         // one that does not answer may be the one that took this node's place when it was fenced
         var letGo = leads && others.All(o => o.Reachability == Reachability.Reachable);
         return Control(context, node).Start(context.Cluster, node, letGo, asReplica: !leads);

@@ -21,6 +21,9 @@ internal sealed class PromoteAction : RecoveryAction<PromoteOptions, FailoverSta
     /// <inheritdoc/>
     public override bool PlansEachAttempt => true;
 
+    /// <inheritdoc/>
+    public override bool MayStillComeToPass(ClusterDefinition cluster, string incidentFolder) => PromotionMark.IsSet(incidentFolder);
+
     protected override Task<Planned<FailoverState>> PlanCoreAsync(ActionContext context, PromoteOptions options, CancellationToken cancellationToken)
     {
         context.RefuseManaged(Descriptor.Name);

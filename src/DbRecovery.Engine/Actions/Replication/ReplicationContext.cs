@@ -1,4 +1,5 @@
 using DbRecovery.Engine.Faults.Rules;
+using DbRecovery.Engine.Replication;
 
 namespace DbRecovery.Engine.Actions;
 
@@ -108,6 +109,13 @@ internal static class ReplicationContext
     /// <summary>The cluster's other nodes, without those that are known to hold another cluster's data.</summary>
     public static IEnumerable<NodeDefinition> Others(this ActionContext context, NodeDefinition node) =>
         context.Cluster.Nodes.Where(n => n.Name != node.Name && context.Seen?.IsStranger(n.Name) != true);
+
+    /// <summary>The promotions that may still come to pass. A later timeline than the one that a node was asked on says that it came to that, or that people went on without it.</summary>
+    public static IReadOnlyList<AskedPromotion> PendingPromotions(this ActionContext context, HealthReport seen)
+    {
+        var latest = seen.Primaries().Select(p => LogPlace.Of(p)?.Timeline).Append(LogPlace.Of(seen.LastPrimary?.Position)?.Timeline).Max();
+        return [.. context.AskedPromotions().Where(a => !(latest > a.Timeline))];
+    }
 
     /// <summary>The node that is primary, or last was; null where nobody ever saw one.</summary>
     public static string? LastPrimaryNode(this HealthReport seen) =>

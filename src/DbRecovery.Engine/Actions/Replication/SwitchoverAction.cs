@@ -26,9 +26,6 @@ internal sealed record SwitchoverState(
 /// </summary>
 internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, SwitchoverState>
 {
-    /// <summary>The file in the incident's folder that says that a promotion was asked for: after that the old primary is not opened any more.</summary>
-    internal const string PromotionMark = "promoting";
-
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Opening = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(5);
@@ -154,12 +151,9 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
 
     private static async Task<long> PromoteAsync(ActionContext context, SwitchoverState state, NodeDefinition old, NodeDefinition candidate)
     {
-        var mark = Path.Combine(context.IncidentFolder, PromotionMark);
-        var askedBefore = File.Exists(mark);
         try
         {
-            FileErrors.Guarded(mark, ErrorIds.StepFailed, () => { DurableFile.WriteAllText(mark, candidate.Name); return true; });
-            var outcome = await context.Replication("switchover").Promote(context.Cluster, candidate).RunAsync(context.Timeout, context.Progress, CancellationToken.None).ConfigureAwait(false);
+            var outcome = await PromotionMark.PromoteAsync(context, candidate, CancellationToken.None).ConfigureAwait(false);
             return outcome.Outputs.TryGetValue("timeline", out var number) ? number.AsInt() : state.Timeline + 1;
         }
         catch (DbRecoveryException e) when (e.Id == ErrorIds.WrongNode)
@@ -172,8 +166,6 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
         catch (DbRecoveryException e) when (e.Id is not (ErrorIds.OutcomeUnknown or ErrorIds.TimedOut or ErrorIds.Unexpected or ErrorIds.Cancelled))
         {
             // known not to have happened: then, and only then, the old primary may be opened
-            if (!askedBefore)
-                File.Delete(mark);
             await ReopenAsync(context, old, e.Message).ConfigureAwait(false);
             throw;
         }
@@ -216,7 +208,7 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
     /// <summary>Opens the old primary again and lets clients go on. It always throws, with why there was no switchover.</summary>
     private static async Task ReopenAsync(ActionContext context, NodeDefinition old, string because)
     {
-        if (File.Exists(Path.Combine(context.IncidentFolder, PromotionMark)))
+        if (PromotionMark.IsSet(context.IncidentFolder))
         {
             throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Failed,
                 $"{because}; the candidate was asked to become primary before, and may still do so: '{old.Name}' stays stopped", "Look at the candidate; start the old primary only where it certainly is not promoted.", old.Name);
