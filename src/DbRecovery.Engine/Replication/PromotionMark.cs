@@ -27,7 +27,8 @@ internal static class PromotionMark
         }
         catch (DbRecoveryException e) when (!askedBefore && e.Id is not (ErrorIds.WrongNode or ErrorIds.OutcomeUnknown or ErrorIds.TimedOut or ErrorIds.Unexpected or ErrorIds.Cancelled))
         {
-            File.Delete(mark);
+            if (File.Exists(mark))
+                File.Delete(mark);
             throw;
         }
     }

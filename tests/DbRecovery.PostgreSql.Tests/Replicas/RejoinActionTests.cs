@@ -13,7 +13,7 @@ public sealed class RejoinActionTests
     private static ActionContext Context(Bench bench) => new()
     {
         Cluster = bench.Cluster, Provider = bench.Provider, Backups = Substitute.For<IBackupService>(), Secrets = bench, Acting = true, Epoch = 7,
-        Health = new HealthService(new HealthServiceOptions { Providers = _ => bench.Provider }), IncidentId = "test", IncidentFolder = "/nonexistent", Timeout = Bench.Time,
+        Health = new HealthService(new HealthServiceOptions { Providers = _ => bench.Provider }), IncidentId = "test", IncidentFolder = bench.Lab.Folder, Timeout = Bench.Time,
     };
 
     [Theory]
