@@ -51,7 +51,7 @@ internal sealed class IncidentPlanner(IncidentServices services)
     private DateTimeOffset AnsweredBy(PlanningRequest request)
     {
         var asked = request.Runbook.Approval?.Expires ?? IncidentStateTable.Timeouts[IncidentState.AwaitingApproval];
-        var wait = asked < ShortestWait ? ShortestWait : asked > LongestWait ? LongestWait : asked;
+        var wait = Quantities.Most(ShortestWait, Quantities.Least(asked, LongestWait));
         var (detected, now) = (request.Fault.DetectedAt, services.Clock.GetUtcNow());
         return detected + (wait * (1 + Math.Max(0, (now - detected).Ticks / wait.Ticks)));
     }
@@ -187,14 +187,8 @@ internal sealed class IncidentPlanner(IncidentServices services)
     }
 
     // whether a server starts again decides all that follows; a person is not asked for what that may spare
-    private static bool DependsOnStart(Runbook runbook, Condition when) => when switch
-    {
-        FactCondition fact => runbook.Steps.Any(s => s.Action == "start" && fact.Fact.StartsWith($"steps.{s.Id}.", StringComparison.Ordinal)),
-        AllCondition all => all.Items.Any(i => DependsOnStart(runbook, i)),
-        AnyCondition any => any.Items.Any(i => DependsOnStart(runbook, i)),
-        NotCondition not => DependsOnStart(runbook, not.Item),
-        _ => false,
-    };
+    private static bool DependsOnStart(Runbook runbook, Condition when) =>
+        when.Facts().Any(fact => runbook.Steps.Any(s => s.Action == "start" && fact.Fact.StartsWith($"steps.{s.Id}.", StringComparison.Ordinal)));
 
     /// <summary>The plan of an incident under way, with a step as it would be carried out now, for a person to agree to.</summary>
     public static RecoveryPlan WithStep(RecoveryPlan plan, string step, ActionPlan now, IReadOnlyList<string> reasons, string evidenceHash)
@@ -217,19 +211,10 @@ internal sealed class IncidentPlanner(IncidentServices services)
         : $"how much would be lost is not known, so no limit covers it. {loss.Statement}";
 
     private static string? NeedsUnknownOutput(RunbookStep step, Dictionary<string, IReadOnlyDictionary<string, FactValue>> outputs) =>
-        step.With.Values.SelectMany(Lookups)
-            .Select(path => path.Split('.'))
+        step.With.Values.SelectMany(v => v.Leaves()).OfType<LookupValue>()
+            .Select(look => look.Path.Split('.'))
             .Where(p => p.Length == 3 && p[0] == "steps" && !(outputs.TryGetValue(p[1], out var known) && known.ContainsKey(p[2])))
             .Select(p => p[1]).FirstOrDefault();
-
-    private static IEnumerable<string> Lookups(RunbookValue value) => value switch
-    {
-        LookupValue lookup => [lookup.Path],
-        TextValue text => text.Parts.SelectMany(Lookups),
-        ListValue list => list.Items.SelectMany(Lookups),
-        MapValue map => map.Items.Values.SelectMany(Lookups),
-        _ => [],
-    };
 
     private List<string> ApprovalReasons(PlanningRequest request, EvaluationInputs inputs, DataLoss? loss, bool destructive)
     {

@@ -15,6 +15,10 @@ internal static class PromotionMark
     /// <summary>Whether a promotion was asked for in an incident.</summary>
     public static bool IsSet(string incidentFolder) => File.Exists(Path.Combine(incidentFolder, Name));
 
+    /// <summary>Whether an attempt that failed so certainly asked nothing.</summary>
+    public static bool AskedNothing(DbRecoveryException error) =>
+        error.Id is not (ErrorIds.WrongNode or ErrorIds.OutcomeUnknown or ErrorIds.TimedOut or ErrorIds.Unexpected or ErrorIds.Cancelled);
+
     /// <summary>Promotes.</summary>
     public static async Task<OperationOutcome> PromoteAsync(ActionContext context, NodeDefinition candidate, CancellationToken cancellationToken)
     {
@@ -25,7 +29,7 @@ internal static class PromotionMark
             FileErrors.Guarded(mark, ErrorIds.StepFailed, () => { DurableFile.WriteAllText(mark, candidate.Name); return true; });
             return await context.Replication("a promotion").Promote(context.Cluster, candidate).RunAsync(context.Timeout, context.Progress, cancellationToken).ConfigureAwait(false);
         }
-        catch (DbRecoveryException e) when (!askedBefore && e.Id is not (ErrorIds.WrongNode or ErrorIds.OutcomeUnknown or ErrorIds.TimedOut or ErrorIds.Unexpected or ErrorIds.Cancelled))
+        catch (DbRecoveryException e) when (!askedBefore && AskedNothing(e))
         {
             if (File.Exists(mark))
                 File.Delete(mark);

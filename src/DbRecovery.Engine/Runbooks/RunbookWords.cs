@@ -12,23 +12,8 @@ internal static class RunbookWords
 
         bool Begins(string text) => text.StartsWith(beginning, StringComparison.Ordinal);
 
-        bool InCondition(Condition? condition) => condition switch
-        {
-            FactCondition fact => Begins(fact.Fact) || InValue(fact.Value),
-            AnyCondition any => any.Items.Any(InCondition),
-            AllCondition all => all.Items.Any(InCondition),
-            NotCondition not => InCondition(not.Item),
-            _ => false,
-        };
+        bool InCondition(Condition? condition) => condition.Facts().Any(f => Begins(f.Fact) || InValue(f.Value));
 
-        bool InValue(RunbookValue? value) => value switch
-        {
-            LookupValue look => Begins(look.Path),
-            LiteralValue literal => Begins(literal.Text),
-            TextValue text => text.Parts.Any(InValue),
-            ListValue list => list.Items.Any(InValue),
-            MapValue map => map.Items.Values.Any(InValue),
-            _ => false,
-        };
+        bool InValue(RunbookValue? value) => value?.Leaves().Any(l => l is LookupValue look ? Begins(look.Path) : l is LiteralValue literal && Begins(literal.Text)) == true;
     }
 }

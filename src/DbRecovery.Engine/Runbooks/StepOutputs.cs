@@ -30,17 +30,8 @@ internal sealed class StepOutputs(FindingList findings)
     }
 
     private static IEnumerable<(LookupValue Look, string Producer)> Lookups(RunbookStep step) =>
-        step.With.Values.Append(step.Timeout).OfType<RunbookValue>().SelectMany(Lookups)
+        step.With.Values.Append(step.Timeout).OfType<RunbookValue>().SelectMany(v => v.Leaves()).OfType<LookupValue>()
             .Select(look => (look, Parts: look.Path.Split('.'))).Where(l => l.Parts is ["steps", _, _]).Select(l => (l.look, l.Parts[1]));
-
-    private static IEnumerable<LookupValue> Lookups(RunbookValue value) => value switch
-    {
-        LookupValue look => [look],
-        TextValue text => text.Parts.SelectMany(Lookups),
-        ListValue list => list.Items.SelectMany(Lookups),
-        MapValue map => map.Items.Values.SelectMany(Lookups),
-        _ => [],
-    };
 
     // a condition on an output of the step is unknown without it, and so not true
     private static bool Demands(Condition? when, string producer)

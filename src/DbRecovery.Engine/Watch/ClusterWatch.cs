@@ -52,12 +52,12 @@ internal sealed class ClusterWatch : IDisposable
         var observer = provider.Require<INodeObserver>("watch");
         var events = provider.TryGet<INodeEvents>(out var told) ? told : null;
         var wished = options.Every ?? cluster.Policy.Poll;
-        _poll = wished > WatchOptions.ShortestEvery ? wished : WatchOptions.ShortestEvery;
+        _poll = Quantities.Most(wished, WatchOptions.ShortestEvery);
         var rounds = Math.Max(1, cluster.Policy.Confirmations);
         _wake = new Wake(_clock, stopping);
         // as many looks without an answer as must agree fit into the time in which a silent node must be called down
         var deadline = provider.Embedded ? TimeSpan.FromSeconds(30) : cluster.Policy.DetectWithin / rounds;
-        _nodes = [.. cluster.Nodes.Select(n => new NodeWatch(cluster, n, observer, events, deadline > WatchOptions.ShortestEvery ? deadline : WatchOptions.ShortestEvery, _clock, _wake.Call, stopping))];
+        _nodes = [.. cluster.Nodes.Select(n => new NodeWatch(cluster, n, observer, events, Quantities.Most(deadline, WatchOptions.ShortestEvery), _clock, _wake.Call, stopping))];
         _judged = new long[_nodes.Length];
         _confirmation = new Confirmation(rounds);
         _teller = new ChangeTeller(cluster, rounds, _clock, tell);
@@ -247,7 +247,7 @@ internal sealed class ClusterWatch : IDisposable
         var gap = passed - due;
         var set = utc - lastUtc - passed;
         (lastUtc, last) = (utc, now);
-        var slept = gap > (_poll * 3 > LeastGap ? _poll * 3 : LeastGap);
+        var slept = gap > Quantities.Most(_poll * 3, LeastGap);
         if (!slept && set.Duration() < ClockSet)
             return;
         // what was seen before says nothing of now, and rounds from before and after do not agree with each other

@@ -193,7 +193,7 @@ internal sealed class RecoveryDriver(ClusterDefinition cluster, IIncidentService
         {
             var before = _held.TryGetValue((fault.Id, fault.Node), out var held) ? held.For : TimeSpan.Zero;
             var next = before * 2;
-            return next < s_shortest ? s_shortest : next > s_longest ? s_longest : next;
+            return Quantities.Most(s_shortest, Quantities.Least(next, s_longest));
         }
     }
 

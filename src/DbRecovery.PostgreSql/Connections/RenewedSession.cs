@@ -61,7 +61,7 @@ internal sealed class RenewedSession(PostgreSqlConnections connections, ServerLo
     {
         if (link is not null)
         {
-            var (session, none) = await link.TakeAsync(left() is var most && most < LongestLogin ? most : LongestLogin, cancellationToken, fresh: true).ConfigureAwait(false);
+            var (session, none) = await link.TakeAsync(Quantities.Least(left(), LongestLogin), cancellationToken, fresh: true).ConfigureAwait(false);
             return session ?? throw new NoSessionException(none!);
         }
         var (connection, failure) = await connections.TryOpenAsync(login, left(), cancellationToken).ConfigureAwait(false);

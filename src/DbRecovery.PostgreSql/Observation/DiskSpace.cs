@@ -13,7 +13,7 @@ internal sealed class DiskSpace(INodeCommands commands, LocalDisk local)
     internal async Task<FactSet> ReadAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var facts = new FactSet();
-        var (free, size, why) = await LookAsync(cluster, node, timeout < Most ? timeout : Most, cancellationToken).ConfigureAwait(false);
+        var (free, size, why) = await LookAsync(cluster, node, Quantities.Least(timeout, Most), cancellationToken).ConfigureAwait(false);
         if (why is null)
         {
             facts.Set(CommonFacts.DiskFree, free);

@@ -36,7 +36,7 @@ internal sealed class FenceAction : RecoveryAction<FenceOptions, FenceState>
         var forecast = await new FencingLadder(context, node).ForecastAsync(cancellationToken).ConfigureAwait(false);
         RequireGone(context.Fault, node, forecast.Status);
         // fencing loses nothing by itself and takes a server away: that is what a guard is for
-        var acts = forecast.Acts.Count == 0 ? [new PlannedAct(ActKind.Read, node.Name, forecast.Because, Destructive: true)] : forecast.Acts.Select((a, i) => a with { Destructive = a.Destructive || i == 0 }).ToList();
+        var acts = forecast.Acts.Count == 0 ? [new PlannedAct(ActKind.Read, node.Name, forecast.Because, Destructive: true)] : forecast.Acts.AsDestructive().ToList();
         var level = Math.Min(forecast.Level, options.AtLeast);
         return new Planned<FenceState>(new(node.Name, level), acts,
             Outputs: new Dictionary<string, FactValue> { ["level"] = (long)forecast.Level },

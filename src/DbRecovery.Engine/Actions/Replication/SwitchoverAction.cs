@@ -163,7 +163,7 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
             return now.IsPrimary() ? now.Facts.Int(PostgreSqlFacts.Timeline) ?? state.Timeline + 1
                 : throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Failed, $"{e.Message}; that cannot be seen now: '{old.Name}' stays stopped", "Look at the candidate.", candidate.Name, e);
         }
-        catch (DbRecoveryException e) when (e.Id is not (ErrorIds.OutcomeUnknown or ErrorIds.TimedOut or ErrorIds.Unexpected or ErrorIds.Cancelled))
+        catch (DbRecoveryException e) when (PromotionMark.AskedNothing(e))
         {
             // known not to have happened: then, and only then, the old primary may be opened
             await ReopenAsync(context, old, e.Message).ConfigureAwait(false);
