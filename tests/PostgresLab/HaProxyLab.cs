@@ -51,7 +51,7 @@ public sealed class HaProxyLab : IAsyncDisposable
 
             """);
         var process = LabProcess.Start(["haproxy", "-db", "-f", Path.Combine(folder, "haproxy.cfg")], Path.Combine(folder, "log"));
-        await process.UntilAsync(() => Listens(entry), "HAProxy", cancellationToken);
+        await process.UntilAsync(() => Machine.Listens(entry), "HAProxy", cancellationToken);
         return new HaProxyLab(folder, entry, admin, process);
     }
 
@@ -60,19 +60,5 @@ public sealed class HaProxyLab : IAsyncDisposable
     {
         await _process.DisposeAsync();
         LabFolder.Remove(_folder);
-    }
-
-    internal static bool Listens(int port)
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        try
-        {
-            socket.Connect(IPAddress.Loopback, port);
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
     }
 }

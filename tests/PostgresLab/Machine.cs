@@ -35,6 +35,21 @@ internal static partial class Machine
     /// <summary>Sends a signal to a process; one that is gone is no error.</summary>
     public static void Signal(int processId, int signal) => _ = kill(processId, signal);
 
+    /// <summary>Whether something takes connections on a port of this machine.</summary>
+    internal static bool Listens(int port)
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            socket.Connect(IPAddress.Loopback, port);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Removes a System V shared memory segment; one that is gone is no error.</summary>
     public static void RemoveSharedMemory(int segment) => _ = shmctl(segment, IpcRemove, 0);
 

@@ -86,7 +86,7 @@ public sealed class PatroniLab : IAsyncDisposable
         var etcd = Run("etcd", [
             "etcd", "--name", "e1", "--data-dir", Path.Combine(Folder, "etcd"), "--listen-client-urls", $"http://127.0.0.1:{client}", "--advertise-client-urls", $"http://127.0.0.1:{client}",
             "--listen-peer-urls", $"http://127.0.0.1:{peer}", "--initial-advertise-peer-urls", $"http://127.0.0.1:{peer}", "--initial-cluster", $"e1=http://127.0.0.1:{peer}"]);
-        await etcd.UntilAsync(() => HaProxyLab.Listens(client), "etcd", cancellationToken);
+        await etcd.UntilAsync(() => Machine.Listens(client), "etcd", cancellationToken);
         for (var i = 1; i <= count; i++)
             _members.Add(StartMember($"p{i}", client));
         await UntilAsync(async () => await CountAsync("/primary") == 1 && await CountAsync("/replica") == count - 1, cancellationToken);

@@ -48,7 +48,7 @@ public sealed class PgBouncerLab : IAsyncDisposable
             {settings}
             """);
         var process = LabProcess.Start([.. Machine.AsServerUser(folder), "pgbouncer", Path.Combine(folder, "pgbouncer.ini")], Path.Combine(folder, "log"));
-        await process.UntilAsync(() => HaProxyLab.Listens(port), "PgBouncer", cancellationToken);
+        await process.UntilAsync(() => Machine.Listens(port), "PgBouncer", cancellationToken);
         return new PgBouncerLab(folder, port, process);
 
         void Write(string name, string text)

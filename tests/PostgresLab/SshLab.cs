@@ -42,7 +42,7 @@ public sealed class SshLab : IAsyncDisposable
 
             """);
         var process = LabProcess.Start([.. Machine.AsServerUser(folder), Server, "-D", "-e", "-f", Path.Combine(folder, "sshd_config")], Path.Combine(folder, "log"));
-        await process.UntilAsync(() => HaProxyLab.Listens(port), "sshd", cancellationToken);
+        await process.UntilAsync(() => Machine.Listens(port), "sshd", cancellationToken);
         return new SshLab(folder, port, process);
     }
 
