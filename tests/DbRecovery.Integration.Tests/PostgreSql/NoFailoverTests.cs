@@ -65,7 +65,9 @@ public sealed class NoFailoverTests
     {
         await using var lab = await PgSituation.StartAsync(new PgClusterOptions { Scram = true });
         var watch = await lab.WatchAsync("--recover");
-        await lab.Cluster.ExecuteAsync(lab.Cluster.Primary, "alter role postgres password 'another'; select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'dbrecovery%'");
+        // two transactions: in one, the watch is back with the old password before the new one is committed
+        await lab.Cluster.ExecuteAsync(lab.Cluster.Primary, "alter role postgres password 'another'");
+        await lab.Cluster.ExecuteAsync(lab.Cluster.Primary, "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'dbrecovery%'");
         await watch.UntilAsync(e => e.Fault == "node.auth-rejected", "the refusal");
         await NothingHappenedAsync(lab, watch, ask: false);
     }
