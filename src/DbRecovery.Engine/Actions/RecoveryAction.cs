@@ -145,6 +145,12 @@ public abstract class RecoveryAction
     /// <summary>Whether a failed attempt leaves nothing behind that the next plan must know of, so that the next attempt is planned anew.</summary>
     public virtual bool PlansEachAttempt => false;
 
+    /// <summary>Whether an attempt that was cancelled before it came to its effect has left everything as it was.</summary>
+    public virtual bool UndoesItself => false;
+
+    /// <summary>The time that an attempt has after its deadline, or after it was cancelled, to come to where it leaves nothing half done. After it nobody waits any longer.</summary>
+    public virtual TimeSpan Grace => TimeSpan.FromSeconds(30);
+
     /// <summary>Whether an attempt whose outcome nobody knows may still come to pass, so that nothing else is planned in its place.</summary>
     /// <param name="cluster">The cluster.</param>
     /// <param name="incidentFolder">The incident's folder.</param>

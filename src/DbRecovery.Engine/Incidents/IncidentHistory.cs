@@ -21,6 +21,9 @@ internal sealed class StepProgress(string id, string action)
     /// <summary>Whether it could not be told at once what came of an attempt: that may still come to pass.</summary>
     public bool WasUnknown { get; set; }
 
+    /// <summary>Of a failed step: whether what it asked for came to pass all the same, or still may.</summary>
+    public bool MayHavePassed { get; set; }
+
     /// <summary>Of a failed step: whether the runbook goes on without it.</summary>
     public bool? GoesOn { get; set; }
 
@@ -143,7 +146,7 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
             Steps = ReportedSteps(),
             Verification = Checks,
             // nothing is lost before something takes its place; a loss proved to be none is told by the timeline
-            Loss = TookEffect && Loss is { } loss && loss.Bytes != 0 ? loss : null,
+            Loss = TookEffect && (Loss ?? Feared) is { } loss && loss.Bytes != 0 ? loss : null,
             Summary = Summary(state),
             ApprovalReasons = state == IncidentState.AwaitingApproval ? Reasons : [],
             PlanHash = Plan?.Hash,
@@ -155,13 +158,16 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
         };
     }
 
-    private bool TookEffect => _steps.Exists(s => s.State is (StepState.Applied or StepState.Confirmed or StepState.Unknown) && s.Plan?.Acts.Any(a => a.Destructive) == true);
+    private bool TookEffect => _steps.Exists(s => (s.State is StepState.Applied or StepState.Confirmed or StepState.Unknown || s.MayHavePassed) && s.Plan?.Acts.Any(a => a.Destructive) == true);
+
+    /// <summary>What is lost if a step took effect of which nobody knows that; null for nothing.</summary>
+    private DataLoss? Feared => _steps.FindLast(s => s.State == StepState.Unknown || s.MayHavePassed)?.Plan?.Loss;
 
     /// <summary>The steps that took effect, by their ids; empty for none.</summary>
     public string Effects => string.Join(", ", _steps.Where(s => s.State is StepState.Applied or StepState.Confirmed).Select(s => s.Id));
 
     /// <summary>Whether it made another primary.</summary>
-    public bool TookOver => _steps.Exists(s => s is { Action: "failover", State: StepState.Applied or StepState.Confirmed });
+    public bool TookOver => _steps.Exists(s => s is { Action: "failover" or "promote", State: StepState.Applied or StepState.Confirmed });
 
     /// <summary>What is said when nobody agreed in time.</summary>
     public string NoApproval => Effects is { Length: > 0 } done
@@ -193,6 +199,7 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
         }
         step.State = record.Data.Step!.Value;
         step.WasUnknown |= step.State == StepState.Unknown;
+        step.MayHavePassed = step.State == StepState.Failed && record.Data.Pending == true;
         step.Result = record.Event;
         step.GoesOn = record.Data.GoesOn;
         step.Outputs = record.Data.Outputs ?? step.Outputs;

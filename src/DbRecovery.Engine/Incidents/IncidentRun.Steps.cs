@@ -6,7 +6,6 @@ namespace DbRecovery.Engine.Incidents;
 // The steps: intent, act, result, and what a look at the world says where the result is missing.
 internal sealed partial class IncidentRun
 {
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
     private const int LongestHeadline = 300;
     private static readonly TimeSpan LongestDelay = TimeSpan.FromMinutes(5);
 
@@ -259,9 +258,9 @@ internal sealed partial class IncidentRun
         await Task.WhenAny(work, Task.Delay(Timeout.InfiniteTimeSpan, Clock, token)).ConfigureAwait(false);
         // a step that must not be torn ends first; one that ignores its deadline is not waited for for ever
         if (!work.IsCompleted)
-            await Task.WhenAny(work, Task.Delay(Grace, Clock, CancellationToken.None)).ConfigureAwait(false);
+            await Task.WhenAny(work, Task.Delay(action.Grace, Clock, CancellationToken.None)).ConfigureAwait(false);
         if (!work.IsCompleted)
-            return new Attempt(AttemptKind.StillRunning, Why: $"It went on for {Grace} after its deadline of {timeout}.", ErrorId: ErrorIds.OutcomeUnknown);
+            return new Attempt(AttemptKind.StillRunning, Why: $"It went on for {action.Grace} after its deadline of {timeout}.", ErrorId: ErrorIds.OutcomeUnknown);
         try
         {
             return new Attempt(AttemptKind.Applied, await work.ConfigureAwait(false));
@@ -331,6 +330,7 @@ internal sealed partial class IncidentRun
         Record(JournalKind.StepResult, text, new JournalData
         {
             Action = action.Descriptor.Name, Step = state, Outputs = result?.Outputs, Loss = result?.Loss, GoesOn = goesOn, ErrorId = errorId,
+            Pending = state == StepState.Failed && action.PlansEachAttempt && !PlansAnew(id, action) ? true : null,
         }, step: id);
     }
 

@@ -131,7 +131,7 @@ internal sealed partial class IncidentRun
         foreach (var route in entries)
         {
             var (host, port) = Endpoint(route.Entry!);
-            var arrived = await replication.CanaryWriteAsync(_cluster, host, port, synchronous: false, CanaryTime, cancellationToken).ConfigureAwait(false);
+            var arrived = await replication.CanaryWriteAsync(RerouteAction.Through(_cluster, route), host, port, synchronous: false, CanaryTime, cancellationToken).ConfigureAwait(false);
             if (arrived != direct)
                 return (false, $"a write through {route.Name} arrives on {arrived}, and the primary is {direct}");
         }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using DbRecovery.Engine.Faults;
 using DbRecovery.Engine.Files;
+using DbRecovery.Engine.Replication;
 using DbRecovery.Engine.Runbooks;
 
 namespace DbRecovery.Engine.Incidents;
@@ -106,19 +107,27 @@ internal sealed partial class IncidentRun : IDisposable
         }
         catch (RunInterruptedException e)
         {
-            Record(JournalKind.Interrupted, $"Put down: {e.Message}. Nothing is half done; resume the incident to go on.");
+            PutDown(e.Message, cancellationToken);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            if (_history.Executed)
-                Record(JournalKind.Interrupted, "Put down: it was cancelled. Nothing is half done; resume the incident to go on.");
-            else
-                Record(JournalKind.Ended, "Cancelled before anything was done.", trigger: IncidentTrigger.Stopped);
+            PutDown("it was cancelled", cancellationToken);
         }
         catch (DbRecoveryException e) when (e.Id is not (ErrorIds.LeaseLost or ErrorIds.JournalCorrupt or ErrorIds.Unexpected) && !_history.Executed && !_journal.IsBroken)
         {
             await FailAsync($"It could not be planned: {e.Message}", e.Id, CancellationToken.None).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>What was begun is gone on with later. What a person asked for and cancelled before it did anything is not: another process would do it when nobody expects it any more.</summary>
+    private void PutDown(string because, CancellationToken cancellationToken)
+    {
+        var nothing = PlannedOperations.IsPlanned(_history.Fault!.Id) && !PromotionMark.IsSet(_history.Folder)
+            && _history.Steps.All(s => s.State == StepState.Skipped || (s.State == StepState.Unknown && _services.Actions.Get(s.Action).UndoesItself));
+        if (cancellationToken.IsCancellationRequested && (nothing || !_history.Executed))
+            Record(JournalKind.Ended, "Cancelled before anything was done.", trigger: IncidentTrigger.Stopped);
+        else
+            Record(JournalKind.Interrupted, $"Put down: {because}. Nothing is half done; resume the incident to go on.");
     }
 
     private async Task<bool> TurnAsync(CancellationToken cancellationToken)

@@ -81,9 +81,12 @@ public sealed class IncidentService : IIncidentService
         {
             if (standing.State == IncidentState.Suppressed)
                 return standing.ToReport(Now);
-            if (standing.State != IncidentState.AwaitingApproval || request.AllowDataLossBytes is null)
+            var (otherwise, waits) = (IsOtherwise(standing, request), standing.State == IncidentState.AwaitingApproval);
+            if (!otherwise && !(waits && request.AllowDataLossBytes is not null))
                 return await GoOnAsync(standing, request.Cluster, lease, timeline, progress, cancellationToken).ConfigureAwait(false);
-            AppendOnce(standing, lease, JournalKind.Ended, $"{request.RequestedBy} asked again and accepts a loss: a new incident takes this one's place.", null, IncidentTrigger.TakenOver);
+            // in the middle of its steps it comes to its end first, which the new incident says
+            if (waits || !standing.Executed)
+                AppendOnce(standing, lease, JournalKind.Ended, $"{request.RequestedBy} asked again{(otherwise ? " for something else" : " and accepts a loss")}: a new incident takes this one's place.", null, IncidentTrigger.TakenOver);
         }
         var history = new IncidentHistory(id, request.Cluster.Name, _store.JournalPath(request.Cluster.Name, id));
         using var running = Begin(request.Cluster.Name, id, request.Fault, lease);
@@ -263,6 +266,13 @@ public sealed class IncidentService : IIncidentService
 
     /// <summary>Whether an incident of one fault gives way to another.</summary>
     internal static bool IsGraver(Fault fault, Fault than) => fault.Severity < than.Severity && fault.Severity <= FaultSeverity.Outage;
+
+    /// <summary>Whether a person asks for another outcome than an incident of the same operation was begun for, such as another node.</summary>
+    private static bool IsOtherwise(IncidentHistory standing, RecoverRequest request)
+    {
+        var before = standing.Opened.Parameters ?? new Dictionary<string, string>();
+        return request.Planned && !(before.Count == request.Parameters.Count && before.All(p => request.Parameters.GetValueOrDefault(p.Key) == p.Value));
+    }
 
     private static bool IsSame(Fault one, Fault other) => one.Id == other.Id && one.Node == other.Node;
 

@@ -77,6 +77,8 @@ internal sealed record JournalData
     public IReadOnlyList<ProofCheck>? Checks { get; init; }
     public string? ErrorId { get; init; }
     public TimeSpan? Cooldown { get; init; }
+    /// <summary>On a failed step: whether what it asked for came to pass all the same, or still may.</summary>
+    public bool? Pending { get; init; }
     /// <summary>On a step that will not be tried again: whether the runbook goes on.</summary>
     public bool? GoesOn { get; init; }
 }

@@ -118,7 +118,7 @@ internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
             .ToDictionary(c => c.Key, c => c.End!.Value, StringComparer.Ordinal);
     }
 
-    private static bool TakesOver(Runbook runbook) => runbook.Steps.Any(s => s.Action == "failover");
+    private static bool TakesOver(Runbook runbook) => runbook.Steps.Any(s => s.Action is "failover" or "promote");
 
     // a clock that was set back must not make a cooldown longer than it is
     private static DateTimeOffset? CooldownEnd(IReadOnlyList<IncidentHistory> histories, IReadOnlySet<string> acknowledged, string faultId, TimeSpan cooldown, DateTimeOffset now)

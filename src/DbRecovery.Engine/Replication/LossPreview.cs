@@ -1,4 +1,5 @@
 using System.Globalization;
+using DbRecovery.Engine.Actions;
 
 namespace DbRecovery.Engine.Replication;
 
@@ -21,19 +22,23 @@ internal static class LossPreview
     /// The moment by which the old primary had written its last. One that merely gave no answer may have written until it was seen to be gone, or was stopped,
     /// however long after it was called down that was.
     /// </summary>
-    /// <param name="last">What is known of it.</param>
-    /// <param name="detectedAt">When it was called down.</param>
-    /// <param name="old">What was seen of it; a refused connection says that nobody listens any more.</param>
+    /// <param name="context">What the takeover works with.</param>
+    /// <param name="seen">What was seen; a refused connection says that nobody listens any more.</param>
+    /// <param name="old">The primary that is replaced; null where nobody knows one.</param>
     /// <param name="stoppedAt">When a fence had stopped it; null where none did.</param>
-    /// <param name="answeredBy">The moment by which a person has agreed to the plan, and before which nothing stops it; null where nobody is asked.</param>
-    public static DateTimeOffset EndOf(LastPrimary? last, DateTimeOffset detectedAt, NodeObservation? old, DateTimeOffset? stoppedAt, DateTimeOffset? answeredBy)
+    public static DateTimeOffset EndOf(ActionContext context, HealthReport seen, string? old, DateTimeOffset? stoppedAt)
     {
-        if ((last?.GoneAt ?? stoppedAt) is { } ended)
+        if ((seen.LastPrimary?.GoneAt ?? stoppedAt) is { } ended)
             return ended;
+        var now = context.Clock.GetUtcNow();
+        var detectedAt = context.Fault?.DetectedAt ?? now;
+        var reachability = seen.Observations.FirstOrDefault(o => o.Node == old)?.Reachability;
         // what one that answers writes is seen until it is stopped
-        if (answeredBy > detectedAt && old?.Reachability != Reachability.Reachable)
-            return answeredBy.Value + UntilFenced;
-        return old?.Reachability == Reachability.Absent ? detectedAt : detectedAt + UntilFenced;
+        if (context.AnsweredBy > detectedAt && reachability != Reachability.Reachable)
+            return context.AnsweredBy.Value + UntilFenced;
+        var called = reachability == Reachability.Absent ? detectedAt : detectedAt + UntilFenced;
+        // one that nothing has stopped, however long ago that was, writes until now
+        return context.Acting && reachability != Reachability.Absent && now > called ? now : called;
     }
 
     /// <summary>What is lost if a node takes over.</summary>

@@ -16,8 +16,7 @@ internal static class ManagedTakeover
             Cluster = context.Cluster, Old = old, Seen = seen.Observations, Last = seen.LastPrimary, Faults = seen.Faults, Wanted = wanted.Length > 0 ? context.Cluster.Node(wanted).Name : null,
         });
         var candidate = choice.Require(context.Cluster.Name);
-        var loss = LossPreview.Of(context.Cluster, seen.LastPrimary, seen.Observations, candidate.Name, choice.Place,
-            LossPreview.EndOf(seen.LastPrimary, context.Fault?.DetectedAt ?? context.Clock.GetUtcNow(), seen.Observations.FirstOrDefault(o => o.Node == old), stoppedAt: null, context.AnsweredBy));
+        var loss = LossPreview.Of(context.Cluster, seen.LastPrimary, seen.Observations, candidate.Name, choice.Place, LossPreview.EndOf(context, seen, old, stoppedAt: null));
         var acts = Client(context).Failover(context.Cluster, managed, candidate.Name).Acts;
         return new Planned<FailoverState>(
             new FailoverState(old, candidate.Name, seen.LastPrimary?.SystemId, choice.Place.Timeline, choice.Place.Bytes, [], false, false, false, loss, Managed: true),

@@ -249,6 +249,37 @@ public sealed class MidwayTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(true, ReconcileOutcome.NotDone, IncidentState.Failed, 5L)]
+    [InlineData(true, ReconcileOutcome.Unknown, IncidentState.AmbiguousHalt, 5L)]
+    [InlineData(false, ReconcileOutcome.NotDone, IncidentState.Failed, null)] // it did not come to that
+    public async Task What_is_lost_with_a_takeover_that_nobody_saw_the_end_of_is_told(bool asked, ReconcileOutcome found, IncidentState state, long? lost)
+    {
+        var change = new ScriptedAction("failover")
+        {
+            Marks = asked, Pending = null, Found = () => found, Loss = () => Lost(5), Doing = _ => throw new DbRecoveryException(ErrorIds.OutcomeUnknown, ErrorKind.Failed, "it is primary, and takes no write"),
+        };
+        _world.ExtraActions = [change];
+        _world.Runbook = Of(World.Step("change", "failover"));
+        var report = await _world.RecoverAsync();
+        Assert.Equal((state, lost), (report.State, report.Loss?.Bytes));
+    }
+
+    [Theory]
+    [InlineData("failover")]
+    [InlineData("promote")]
+    public async Task A_second_takeover_so_soon_after_the_first_is_not_begun_whatever_the_two_are_called(string action)
+    {
+        var change = new ScriptedAction(action);
+        _world.ExtraActions = [change];
+        _world.Runbook = Of(World.Step("change", action));
+        Assert.Equal(IncidentState.Probation, (await _world.RecoverAsync()).State);
+        _world.Clock.By = TimeSpan.FromMinutes(11);
+        _world.Seen = r => r with { Faults = [Graver()] };
+        Assert.Equal(IncidentState.Suppressed, (await _world.Service().RecoverAsync(_world.Request() with { Fault = Graver() }, null, null, default)).State);
+        Assert.Single(change.Done);
+    }
+
     [Fact]
     public async Task What_somebody_has_looked_at_is_not_asked_for_any_more()
     {

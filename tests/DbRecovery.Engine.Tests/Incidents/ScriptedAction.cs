@@ -13,6 +13,7 @@ internal sealed class ScriptedAction(string name) : RecoveryAction
     public override Type OptionsType => typeof(Options);
     public override bool PlansEachAttempt => true;
     public override bool CanCompensate => true;
+    public override bool UndoesItself => CleansUp;
     public override bool MayStillComeToPass(ClusterDefinition cluster, string incidentFolder) => Pending ?? PromotionMark.IsSet(incidentFolder);
 
     /// <summary>What it would lose; it is asked whenever a plan is made.</summary>
@@ -25,6 +26,8 @@ internal sealed class ScriptedAction(string name) : RecoveryAction
     public Func<ReconcileOutcome> Found { get; set; } = () => ReconcileOutcome.NotDone;
     /// <summary>Whether what it was asked for may still come to pass; null: as the mark says.</summary>
     public bool? Pending { get; set; } = true;
+    /// <summary>Whether a cancelled attempt leaves nothing behind.</summary>
+    public bool CleansUp { get; set; }
     /// <summary>Whether it says on disk that it asks a node to become primary.</summary>
     public bool Marks { get; set; }
     public int Planned { get; private set; }

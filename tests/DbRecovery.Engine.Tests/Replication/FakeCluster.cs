@@ -63,6 +63,8 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
     public Action<string> Looking { get; set; } = _ => { };
     /// <summary>What happens when a takeover epoch is read.</summary>
     public Action ReadingEpoch { get; set; } = () => { };
+    /// <summary>Where a write to a host arrives.</summary>
+    public Func<ClusterDefinition, string, string> Writing { get; set; } = (_, host) => host;
     public bool CanPowerOff { get; set; }
     public string Folder { get; } = Directory.CreateTempSubdirectory("dbrecovery-test-").FullName;
 
@@ -72,7 +74,7 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
     {
         Cluster = Cluster, Provider = this, Backups = Substitute.For<IBackupService>(), Secrets = Substitute.For<ISecretResolver>(), Health = Health(), Clock = Clock, Acting = true, Epoch = 7,
         IncidentId = "i", IncidentFolder = Folder, Timeout = TimeSpan.FromMinutes(2), Seen = Report(),
-        Done = fence is { } level ? new Dictionary<string, IReadOnlyDictionary<string, FactValue>> { ["fence"] = new Dictionary<string, FactValue> { ["level"] = (long)level } } : [],
+        Done = fence is { } level ? new Dictionary<string, IReadOnlyDictionary<string, FactValue>> { ["fence"] = new Dictionary<string, FactValue> { ["level"] = (long)level, ["node"] = "a" } } : [],
     };
 
     public const int FenceStopped = 3;
@@ -157,7 +159,7 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
     public Task<LogPosition> ReceivedAsync(ClusterDefinition cluster, NodeDefinition node, CancellationToken cancellationToken) => Task.FromResult(See(node.Name).Position!);
     public Task<LogPosition?> ShutdownPositionAsync(ClusterDefinition cluster, NodeDefinition node, CancellationToken cancellationToken) =>
         Task.FromResult<LogPosition?>(new LogPosition("lsn", "", $"{this[node.Name].Timeline}", this[node.Name].Bytes - 1));
-    public Task<string> CanaryWriteAsync(ClusterDefinition cluster, string host, int port, bool synchronous, TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult(host);
+    public Task<string> CanaryWriteAsync(ClusterDefinition cluster, string host, int port, bool synchronous, TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult(Writing(cluster, host));
     public Task<FencingEpoch?> ReadEpochAsync(ClusterDefinition cluster, NodeDefinition node, CancellationToken cancellationToken)
     {
         ReadingEpoch();

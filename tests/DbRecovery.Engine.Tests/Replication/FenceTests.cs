@@ -52,6 +52,43 @@ public sealed class FenceTests
         Assert.Equal(asks, plan.ApprovalBecause is not null);
     }
 
+    [Theory]
+    [InlineData("pg.primary.dead", true)]
+    [InlineData("node.hung", true)]
+    [InlineData("pg.primary.crash-loop", false)] // that it answers is no end of that
+    [InlineData("topology.split-brain", false)]
+    [InlineData("planned.failover", false)] // a person asked for it
+    [InlineData("pg.primary.dead", false, true)] // somebody may become primary beside it
+    public async Task One_that_was_silent_and_is_primary_again_is_left_alone(string id, bool alone, bool asked = false)
+    {
+        using var cluster = new FakeCluster();
+        cluster["a"].Instance = InstanceState.Unknown;
+        var (fence, options, plan) = (new FenceAction(), new FenceOptions { Node = "a", AtLeast = FenceLevel.BestEffort }, await new FenceAction().PlanAsync(Now(), new FenceOptions { Node = "a" }, default));
+        // a person thought about it, or a process ended and another goes on
+        (cluster["a"].Reachability, cluster["a"].Instance) = (Reachability.Reachable, InstanceState.Running);
+        if (alone)
+        {
+            Assert.Equal(ErrorIds.WrongNode, (await Assert.ThrowsAsync<DbRecoveryException>(() => fence.PlanAsync(Now(), options, default))).Id);
+            Assert.Equal(ErrorIds.WrongNode, (await Assert.ThrowsAsync<DbRecoveryException>(() => fence.ExecuteAsync(Now(), plan, default))).Id);
+        }
+        else
+        {
+            await fence.PlanAsync(Now(), options, default);
+            await fence.ExecuteAsync(Now(), plan, default);
+        }
+        Assert.Equal(alone ? [] : ["kill a"], cluster.Did);
+
+        ActionContext Now() => cluster.Context(fence: null) with
+        {
+            AskedPromotions = () => asked ? [new AskedPromotion("i0", "b", 1)] : [],
+            Fault = new Fault
+            {
+                Id = id, Severity = FaultSeverity.Outage, Confidence = FaultConfidence.Likely, Cluster = "c", Engine = "fake", Node = "a", Summary = "it is silent", DetectedAt = DateTimeOffset.UnixEpoch, Evidence = [],
+                Details = new Dictionary<string, FactValue> { ["majority"] = true },
+            },
+        };
+    }
+
     private void Machine(InstanceStatus status)
     {
         var operation = new NodeOperation([new PlannedAct(ActKind.Command, "n1", "kill", Destructive: true)], (_, _, _) => Task.FromResult(new OperationOutcome("done")));

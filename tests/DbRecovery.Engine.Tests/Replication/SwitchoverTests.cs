@@ -99,6 +99,18 @@ public sealed class SwitchoverTests : IDisposable
     }
 
     [Fact]
+    public async Task What_nobody_foresaw_leaves_everything_as_it_was_too()
+    {
+        _cluster.On["stop a"] = _ =>
+        {
+            _cluster["a"].Reachability = Reachability.Absent;
+            return _cluster.Did.Count(d => d == "stop a") == 1 ? throw new IOException("the way to its machine broke") : Task.CompletedTask;
+        };
+        Assert.Equal(ErrorIds.StepFailed, (await Assert.ThrowsAsync<DbRecoveryException>(() => SwitchAsync())).Id);
+        Assert.Contains("start a", _cluster.Did);
+    }
+
+    [Fact]
     public async Task A_candidate_that_does_not_apply_what_it_has_is_not_asked_to_become_primary()
     {
         // a query there holds back its replay: asked, it would become primary whenever that ends

@@ -111,6 +111,36 @@ public sealed class TakeoverTests : IDisposable
     }
 
     [Theory]
+    [InlineData(5, 10)]
+    [InlineData(600, 600)] // somebody agreed to a fence that proves nothing, and thought about it
+    public async Task What_a_silent_primary_that_no_fence_stopped_writes_until_the_promotion_is_in_the_loss(int later, int seconds)
+    {
+        var clock = new MovedTime();
+        using var cluster = new FakeCluster { Clock = clock };
+        var last = cluster.Last = cluster.Last! with { BytesPerSecond = 1_000_000 };
+        (cluster["a"].Reachability, clock.By) = (Reachability.TimedOut, TimeSpan.FromSeconds(later));
+        var context = cluster.Context(FenceLevel.BestEffort) with
+        {
+            Fault = new Fault { Id = "pg.primary.dead", Severity = FaultSeverity.Outage, Confidence = FaultConfidence.Likely, Cluster = "c", Engine = "fake", Node = "a", Summary = "", DetectedAt = last.At, Evidence = [] },
+        };
+        Assert.True((await PlanAsync(context)).Loss!.Bytes >= seconds * 2_000_000L);
+    }
+
+    [Fact]
+    public async Task A_fence_of_another_node_is_no_fence_of_the_old_primary()
+    {
+        // whoever wrote the runbook named a node that was primary once
+        _cluster["a"].Instance = InstanceState.Unknown;
+        _cluster.On["kill a"] = _ => throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, "its machine does not answer");
+        var (context, fence) = (_cluster.Context(fence: null), new FenceAction());
+        var fenced = await fence.ExecuteAsync(context, await fence.PlanAsync(context, new FenceOptions { Node = "c" }, default), default);
+        Assert.Equal(FenceLevel.Stopped, fenced.Outputs["level"].AsInt());
+        context = _cluster.Context(fence: null) with { Done = new Dictionary<string, IReadOnlyDictionary<string, FactValue>> { ["fence"] = fenced.Outputs } };
+        await FailsAsync(ErrorIds.FencingFailed, () => TakeOverAsync(context));
+        Assert.DoesNotContain("promote b", _cluster.Did);
+    }
+
+    [Theory]
     [InlineData("", "b")]
     [InlineData("b", "b")]
     [InlineData("c", null)] // there would be two when the first comes to it

@@ -100,16 +100,15 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
 
     private static Planned<FailoverState> Plan(ActionContext context, HealthReport seen, IReadOnlyList<NodeObservation> nodes, string? old, NodeDefinition candidate, CandidateChoice choice)
     {
-        var detected = context.Fault?.DetectedAt ?? context.Clock.GetUtcNow();
-        var loss = LossPreview.Of(context.Cluster, seen.LastPrimary, nodes, candidate.Name, choice.Place,
-            LossPreview.EndOf(seen.LastPrimary, detected, seen.Observations.FirstOrDefault(o => o.Node == old), FenceOf(context) >= FenceLevel.Stopped ? context.DoneAt.GetValueOrDefault("fence") : null, context.AnsweredBy));
+        var stoppedAt = FenceOf(context, old) >= FenceLevel.Stopped ? context.DoneAt.GetValueOrDefault("fence") : null;
+        var loss = LossPreview.Of(context.Cluster, seen.LastPrimary, nodes, candidate.Name, choice.Place, LossPreview.EndOf(context, seen, old, stoppedAt));
         var chosen = nodes.First(o => o.Node == candidate.Name);
         var siblings = nodes.Where(o => o.Node != old && o.Node != candidate.Name && o is { Reachability: Reachability.Reachable, Role: NodeRole.Replica } && o.SystemId == chosen.SystemId)
             .Select(o => context.Cluster.Node(o.Node)).Where(n => Follows(context, n, old, candidate, nodes)).ToList();
         var state = new FailoverState(old, candidate.Name, chosen.SystemId, choice.Place.Timeline, choice.Place.Bytes, [.. siblings.Select(s => s.Name)],
             chosen.Facts.Bool(PostgreSqlFacts.DefaultReadOnly) == true,
             chosen.Facts.Text(PostgreSqlFacts.SyncNames) is { Length: > 0 },
-            FenceOf(context) == FenceLevel.Denied, loss,
+            FenceOf(context, old) == FenceLevel.Denied, loss,
             // what others have beyond a candidate that a person named is in the preview of the loss
             Furthest: nodes.Where(n => n.Node != old && n.SystemId == chosen.SystemId).Select(LogPlace.Of).OfType<LogPlace>().Where(p => p.Timeline == choice.Place.Timeline).Max(p => p.Bytes));
         var takeover = new Takeover(context, candidate);
@@ -135,7 +134,10 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         }
     }
 
-    private static long? FenceOf(ActionContext context) => context.Done.GetValueOrDefault("fence")?.GetValueOrDefault("level") is { Type: FactType.Int } level ? level.AsInt() : null;
+    /// <summary>The level of the fence of a node; null where none was had. That of another node, which a runbook may name, says nothing of this one.</summary>
+    private static long? FenceOf(ActionContext context, string? node) =>
+        context.Done.GetValueOrDefault("fence") is { } done && done.GetValueOrDefault("node") is { Type: FactType.Text } fenced && fenced.AsText() == node
+        && done.GetValueOrDefault("level") is { Type: FactType.Int } level ? level.AsInt() : null;
 
     // a cascading replica stays where the inventory puts it, unless that is the node that fell, or the one that rises
     private static bool Follows(ActionContext context, NodeDefinition node, string? old, NodeDefinition candidate, IReadOnlyList<NodeObservation> nodes) =>
@@ -150,7 +152,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
     private static async Task<IReadOnlyList<NodeObservation>> SettledAsync(ActionContext context, string? old, TimeSpan settle, CancellationToken cancellationToken)
     {
         var (since, stillSince, places) = (context.Clock.GetTimestamp(), context.Clock.GetTimestamp(), "");
-        var fenced = FenceOf(context) >= FenceLevel.Enough;
+        var fenced = FenceOf(context, old) >= FenceLevel.Enough;
         while (true)
         {
             var nodes = await LookAtAllAsync(context, old, cancellationToken).ConfigureAwait(false);
@@ -191,7 +193,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
         var (promoted, ended) = (false, 0L);
         if (await IsPromotedAsync(context, state, cancellationToken).ConfigureAwait(false) is not { } timeline)
         {
-            var unfenced = context.Done.GetValueOrDefault("fence") is null && state.Old is not null;
+            var unfenced = state.Old is not null && FenceOf(context, state.Old) is null;
             if (unfenced)
                 await RequireFenceAsync(context, context.Cluster.Node(state.Old!), cancellationToken).ConfigureAwait(false);
             await takeover.PrepareAsync(siblings, state.SynchronousNow, cancellationToken).ConfigureAwait(false);
@@ -266,7 +268,7 @@ internal sealed class FailoverAction : RecoveryAction<FailoverOptions, FailoverS
     /// <summary>Nobody receives from the old primary; over a connection that a fenced one left behind nothing more comes. Where nobody knows who that is, every other node is seen to be none, and nobody receives from a stranger.</summary>
     private static void RequireSilent(ActionContext context, FailoverState state, NodeObservation[] nodes)
     {
-        var (old, known, fenced) = (state.Old, Math.Max(state.Bytes, state.Furthest), FenceOf(context) >= FenceLevel.Enough);
+        var (old, known, fenced) = (state.Old, Math.Max(state.Bytes, state.Furthest), FenceOf(context, state.Old) >= FenceLevel.Enough);
         if (old is not null && Array.Find(nodes, n => n.MayStreamFrom(context.Cluster, old) && !(fenced && LogPlace.Of(n) is { } place && place.Bytes <= known)) is { } streaming)
             throw new DbRecoveryException(ErrorIds.FencingFailed, ErrorKind.Refused, $"'{streaming.Node}' receives from '{old}' again: it is not down, and nobody is promoted", $"Fence '{old}', or wait until it is down.", old);
         if (old is null && Array.Find(nodes, n => n is not { Reachability: Reachability.Reachable, Role: not NodeRole.Unknown } || n.StreamsFromStranger(context.Cluster)) is { } unknown)

@@ -77,11 +77,14 @@ internal sealed class RerouteAction : RecoveryAction<RerouteOptions, RerouteStat
             : throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"'{primary.Name}' takes no writes, so applications are not led there", "Name the primary.", primary.Name);
     }
 
+    /// <summary>The cluster as one logs in to it through a route: a pooler's name for the database is the one that goes through it.</summary>
+    internal static ClusterDefinition Through(ClusterDefinition cluster, RouteDefinition route) =>
+        route.Database is null ? cluster : cluster with { Auth = (cluster.Auth ?? new AuthSettings()) with { Database = route.Database } };
+
     private static async Task<bool> ProveAsync(ActionContext context, RouteDefinition route, NodeDefinition primary, ServerIdentity server, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var entry = Endpoints.Parse(route.Entry, $"the entry of the route {route.Name}");
-        // a pooler's name for the database is the one that goes through it
-        var through = route.Database is null ? context.Cluster : context.Cluster with { Auth = (context.Cluster.Auth ?? new AuthSettings()) with { Database = route.Database } };
+        var through = Through(context.Cluster, route);
         await context.Provider.Require<IReplicationControl>(Name).CanaryWriteAsync(through, entry.Host, entry.Port, synchronous: false, timeout, cancellationToken).ConfigureAwait(false);
         var found = await context.Provider.Require<IServerProbe>(Name).IdentifyAsync(through, entry.Host, entry.Port, null, timeout, cancellationToken).ConfigureAwait(false);
         return found == server

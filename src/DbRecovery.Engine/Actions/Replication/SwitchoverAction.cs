@@ -41,6 +41,13 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
             .. Aftercare.Outputs,
         ]);
 
+    /// <inheritdoc/>
+    public override bool UndoesItself => true;
+
+    // a stop that was asked for ends, the old primary starts again and its clients go on; or, once there is another one, it follows that
+    /// <inheritdoc/>
+    public override TimeSpan Grace => Opening * 4;
+
     protected override async Task<Planned<SwitchoverState>> PlanCoreAsync(ActionContext context, SwitchoverOptions options, CancellationToken cancellationToken)
     {
         var seen = await context.SeenAsync(cancellationToken).ConfigureAwait(false);
@@ -141,9 +148,9 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
             await ArrivedAsync(context, old, candidate, linked.Token).ConfigureAwait(false);
             linked.Token.ThrowIfCancellationRequested();
         }
-        catch (Exception e) when (e is DbRecoveryException or OperationCanceledException)
+        catch (Exception e)
         {
-            await ReopenAsync(context, old, e is DbRecoveryException ? e.Message : window.IsCancellationRequested ? $"the {state.Window.TotalSeconds:0.#} s in which writes may stop are over" : "it was cancelled").ConfigureAwait(false);
+            await ReopenAsync(context, old, e is not OperationCanceledException ? e.Message : window.IsCancellationRequested ? $"the {state.Window.TotalSeconds:0.#} s in which writes may stop are over" : "it was cancelled").ConfigureAwait(false);
             throw; // ReopenAsync always throws
         }
         return await PromoteAsync(context, state, old, candidate).ConfigureAwait(false);
@@ -230,7 +237,7 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
                 await control.Start(context.Cluster, old).RunAsync(Opening, context.Progress, CancellationToken.None).ConfigureAwait(false);
             told = $"'{old.Name}' is primary as before";
         }
-        catch (DbRecoveryException e)
+        catch (Exception e)
         {
             told = $"'{old.Name}' could not be opened again: {e.Message}";
         }
@@ -239,7 +246,7 @@ internal sealed class SwitchoverAction : RecoveryAction<SwitchoverOptions, Switc
             if (context.Routes is { } routes)
                 await routes.Resume(context.Cluster).RunAsync(Opening, context.Progress, CancellationToken.None).ConfigureAwait(false);
         }
-        catch (DbRecoveryException e)
+        catch (Exception e)
         {
             told += $"; clients are still held back: {e.Message}";
         }
