@@ -52,8 +52,8 @@ public sealed class HaProxyLab : IAsyncDisposable
             """);
         var process = LabProcess.Start(["haproxy", "-db", "-f", Path.Combine(folder, "haproxy.cfg")], Path.Combine(folder, "log"));
         var lab = new HaProxyLab(folder, entry, admin, process);
-        // its sockets are bound one after the other
-        await process.UntilAsync(() => File.Exists(lab.SocketPath) && Machine.Listens(admin) && Machine.Listens(entry), "HAProxy", cancellationToken);
+        // it begins to listen on one after the other
+        await process.UntilAsync(() => Machine.Listens(entry) && Machine.Listens(admin) && Machine.Listens(new UnixDomainSocketEndPoint(lab.SocketPath)), "HAProxy", cancellationToken);
         return lab;
     }
 

@@ -14,7 +14,8 @@ public sealed class LeastPrivilegeTests
         var folder = Directory.CreateDirectory(Path.Combine(lab.Cluster.Folder, "lab-3")).FullName;
         PostgresLab.Machine.Own(folder);
         var port = PostgresLab.Machine.FreePort();
-        lab.Write($"maxDataLoss: 64MB, {PgSituation.Patient}", change: text => text
+        // and no latency of a busy machine is a fault
+        lab.Write($"maxDataLoss: 64MB, {PgSituation.Patient}", "    expects: { maxLatency: 1m }\n", text => text
             .Replace($"user: postgres, password: {{ file: {lab.Cluster.PasswordFile} }}", $"user: \"reco\\\"very's\", password: {{ file: {own} }}, replication: {{ user: replicator, password: {{ file: {own} }} }}", StringComparison.Ordinal)
             .Replace("    auth:", $"      - {{ name: lab-3, host: 127.0.0.1, port: {port}, dataDir: {folder}/data, binDir: {PgClusterOptions.DefaultBinDir}, runAs: postgres }}\n    auth:", StringComparison.Ordinal));
         string[] admin = ["--user", "postgres", "--password-file", lab.Cluster.PasswordFile];
