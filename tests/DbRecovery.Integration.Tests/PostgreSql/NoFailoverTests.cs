@@ -67,9 +67,15 @@ public sealed class NoFailoverTests
     {
         await using var lab = await PgSituation.StartAsync(new PgClusterOptions { Scram = true }, $"autoRecover: true, {PgSituation.Patient}");
         var watch = await lab.WatchAsync("--recover");
-        // two transactions: in one, the watch is back with the old password before the new one is committed
-        await lab.Cluster.ExecuteAsync(lab.Cluster.Primary, "alter role postgres password 'another'");
-        await lab.Cluster.ExecuteAsync(lab.Cluster.Primary, "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'dbrecovery%'");
+        // two transactions of one session: in one, the watch is back with the old password before the new one is committed; another session would need the new one
+        await using (var session = await lab.Cluster.OpenAsync(lab.Cluster.Primary))
+        {
+            foreach (var statement in (string[])["alter role postgres password 'another'", "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'dbrecovery%'"])
+            {
+                await using var command = new NpgsqlCommand(statement, session);
+                await command.ExecuteNonQueryAsync();
+            }
+        }
         await watch.UntilAsync(e => e.Fault == "node.auth-rejected", "the refusal");
         await NothingHappenedAsync(lab, watch, ask: false);
     }
