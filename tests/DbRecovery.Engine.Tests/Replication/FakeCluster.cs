@@ -64,7 +64,8 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
     /// <summary>What happens when a takeover epoch is read.</summary>
     public Action ReadingEpoch { get; set; } = () => { };
     public bool CanPowerOff { get; set; }
-    public string Folder { get; } = Directory.CreateTempSubdirectory("dbrecovery-test-").FullName;
+    /// <summary>Of another name than what proofs of backups make there: they sweep away what is empty under theirs.</summary>
+    public string Folder { get; } = Directory.CreateTempSubdirectory("dbr-fake-").FullName;
 
     public FakeServer this[string node] => Servers[node];
 
