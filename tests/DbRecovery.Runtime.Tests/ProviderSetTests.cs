@@ -11,7 +11,7 @@ public sealed class ProviderSetTests
         var read = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Task.Factory.StartNew(async () =>
         {
             Assert.NotNull(set.Find("postgresql", new Vault(i)));
-            everybody.SignalAndWait();
+            Assert.True(everybody.SignalAndWait(Wait.Limit));
             await Task.Yield();
             return (await set.Secrets.ResolveAsync(new SecretReference(SecretSource.Secret, "x"), CancellationToken.None)).Reveal();
         }, TaskCreationOptions.LongRunning).Unwrap()));
@@ -24,7 +24,12 @@ public sealed class ProviderSetTests
     public async Task A_runtime_disposes_of_its_own_providers_only()
     {
         await using var set = new ProviderSet(TimeProvider.System);
-        var cluster = new ClusterDefinition { Name = "none", Engine = "postgresql", Nodes = [new NodeDefinition { Name = "a", Host = "127.0.0.1", Port = 1 }] };
+        var cluster = new ClusterDefinition
+        {
+            Name = "none", Engine = "postgresql", Nodes = [new NodeDefinition { Name = "a", Host = "127.0.0.1", Port = 1 }],
+            // a machine that takes its time to refuse a connection is no silent one
+            Policy = new PolicySettings { DetectWithin = Wait.Limit },
+        };
         using var place = new Place();
         await using (var shared = place.Make(o => o with { Providers = set }))
             await shared.TestHealthAsync(cluster, ObservationLevel.Quick, null, CancellationToken.None);
