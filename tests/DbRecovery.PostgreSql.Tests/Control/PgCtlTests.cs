@@ -94,9 +94,9 @@ public sealed class PgCtlTests
         var (node, other) = (bench.Lab.Primary, bench.Lab.Nodes[1]);
         await node.KillAsync();
         await Machine.UntilAsync(() => !node.Runs, () => "it runs");
-        var file = Path.Combine(node.DataDir, "postmaster.pid");
-        // another server of the same user: the program itself refuses to start beside that
-        File.WriteAllText(file, File.ReadAllText(file).Replace(File.ReadLines(file).First(), $"{other.ProcessId}"));
+        // another server of the same user: the program itself refuses to start beside that, in its folder and at its socket
+        foreach (var file in (string[])[Path.Combine(node.DataDir, "postmaster.pid"), Path.Combine(node.Folder, $".s.PGSQL.{node.Port}.lock")])
+            File.WriteAllText(file, File.ReadAllText(file).Replace(File.ReadLines(file).First(), $"{other.ProcessId}"));
         Assert.Equal(InstanceState.Stopped, (await bench.StatusAsync(node)).State);
         await bench.Control.Kill(bench.Cluster, bench[node]).RunAsync();
         await bench.Control.Stop(bench.Cluster, bench[node]).RunAsync();

@@ -6,9 +6,12 @@ namespace DbRecovery.PostgreSql.Tests.Observation;
 public sealed class ReleaseTests
 {
     [Theory]
+    [InlineData(13)]
+    [InlineData(14)]
+    [InlineData(16)]
     [InlineData(17)]
     [InlineData(18)]
-    public async Task A_newer_primary_and_its_standby_are_seen_in_full(int major)
+    public async Task A_primary_and_its_standby_are_seen_in_full(int major)
     {
         var (bin, missing) = await Release.FindAsync(major);
         if (bin is null)

@@ -7,6 +7,9 @@ namespace DbRecovery.PostgreSql.Tests.Replication;
 public sealed class ReleaseTests
 {
     [Theory]
+    [InlineData(13)]
+    [InlineData(14)]
+    [InlineData(16)]
     [InlineData(17)]
     [InlineData(18)]
     public async Task A_standby_is_promoted_and_the_other_follows_it(int major)
