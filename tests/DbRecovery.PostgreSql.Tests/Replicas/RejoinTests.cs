@@ -181,10 +181,7 @@ public sealed class RejoinTests
         var folder = Path.Combine(bench.Lab.Nodes[1].Folder, "it's \"new\"");
         Directory.CreateDirectory(folder);
         Machine.Own(folder);
-        using var port = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
-        port.Start();
-        var node = bench.Cluster.Nodes[1] with { Name = "o'dd \"n\"", Port = ((System.Net.IPEndPoint)port.LocalEndpoint).Port, DataDir = folder + "/da'ta" };
-        port.Stop();
+        var node = bench.Cluster.Nodes[1] with { Name = "o'dd \"n\"", Port = Machine.FreePort(), DataDir = folder + "/da'ta" };
         bench.Cluster = bench.Cluster with { Nodes = [.. bench.Cluster.Nodes, node] };
         var missing = await Assert.ThrowsAsync<DbRecoveryException>(() => bench.Replicas().AssessAsync(bench.Cluster, node, bench.Old(), false, default));
         Assert.Equal(ErrorIds.DatabaseNotFound, missing.Id);
