@@ -6,7 +6,7 @@ namespace DbRecovery.PostgresLab;
 public sealed class PatroniLab : IAsyncDisposable
 {
     private readonly List<LabProcess> _programs = [];
-    private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(10) };
+    private readonly HttpClient _http = new() { Timeout = Machine.Limit };
     private readonly List<PatroniMemberLab> _members = [];
 
     private PatroniLab(string folder) => Folder = folder;
