@@ -24,7 +24,7 @@ public sealed class ContinuousTests
         writer.Kill();
         writer.WaitForExit();
         Terminate(protection);
-        Assert.True(protection.WaitForExit(60_000), "it does not end when it is asked to");
+        Assert.True(protection.WaitForExit(Wait.Limit), "it does not end when it is asked to");
         Assert.Equal(0, protection.ExitCode);
 
         foreach (var file in Directory.GetFiles(lab.Folder, "shop.db*"))
@@ -59,7 +59,7 @@ public sealed class ContinuousTests
         // the changes may come in more than one interval
         Lab.Until(() => Count(lines) >= 2, "a backup after the error");
         Terminate(protection);
-        Assert.True(protection.WaitForExit(60_000));
+        Assert.True(protection.WaitForExit(Wait.Limit));
         Assert.Equal(0, protection.ExitCode);
     }
 

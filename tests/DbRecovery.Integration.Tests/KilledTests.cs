@@ -48,10 +48,10 @@ public sealed class KilledBackupTests
         var clock = Stopwatch.StartNew();
         var process = lab.StartDbRecovery("backup", "run", "shop", "--every", "100ms");
         var first = process.StandardOutput.ReadLineAsync();
-        Assert.True(first.Wait(TimeSpan.FromMinutes(1)) && first.Result is not null, "no backup was taken");
+        Assert.True(first.Wait(Wait.Limit) && first.Result is not null, "no backup was taken");
         change();
         var second = process.StandardOutput.ReadLineAsync();
-        Assert.True(second.Wait(TimeSpan.FromMinutes(1)) && second.Result is not null, "no second backup was taken");
+        Assert.True(second.Wait(Wait.Limit) && second.Result is not null, "no second backup was taken");
         var took = clock.Elapsed;
         process.Kill();
         process.WaitForExit();

@@ -118,7 +118,7 @@ internal sealed class Lab : IDisposable
     public static void Stop(Process writer)
     {
         writer.StandardInput.Close();
-        Assert.True(writer.WaitForExit(30_000), "the application did not stop");
+        Assert.True(writer.WaitForExit(Limit), "the application did not stop");
     }
 
     public IReadOnlyList<string> AcknowledgedIds()
@@ -156,7 +156,7 @@ internal sealed class Lab : IDisposable
         var error = process.StandardError.ReadToEndAsync();
         process.StandardInput.Write(input);
         process.StandardInput.Close();
-        Assert.True(process.WaitForExit(60_000) && process.ExitCode == 0, error.Result);
+        Assert.True(process.WaitForExit(Limit) && process.ExitCode == 0, error.Result);
         return output.Result.Trim();
     }
 
@@ -177,12 +177,12 @@ internal sealed class Lab : IDisposable
         return there;
     }
 
-    public static void Until(Func<bool> condition, string what, TimeSpan? within = null)
+    public static void Until(Func<bool> condition, string what)
     {
         var clock = Stopwatch.StartNew();
         while (!condition())
         {
-            Assert.True(clock.Elapsed < (within ?? TimeSpan.FromSeconds(60)), $"waited in vain for {what}");
+            Assert.True(clock.Elapsed < Limit, $"waited in vain for {what}");
             Thread.Sleep(5);
         }
     }

@@ -119,7 +119,7 @@ public sealed class RecoveryTests
             _ = run.StandardOutput.ReadToEndAsync();
         }
         var errors = runs.Select(r => r.StandardError.ReadToEndAsync()).ToArray();
-        Assert.All(runs, r => Assert.True(r.WaitForExit(60_000)));
+        Assert.All(runs, r => Assert.True(r.WaitForExit(Wait.Limit)));
         // the other one was refused, or came when all was well again
         Assert.Equal(0, runs.Min(r => r.ExitCode));
         Assert.All(runs.Zip(errors), r => Assert.True(r.First.ExitCode is 0 or 4, $"exit code {r.First.ExitCode}: {r.Second.Result}"));

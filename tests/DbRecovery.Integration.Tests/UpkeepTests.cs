@@ -82,7 +82,7 @@ public sealed class UpkeepTests
         lab.DbRecovery(0, "repository", "prune", "main", "--grace", "1h");
         lab.DbRecovery(0, "repository", "prune", "main", "--grace", "0s");
         Kill("CONT", backup);
-        Assert.True(backup.WaitForExit(60_000));
+        Assert.True(backup.WaitForExit(Wait.Limit));
 
         Assert.True(backup.ExitCode is 0 or 3, $"{backup.ExitCode} {await output} {await error}");
         Assert.Equal(backup.ExitCode == 0 ? 1 : 0, Ids(lab).Count);

@@ -187,6 +187,11 @@ Describe 'A cluster of servers' -Skip:([bool]$lacking) {
             ($shown | Out-String -Width 100) -split "`n" | ForEach-Object { $_.TrimEnd().Length | Should -BeLessOrEqual 100 -Because $_ }
         }
     }
+    It 'changes nothing where nobody can be asked, and says what to do' {
+        $ids = & pwsh -NoProfile -NonInteractive -Command "Import-Module '$root/DbRecovery.psd1'; Invoke-DbSwitchover lab -To lab-2 2>&1 | ForEach-Object { `$_.FullyQualifiedErrorId }"
+        $ids | Should -BeLike 'ApprovalRequired*'
+        (Get-DbTopology lab).Primary | Should -Be 'lab-1'
+    }
     It 'has another primary after a switchover, and a record of it' {
         $incident = Invoke-DbSwitchover lab -To lab-2 -Confirm:$false
         $incident.State | Should -Be 'Resolved' -Because $incident.Summary
@@ -222,6 +227,10 @@ Describe 'A primary that is gone' -Skip:([bool]$lacking) {
         $incident.State | Should -Be 'Resolved' -Because $incident.Summary
         $primary = (Get-DbTopology lab).Primary
         $primary | Should -BeIn 'lab-2', 'lab-3'
+        # what fails is an error, beside the record of it
+        $failed = Repair-DbReplica lab lab-1 -AllowDataLoss Any -Confirm:$false -ErrorAction SilentlyContinue -ErrorVariable problem
+        $failed.State | Should -Be 'Failed'
+        $problem[0].FullyQualifiedErrorId | Should -BeLike 'StepFailed*'
         Send-Lab $lab 'mend lab-1'
         $back = (Get-DbTopology lab).Nodes | Where-Object Node -eq 'lab-1' | Repair-DbReplica -AllowDataLoss Any -Confirm:$false
         $back.State | Should -Be 'Resolved' -Because $back.Summary
@@ -301,6 +310,9 @@ Describe 'A cluster that nobody prepared' -Skip:([bool]$lacking) {
         $incident.State | Should -Be 'Resolved' -Because $incident.Summary
         (Get-DbTopology lab).Nodes.State | Should -Be $null, 'streaming'
         New-DbReplica lab lab-2 -WhatIf -InformationAction Ignore | ForEach-Object { $_.Steps.Acts.Detail } | Should -Match 'is not new'
+        # nothing was done, and that is said
+        (New-DbReplica lab lab-2 -Confirm:$false -WarningVariable told -WarningAction SilentlyContinue).State | Should -Be 'Suppressed'
+        "$told" | Should -Match 'is not new'
     }
 }
 

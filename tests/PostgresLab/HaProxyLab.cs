@@ -51,8 +51,10 @@ public sealed class HaProxyLab : IAsyncDisposable
 
             """);
         var process = LabProcess.Start(["haproxy", "-db", "-f", Path.Combine(folder, "haproxy.cfg")], Path.Combine(folder, "log"));
-        await process.UntilAsync(() => Machine.Listens(entry), "HAProxy", cancellationToken);
-        return new HaProxyLab(folder, entry, admin, process);
+        var lab = new HaProxyLab(folder, entry, admin, process);
+        // it begins to listen on one after the other
+        await process.UntilAsync(() => Machine.Listens(entry) && Machine.Listens(admin) && Machine.Listens(new UnixDomainSocketEndPoint(lab.SocketPath)), "HAProxy", cancellationToken);
+        return lab;
     }
 
     /// <inheritdoc/>

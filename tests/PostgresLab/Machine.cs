@@ -36,12 +36,15 @@ internal static partial class Machine
     public static void Signal(int processId, int signal) => _ = kill(processId, signal);
 
     /// <summary>Whether something takes connections on a port of this machine.</summary>
-    internal static bool Listens(int port)
+    internal static bool Listens(int port) => Listens(new IPEndPoint(IPAddress.Loopback, port));
+
+    /// <summary>The same for any address.</summary>
+    internal static bool Listens(EndPoint address)
     {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        using var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            socket.Connect(IPAddress.Loopback, port);
+            socket.Connect(address);
             return true;
         }
         catch (SocketException)

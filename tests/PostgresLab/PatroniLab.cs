@@ -6,7 +6,7 @@ namespace DbRecovery.PostgresLab;
 public sealed class PatroniLab : IAsyncDisposable
 {
     private readonly List<LabProcess> _programs = [];
-    private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(10) };
+    private readonly HttpClient _http = new() { Timeout = Machine.Limit };
     private readonly List<PatroniMemberLab> _members = [];
 
     private PatroniLab(string folder) => Folder = folder;
@@ -124,7 +124,7 @@ public sealed class PatroniLab : IAsyncDisposable
               dcs:
                 ttl: 20
                 loop_wait: 1
-                retry_timeout: 3
+                retry_timeout: 9
                 postgresql: { use_slots: true, use_pg_rewind: true, parameters: { wal_log_hints: 'on' } }
               initdb: [ { encoding: UTF8 }, { locale: C }, { wal-segsize: '1' } ]
               pg_hba: [ 'host all all 127.0.0.1/32 trust', 'host replication all 127.0.0.1/32 trust' ]

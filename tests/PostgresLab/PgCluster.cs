@@ -53,7 +53,7 @@ public sealed class PgCluster : IAsyncDisposable
     public string ConnectionString(int port, string database = "postgres") => new NpgsqlConnectionStringBuilder
     {
         Host = "127.0.0.1", Port = port, Username = "postgres", Password = Options.Scram ? Password : null, Database = database,
-        Pooling = false, Timeout = 5, CommandTimeout = 60, SslMode = SslMode.Disable, ApplicationName = "lab",
+        Pooling = false, Timeout = 60, CommandTimeout = 60, SslMode = SslMode.Disable, ApplicationName = "lab",
     }.ConnectionString;
 
     /// <summary>Opens a connection to a node.</summary>

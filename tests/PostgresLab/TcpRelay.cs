@@ -91,7 +91,8 @@ public sealed class TcpRelay : IDisposable
             lock (_fillers)
                 _fillers.Add(filler);
             var connecting = filler.ConnectAsync(new IPEndPoint(IPAddress.Loopback, Port));
-            full = await Task.WhenAny(connecting, Task.Delay(500)) != connecting;
+            // whether it is connected is for the kernel to say: the task may wait for a thread
+            full = await Task.WhenAny(connecting, Task.Delay(500)) != connecting && !filler.Poll(0, SelectMode.SelectWrite);
             _ = connecting.ContinueWith(static t => t.Exception, TaskScheduler.Default);
         }
     }

@@ -89,6 +89,9 @@ public sealed record TimelineEntry(DateTimeOffset At, IncidentState State, strin
     /// <summary>The incident, for whoever is told of several; the report that holds the line has it anyway.</summary>
     [JsonIgnore]
     public string? Incident { get; init; }
+
+    /// <summary>The entry as a line: the time (UTC), the state, the step where the event does not begin with it, and the event.</summary>
+    public override string ToString() => $"{At.UtcDateTime:HH:mm:ss.fff}  {State,-16} {(Step is null || Event.StartsWith(Step + ":", StringComparison.Ordinal) ? "" : Step + ": ")}{Event}";
 }
 
 /// <summary>The record of an incident: what was seen, decided, done, verified and lost.</summary>

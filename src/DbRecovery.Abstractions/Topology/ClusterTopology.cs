@@ -30,6 +30,8 @@ public sealed record TopologyNode
     public required NodeRole Role { get; init; }
     /// <summary>How it answered.</summary>
     public required Reachability Reachability { get; init; }
+    /// <summary>Why it does not answer, and what would be right; null where it answers.</summary>
+    public string? Problem { get; init; }
     /// <summary>The node that it follows; null for a primary, and where that is none of the cluster.</summary>
     public string? Upstream { get; init; }
     /// <summary>Steps from the primary: 0 for the primary itself; null where no way leads there.</summary>

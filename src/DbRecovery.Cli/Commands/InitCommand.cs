@@ -50,7 +50,7 @@ internal static class InitCommand
             foreach (var item in open)
             {
                 var outcome = await session.Runtime.ApplySetupAsync(cluster, login, item, token);
-                session.Say($"{item.Node}: {item.Name}: {outcome.Summary}");
+                session.Say(outcome.Summary);
             }
             items = await session.Runtime.CheckSetupAsync(cluster, login, token);
         }

@@ -14,7 +14,7 @@ internal static class ReportCommand
         var to = new Option<string>("--to") { HelpName = "file", Description = "The file that shall hold the page.", Required = true };
         var incident = Binder.Text("--incident", "id", "Only this incident: its id, a beginning of it that only one incident has, or latest.");
         var since = Binder.Text("--since", "time", "Leaves older incidents, backups and drills out, such as 30d.");
-        var health = Binder.Flag("--health", "Looks quickly at each cluster and tells how it is now.");
+        var health = Binder.Flag("--health", "Looks quickly at each cluster and tells how it is now, with a picture of who replicates from whom.");
         var force = Binder.Flag("--force", "Allows replacing a file that is there.");
         verb.Add(clusters);
         foreach (var option in new Option[] { to, incident, since, health, force })

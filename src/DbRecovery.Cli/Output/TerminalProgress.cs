@@ -57,6 +57,6 @@ internal sealed class TimelineWriter(TextWriter writer, bool enabled, TerminalPr
         if (!enabled)
             return;
         progress.Clear();
-        writer.WriteLine(PlanText.Line(value));
+        writer.WriteLine(value.ToString());
     }
 }

@@ -15,15 +15,14 @@ internal sealed class ReindexAction : RecoveryAction<MaintenanceOptions, Mainten
 
     protected override Task<Planned<MaintenanceState>> PlanCoreAsync(ActionContext context, MaintenanceOptions options, CancellationToken cancellationToken)
     {
-        context.Provider.Require<IMaintenance>(Descriptor.Name);
-        return Task.FromResult(new Planned<MaintenanceState>(new(context.TargetNode().Name),
-            [new PlannedAct(ActKind.Modify, context.TargetNode().Address, "rebuild every index from its table")]));
+        var act = context.Provider.Require<IMaintenance>(Descriptor.Name).PlanReindex(context.TargetNode());
+        return Task.FromResult(new Planned<MaintenanceState>(new(context.TargetNode().Name), [act]));
     }
 
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, MaintenanceState state, CancellationToken cancellationToken)
     {
         await context.Provider.Require<IMaintenance>(Descriptor.Name).ReindexAsync(context.Cluster, context.Cluster.Node(state.Node), context.Timeout, cancellationToken).ConfigureAwait(false);
-        return new ActionResult { Summary = "Every index was rebuilt from its table." };
+        return new ActionResult { Summary = "Indexes were rebuilt from their tables." };
     }
 
     protected override Task<Reconciliation> ReconcileCoreAsync(ActionContext context, MaintenanceState state, CancellationToken cancellationToken) =>
@@ -41,9 +40,8 @@ internal sealed class CheckpointAction : RecoveryAction<MaintenanceOptions, Main
 
     protected override Task<Planned<MaintenanceState>> PlanCoreAsync(ActionContext context, MaintenanceOptions options, CancellationToken cancellationToken)
     {
-        context.Provider.Require<IMaintenance>(Descriptor.Name);
-        return Task.FromResult(new Planned<MaintenanceState>(new(context.TargetNode().Name),
-            [new PlannedAct(ActKind.Modify, context.TargetNode().Address, "open it read-write, let the engine carry out its crash recovery, move logged changes into the database")]));
+        var act = context.Provider.Require<IMaintenance>(Descriptor.Name).PlanCheckpoint(context.TargetNode());
+        return Task.FromResult(new Planned<MaintenanceState>(new(context.TargetNode().Name), [act]));
     }
 
     protected override async Task<ActionResult> ExecuteCoreAsync(ActionContext context, MaintenanceState state, CancellationToken cancellationToken)

@@ -168,8 +168,9 @@ internal sealed class IncidentHistory(string id, string cluster, string journalP
         ? $"The time for an approval is over; nothing more was done, and what was done stays as it is ({done})."
         : "The time for an approval is over; nothing was done.";
 
+    // people are told after a decision against acting; that they were is not the decision
     private string Summary(IncidentState state) => state == State
-        ? _last!.Event
+        ? (state == IncidentState.Suppressed ? _timeline.FindLast(e => e.State == state && e.Step is null)?.Event : null) ?? _last!.Event
         : state switch
         {
             IncidentState.Resolved => "The recovery held for its probation.",

@@ -294,7 +294,7 @@ internal sealed partial class IncidentRun : IDisposable
         var decision = _policy.Decide(_cluster, _history.Fault!, _runbook, _history.Id);
         if (decision.Recurs is { } earlier && decision.Reasons.Count == 0)
         {
-            await FailAsync($"{_history.Fault!.Id} came back {earlier.Id} recovered from it a short time ago: the same runbook is not repeated, a person must look.",
+            await FailAsync($"{_history.Fault!.Id} came back: incident {earlier.Id} recovered from it a short time ago, so the same runbook is not repeated before a person has looked and acknowledged.",
                 ErrorIds.RecoverySuppressed, cancellationToken).ConfigureAwait(false);
             return true;
         }

@@ -59,7 +59,7 @@ public sealed class IncidentService : IIncidentService
         var decision = new RecoveryPolicy(_store, _services.Clock).Decide(request.Cluster, fault, runbook, id);
         IEnumerable<string> blocked = [.. decision.Reasons, .. plan.Blocked];
         if (decision.Recurs is { } earlier)
-            blocked = blocked.Append($"{fault.Id} came back while incident {earlier.Id} is in probation: a person must look");
+            blocked = blocked.Append($"{fault.Id} came back while incident {earlier.Id} is in probation: the same runbook is not repeated before a person has looked and acknowledged");
         if (seen is null)
             blocked = blocked.Append($"{fault.Id} is not seen any more");
         return plan with { Blocked = [.. blocked] };

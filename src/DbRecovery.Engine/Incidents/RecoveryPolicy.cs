@@ -69,7 +69,8 @@ internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
         }
         foreach (var open in histories.Where(h => h.IsOpenAt(now)))
         {
-            reasons.Add($"incident {open.Id} ({open.Fault!.Id}) is {open.State}: it comes first");
+            var how = open is { State: IncidentState.AwaitingApproval, Until: { } over } ? $", until somebody agrees to it and resumes it, or its time is over at {over:u}" : "";
+            reasons.Add($"incident {open.Id} ({open.Fault!.Id}) is {open.State}: it comes first{how}");
             until.Add(now + Review);
         }
         // a person who asks for an operation has decided; only a pause and an incident under way stand against it

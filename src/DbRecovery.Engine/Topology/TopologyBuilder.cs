@@ -97,6 +97,7 @@ public static class TopologyBuilder
         return new TopologyNode
         {
             Cluster = cluster.Name, Node = node.Node, Address = cluster.Node(node.Node).Address, Role = node.Role, Reachability = node.Reachability, Upstream = upstream?.Node, Depth = depth,
+            Problem = node.Reachability == Reachability.Reachable ? null : node.Errors is [var error, ..] ? error.Told : null,
             State = !replica ? null : line?.State ?? (node.Upstream is { Streaming: true } ? "streaming" : node.Facts.Text(PostgreSqlFacts.ReceiverStatus) is { Length: > 0 } status ? status : "not streaming"),
             SyncState = line?.SyncState, Position = replica ? node.Upstream?.Received?.Value ?? node.Position?.Value : node.Position?.Value, Applied = replica ? node.Upstream?.Applied?.Value : null,
             Timeline = node.Position?.History ?? node.Facts.Value(PostgreSqlFacts.Timeline)?.ToString(),

@@ -60,7 +60,14 @@ internal sealed record ConnectionFailure(string Code, Reachability Reachability,
                     return new(Certificate, Reachability.Refusing, $"the trusted certificates cannot be read: {e.Message}", exception);
             }
         }
-        // the driver's own words where a server without TLS is asked for it
+        // the driver's own words where a server asks for a password and there is none: the server spoke
+        if (exception.Message.Contains("password has been provided", StringComparison.Ordinal))
+        {
+            var none = new DbRecoveryException(ErrorIds.SecretUnavailable, ErrorKind.NotFound, "the server asks for a password, and none is given",
+                "Name one under 'auth' of the inventory, or set PGPASSWORD or a password file where the servers are given by a connection text.", null, exception);
+            return new(Secret, Reachability.Refusing, none.Message, none);
+        }
+        // and where a server without TLS is asked for it
         return exception.Message.Contains("SSL", StringComparison.Ordinal)
             ? new(Tls, Reachability.Refusing, exception.Message, exception)
             : new(Broken, Reachability.Absent, Chain(exception), exception);

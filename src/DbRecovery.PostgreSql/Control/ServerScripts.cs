@@ -91,7 +91,12 @@ internal static class ServerScripts
         while [ -n "$P" ] && [ -z "$M" ]; do pause; look; done
         N=
         if [ -z "$P" ]; then
-          [ -z "$F" ] || [ ! -e "/proc/$F" ] || rm -f "$D/postmaster.pid"
+          if [ -n "$F" ] && [ -e "/proc/$F" ]; then
+            # the lock of its socket has the same number, and is this server's where it names this folder
+            s=$(sed -n 5p "$D/postmaster.pid")/.s.PGSQL.$(sed -n 4p "$D/postmaster.pid").lock
+            [ "$(sed -n 1p "$s" 2>/dev/null)" != "$F" ] || [ ! "$(sed -n 2p "$s")" -ef "$D" ] || rm -f "$s"
+            rm -f "$D/postmaster.pid"
+          fi
           O=$D/log/dbrecovery-server.log
           mkdir -p "$D/log" && touch "$O" || exit 92
           N=$(wc -c < "$O")

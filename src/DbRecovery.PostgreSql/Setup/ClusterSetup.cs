@@ -7,8 +7,8 @@ namespace DbRecovery.PostgreSql.Setup;
 /// <summary>Checks and creates what DbRecovery needs of a cluster: on the primary what lives in the data, on every node its settings.</summary>
 internal sealed class ClusterSetup(PostgreSqlConnections connections, ISecretResolver secrets) : IClusterSetup
 {
-    /// <summary>Stands in a shown statement where the verifier of a password will be.</summary>
-    internal const string Placeholder = "'<SCRAM-SHA-256 verifier of the password>'";
+    /// <summary>Stands in a shown statement where the verifier of a password will be. No literal: whoever runs the statement as it is shown must not get a role with a password that everybody can read.</summary>
+    internal const string Placeholder = "<the password in quotes, or its SCRAM-SHA-256 verifier>";
 
     private const string Schema = "dbrecovery";
 
@@ -24,7 +24,11 @@ internal sealed class ClusterSetup(PostgreSqlConnections connections, ISecretRes
         var looks = await Task.WhenAll(cluster.Nodes.Select(n => LookAsync(asked, n, cancellationToken))).ConfigureAwait(false);
         var primaries = looks.Where(l => l.Seen is { Standby: false }).Select(l => l.Seen!).ToList();
         if (primaries.Count == 0 && looks.Select(l => l.Error).OfType<DbRecoveryException>().FirstOrDefault() is { } error)
-            throw error;
+        {
+            throw login is null && error.Id == ErrorIds.LoginFailed
+                ? new DbRecoveryException(error.Id, error.Kind, error.Message, $"{error.RecommendedAction} Where the role is not there yet, look as a superuser: --user, -Credential.", error.Target, error)
+                : error;
+        }
         if (primaries is not [var primary])
         {
             throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused,

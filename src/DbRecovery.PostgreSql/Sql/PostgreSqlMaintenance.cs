@@ -6,6 +6,13 @@ namespace DbRecovery.PostgreSql.Sql;
 /// <summary>Upkeep of a live server: indexes that are not valid or damaged, and checkpoints.</summary>
 internal sealed class PostgreSqlMaintenance(PostgreSqlConnections connections) : IMaintenance
 {
+    /// <inheritdoc/>
+    public PlannedAct PlanReindex(NodeDefinition node) =>
+        new(ActKind.Sql, node.Name, "in each database REINDEX (CONCURRENTLY where that can be) of the indexes that are marked as not valid, or in which amcheck finds damage");
+
+    /// <inheritdoc/>
+    public PlannedAct PlanCheckpoint(NodeDefinition node) => new(ActKind.Sql, node.Name, "CHECKPOINT");
+
     /// <summary>Rebuilds the indexes that are marked as not valid, and those in which amcheck finds damage, without locking out writers.</summary>
     /// <exception cref="DbRecoveryException"><see cref="ErrorIds.WrongNode"/>: the node is a standby; <see cref="ErrorIds.StepFailed"/>, <see cref="ErrorIds.TimedOut"/>.</exception>
     public async Task ReindexAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken)

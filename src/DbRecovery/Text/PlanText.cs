@@ -92,9 +92,9 @@ internal static class PlanText
         }
     }
 
-    /// <summary>A line of a timeline.</summary>
-    public static string Line(TimelineEntry entry) =>
-        $"{entry.At.UtcDateTime:HH:mm:ss.fff}  {entry.State,-16} {(entry.Step is null ? "" : entry.Step + ": ")}{entry.Event}";
+    /// <summary>The step before what is told of it, where that does not begin with it.</summary>
+    public static string Lead(TimelineEntry entry) =>
+        entry.Step is null || entry.Event.StartsWith(entry.Step + ":", StringComparison.Ordinal) ? "" : entry.Step + ": ";
 
     /// <summary>A step in a line.</summary>
     public static string Line(IncidentStep step) =>

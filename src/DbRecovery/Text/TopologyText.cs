@@ -47,6 +47,8 @@ internal static class TopologyText
     {
         yield return node.Address;
         yield return node.Reachability == Reachability.Reachable ? node.Role.ToString().ToLowerInvariant() : node.Reachability.ToString().ToUpperInvariant();
+        if (node.Problem is { } problem)
+            yield return problem;
         if (node.State is { } state)
             yield return node.SyncState is { } sync ? $"{state} ({sync})" : state;
         if (node.Paused)

@@ -81,7 +81,8 @@ public sealed class TopologyTests
     public void Each_node_stands_after_the_one_that_it_follows()
     {
         var cluster = Cluster(("leaf", "h1", 1), ("middle", "h2", 2), ("p", "h3", 3), ("other", "h4", 4), ("gone", "h5", 5));
-        var topology = Build(cluster, Replica("leaf", "h2:2", applied: 700), Replica("middle", "h3:3", lines: Line("leaf")), Primary("p", 1000, Line("middle", "sync"), Line("other", "potential", "catchup")), Replica("other", "h3:3", streaming: false), Silent("gone"));
+        var topology = Build(cluster, Replica("leaf", "h2:2", applied: 700), Replica("middle", "h3:3", lines: Line("leaf")), Primary("p", 1000, Line("middle", "sync"), Line("other", "potential", "catchup")), Replica("other", "h3:3", streaming: false), Silent("gone") with { Errors = [new ObservedError("28P01", "refused", "connecting") { Advice = "Do this." }] });
+        Assert.Equal([null, null, null, null, "refused. Do this."], topology.Nodes.Select(n => n.Problem));
         Assert.Equal("p", topology.Primary);
         Assert.Equal(["p", "middle", "leaf", "other", "gone"], topology.Nodes.Select(n => n.Node));
         Assert.Equal([0, 1, 2, 1, null], topology.Nodes.Select(n => n.Depth));

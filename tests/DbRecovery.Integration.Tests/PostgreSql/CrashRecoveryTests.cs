@@ -9,7 +9,7 @@ public sealed class CrashRecoveryTests(Xunit.Abstractions.ITestOutputHelper outp
     [Fact]
     public async Task A_primary_that_recovers_for_long_is_waited_for()
     {
-        await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions(), "autoRecover: true, maxDataLoss: 1GiB");
+        await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions(), $"autoRecover: true, maxDataLoss: 1GiB, {PgSituation.Patient}");
         var (lab, primary) = (watched.Lab, watched.Lab.Primary);
         var release = await HoldNextRecoveryAsync(lab, primary);
         // a process of the server that ends so takes all sessions with it, and the server recovers by itself

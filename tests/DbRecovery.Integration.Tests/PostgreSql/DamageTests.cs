@@ -12,7 +12,7 @@ public sealed class DamageTests(Xunit.Abstractions.ITestOutputHelper output)
     [Fact]
     public async Task A_replica_with_damaged_pages_is_copied_anew_from_a_sound_primary_that_goes_on_meanwhile()
     {
-        await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions { Standbys = 1 }, "autoRecover: true", prepare: lab => DamageAsync(lab, lab.Nodes[1]));
+        await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions { Standbys = 1 }, $"autoRecover: true, {PgSituation.Patient}", prepare: lab => DamageAsync(lab, lab.Nodes[1]));
         var (lab, damaged) = (watched.Lab, watched.Lab.Nodes[1]);
         var started = await lab.ScalarAsync<DateTime>(lab.Primary, "select pg_postmaster_start_time()");
         Assert.Equal("XX001", (await Assert.ThrowsAsync<PostgresException>(() => lab.ScalarAsync<long>(damaged, Count))).SqlState);
@@ -32,7 +32,7 @@ public sealed class DamageTests(Xunit.Abstractions.ITestOutputHelper output)
     [Fact]
     public async Task Damaged_pages_of_a_primary_and_of_a_replica_are_named_and_mended_as_the_runbook_advises()
     {
-        await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions(), "autoRecover: true, maxDataLoss: 1GiB", prepare: lab => DamageAsync(lab, lab.Nodes[1], lab.Primary));
+        await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions(), $"autoRecover: true, maxDataLoss: 1GiB, {PgSituation.Patient}", prepare: lab => DamageAsync(lab, lab.Nodes[1], lab.Primary));
         var (lab, whole) = (watched.Lab, watched.Lab.Nodes[2]);
         PgNode[] damaged = [lab.Primary, lab.Nodes[1]];
         foreach (var node in damaged)

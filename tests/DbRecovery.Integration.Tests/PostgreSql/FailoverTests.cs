@@ -11,7 +11,7 @@ public sealed class FailoverTests(Xunit.Abstractions.ITestOutputHelper output)
     [InlineData(0, "maxDataLoss: 64MiB")]
     public async Task A_primary_that_is_gone_and_does_not_start_is_replaced(int synchronous, string policy)
     {
-        await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions { Standbys = 2, Synchronous = synchronous }, $"autoRecover: true, {policy}");
+        await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions { Standbys = 2, Synchronous = synchronous }, $"autoRecover: true, {policy}, {PgSituation.Patient}");
         var old = watched.Lab.Primary;
         old.BreakBinary();
         var killed = Stopwatch.GetTimestamp();
@@ -43,7 +43,7 @@ public sealed class FailoverTests(Xunit.Abstractions.ITestOutputHelper output)
     [Fact]
     public async Task A_loss_that_is_not_allowed_is_agreed_to_once_the_old_primary_does_not_start()
     {
-        await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions { Standbys = 2 }, "autoRecover: true");
+        await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions { Standbys = 2 }, $"autoRecover: true, {PgSituation.Patient}");
         watched.Lab.Primary.BreakBinary();
         await watched.Lab.Primary.KillAsync();
 
@@ -64,7 +64,7 @@ public sealed class FailoverTests(Xunit.Abstractions.ITestOutputHelper output)
     [Fact]
     public async Task A_primary_whose_data_are_whole_is_started_where_it_was()
     {
-        await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions { Standbys = 2 }, "autoRecover: true");
+        await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions { Standbys = 2 }, $"autoRecover: true, {PgSituation.Patient}");
         await watched.Lab.Primary.KillAsync();
 
         var incident = await watched.IncidentAsync();

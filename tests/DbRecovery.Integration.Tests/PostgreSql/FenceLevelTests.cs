@@ -35,7 +35,7 @@ public sealed class FenceLevelTests(Xunit.Abstractions.ITestOutputHelper output)
     [Fact]
     public async Task Best_effort_is_no_fence_and_nobody_is_promoted_beside_a_living_primary()
     {
-        await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions { Standbys = 1 }, "maxDataLoss: 1GiB", recover: false, change: WithoutControl);
+        await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions { Standbys = 1 }, $"maxDataLoss: 1GiB, {PgSituation.Patient}", recover: false, change: WithoutControl);
         var (lab, old) = (watched.Lab, watched.Lab.Primary);
         var ask = new Runtime.ReplicationRequest { Cluster = watched.Cluster, Operation = Runtime.ReplicationOperation.Failover, AllowDataLossBytes = long.MaxValue };
         var incident = await watched.Runtime.ReplicateAsync(ask, null, null, default);

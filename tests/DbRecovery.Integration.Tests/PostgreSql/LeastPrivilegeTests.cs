@@ -14,7 +14,8 @@ public sealed class LeastPrivilegeTests
         var folder = Directory.CreateDirectory(Path.Combine(lab.Cluster.Folder, "lab-3")).FullName;
         PostgresLab.Machine.Own(folder);
         var port = PostgresLab.Machine.FreePort();
-        lab.Write("maxDataLoss: 64MB", change: text => text
+        // and no latency of a busy machine is a fault
+        lab.Write($"maxDataLoss: 64MB, {PgSituation.Patient}", "    expects: { maxLatency: 1m }\n", text => text
             .Replace($"user: postgres, password: {{ file: {lab.Cluster.PasswordFile} }}", $"user: \"reco\\\"very's\", password: {{ file: {own} }}, replication: {{ user: replicator, password: {{ file: {own} }} }}", StringComparison.Ordinal)
             .Replace("    auth:", $"      - {{ name: lab-3, host: 127.0.0.1, port: {port}, dataDir: {folder}/data, binDir: {PgClusterOptions.DefaultBinDir}, runAs: postgres }}\n    auth:", StringComparison.Ordinal));
         string[] admin = ["--user", "postgres", "--password-file", lab.Cluster.PasswordFile];
@@ -46,9 +47,9 @@ public sealed class LeastPrivilegeTests
         first.MendBinary();
         await ResolvedAsync(lab, "rejoin", lab.Name, first.Name, "--yes", "--allow-data-loss", "any");
         await lab.Cluster.UntilStreamingAsync(first, second);
-        await ResolvedAsync(lab, "switchover", lab.Name, "--to", first.Name, "--yes");
+        await ResolvedAsync(lab, "switchover", lab.Name, "--to", first.Name, "--window", "2m", "--yes");
         await lab.Cluster.UntilStreamingAsync(second, first);
-        Assert.Equal(2, await lab.Cluster.ScalarAsync<long>(first, "select count(*) from pg_stat_replication where usename = 'replicator'"));
+        await lab.Cluster.UntilAsync(first, "select count(*) from pg_stat_replication where usename = 'replicator' and state = 'streaming'", 2L);
         await lab.DbRecoveryAsync(0, "health", lab.Name);
     }
 

@@ -9,7 +9,7 @@ public sealed class LostPrimaryTests
     [Fact]
     public async Task A_killed_server_whose_data_is_whole_is_started_again_and_nothing_is_lost()
     {
-        await using var lab = await PgSituation.StartAsync();
+        await using var lab = await PgSituation.StartAsync(policy: $"autoRecover: true, {PgSituation.Patient}");
         await using var writer = await lab.WriterAsync();
         var watch = await lab.WatchAsync("--recover");
         await lab.Cluster.Primary.KillAsync();
@@ -27,7 +27,7 @@ public sealed class LostPrimaryTests
     [Trait("Kind", "critical")]
     public async Task A_primary_that_cannot_be_started_again_is_replaced(int synchronous)
     {
-        await using var lab = await PgSituation.StartAsync(new PgClusterOptions { Synchronous = synchronous }, $"autoRecover: true, maxDataLoss: 16MB, synchronous: {synchronous}");
+        await using var lab = await PgSituation.StartAsync(new PgClusterOptions { Synchronous = synchronous }, $"autoRecover: true, maxDataLoss: 16MB, synchronous: {synchronous}, {PgSituation.Patient}");
         await using var writer = await lab.WriterAsync();
         await using var sampler = await lab.SamplerAsync();
         var watch = await lab.WatchAsync("--recover");
@@ -102,7 +102,7 @@ public sealed class LostPrimaryTests
     [Fact]
     public async Task A_takeover_can_be_asked_for_where_nobody_has_seen_the_primary_alive()
     {
-        await using var lab = await PgSituation.StartAsync();
+        await using var lab = await PgSituation.StartAsync(policy: PgSituation.Patient);
         lab.Cluster.Primary.BreakBinary();
         await lab.Cluster.Primary.KillAsync();
         await lab.DbRecoveryAsync(0, "failover", lab.Name, "--yes", "--allow-data-loss", "any");

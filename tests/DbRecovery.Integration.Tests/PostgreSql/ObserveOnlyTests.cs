@@ -19,7 +19,7 @@ public sealed partial class ObserveOnlyTests(ITestOutputHelper output)
             {
                 ["log_statement"] = "all", ["log_replication_commands"] = "on", ["log_line_prefix"] = Prefix, ["autovacuum"] = "off",
             },
-        });
+        }, $"autoRecover: true, maxDataLoss: 16MB, {PgSituation.Patient}");
         var primary = lab.Cluster.Primary;
         await lab.Cluster.ExecuteAsync(primary, "create table t (id int primary key); insert into t select generate_series(1, 1000); create extension amcheck; checkpoint");
         foreach (var standby in lab.Cluster.Standbys)
@@ -108,6 +108,6 @@ public sealed partial class ObserveOnlyTests(ITestOutputHelper output)
     private static partial Regex Effects();
 
     // what a server makes and takes away by itself while it starts and serves
-    [GeneratedRegex(@"^server\.log$|^\.s\.PGSQL|^data/(pg_wal|pg_stat|pg_stat_tmp|pg_subtrans|pg_xact|pg_multixact|pg_logical|pg_notify|pg_serial|pg_dynshmem|pg_snapshots)/|(pg_internal\.init|postmaster\.pid|postmaster\.opts|_fsm|_vm)$")]
+    [GeneratedRegex(@"^server\.log$|^\.s\.PGSQL|^data/(pg_wal|pg_stat|pg_stat_tmp|pg_subtrans|pg_xact|pg_multixact|pg_logical|pg_notify|pg_serial|pg_dynshmem|pg_snapshots)/|(pg_internal\.init(\.\d+)?|postmaster\.pid|postmaster\.opts|_fsm|_vm)$")]
     private static partial Regex OfTheServer();
 }

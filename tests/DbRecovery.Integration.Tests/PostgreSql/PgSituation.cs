@@ -9,6 +9,9 @@ namespace DbRecovery.Integration.Tests.PostgreSql;
 /// <summary>A real cluster with an inventory; the executable runs as a process of its own.</summary>
 internal sealed class PgSituation : IAsyncDisposable
 {
+    /// <summary>An entry of <c>policy</c> where nothing hangs: time enough for the looks of a busy machine.</summary>
+    public const string Patient = "detectWithin: 60s";
+
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
     private readonly List<Process> _started = [];
 
@@ -82,15 +85,18 @@ internal sealed class PgSituation : IAsyncDisposable
     /// <summary>The same with further variables of the environment, such as a startup hook.</summary>
     public async Task<WatchProcess> WatchAsync(string[] arguments, IReadOnlyDictionary<string, string>? environment)
     {
-        // how fast a primary writes takes two looks to know, and what it lost cannot be told without: a situation may come before the watch has had them
         if (arguments.Contains("--recover"))
-        {
-            for (var look = 0; look < 2; look++)
-                await TryAsync("health", Name, "--level", "quick", "--output", "json");
-        }
+            await LookTwiceAsync(Runtime, Runtime.GetCluster(Name));
         var watch = new WatchProcess(Start(["watch", .. arguments, "--output", "json"], environment));
         await watch.UntilAsync(e => e is { Node: null, Kind: "Started" or "StateChanged", To: "Healthy" or "Degraded" or "Failed" }, "the state of the cluster");
         return watch;
+    }
+
+    /// <summary>How fast a primary writes takes two looks to know, and what it lost cannot be told without: a situation may come before the watch has had them.</summary>
+    public static async Task LookTwiceAsync(RecoveryRuntime runtime, ClusterDefinition cluster)
+    {
+        for (var look = 0; look < 2; look++)
+            await runtime.TestHealthAsync(cluster with { Policy = cluster.Policy with { DetectWithin = Wait.Limit } }, ObservationLevel.Quick, null, default);
     }
 
     public Task<Writer> WriterAsync(TimeSpan pause = default) => Writer.StartAsync(Cluster, pause: pause == default ? TimeSpan.FromMilliseconds(2) : pause);
@@ -167,14 +173,15 @@ internal sealed class PgSituation : IAsyncDisposable
 }
 
 /// <summary>One event as the watch prints it.</summary>
-internal sealed record PrintedEvent(string Kind, string? Node, string Summary, string? From, string? To, string? Fault, string? Incident)
+internal sealed record PrintedEvent(string Kind, string? Node, string Summary, string? From, string? To, string? Fault, string? Severity, string? Incident)
 {
     public static PrintedEvent Read(string line)
     {
         var e = JsonDocument.Parse(line).RootElement;
         string? Text(string name) => e.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
         return new PrintedEvent(Text("kind")!, Text("node"), Text("summary")!, Text("from"), Text("to"),
-            e.TryGetProperty("fault", out var fault) && fault.ValueKind == JsonValueKind.Object ? fault.GetProperty("id").GetString() : null, Text("incident"));
+            OfFault("id"), OfFault("severity"), Text("incident"));
+        string? OfFault(string name) => e.TryGetProperty("fault", out var fault) && fault.ValueKind == JsonValueKind.Object ? fault.GetProperty(name).GetString() : null;
     }
 }
 
@@ -229,7 +236,7 @@ internal sealed class WatchProcess
         }
     }
 
-    /// <summary>Waits until an incident of the watch came to its end, and gives the last thing that was said of it.</summary>
+    /// <summary>Waits until an outage's incident of the watch came to its end, and gives the last thing that was said of it. Lesser ones, which a busy machine may have, are only told to people.</summary>
     public Task<PrintedEvent> UntilRecoveredAsync() => UntilAsync(IsEnd, "the end of an incident");
 
     /// <summary>The same of a watch that may be killed before that; null where it was.</summary>
@@ -247,7 +254,7 @@ internal sealed class WatchProcess
         return null;
     }
 
-    private static bool IsEnd(PrintedEvent e) => e.Kind == "Incident" && e.To is "Probation" or "Resolved" or "Failed" or "AmbiguousHalt" or "AwaitingApproval" or "Suppressed" or "Cancelled";
+    private static bool IsEnd(PrintedEvent e) => e is { Kind: "Incident", Severity: "DataAtRisk" or "Outage" } && e.To is "Probation" or "Resolved" or "Failed" or "AmbiguousHalt" or "AwaitingApproval" or "Suppressed" or "Cancelled";
 
     /// <summary>Ends it as a service manager does, and demands that it ends well.</summary>
     public async Task StopAsync()

@@ -11,7 +11,7 @@ public sealed class RebuiltPrimaryTests(Xunit.Abstractions.ITestOutputHelper out
         var moved = Path.Combine(Path.GetTempPath(), $"dbrecovery-route-{Guid.NewGuid():N}");
         try
         {
-            await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions { Checksums = false, UpstreamRelays = true }, "autoRecover: true, restartInPlace: false, maxDataLoss: 64MiB",
+            await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions { Checksums = false, UpstreamRelays = true }, $"autoRecover: true, restartInPlace: false, maxDataLoss: 64MiB, {PgSituation.Patient}",
                 change: text => text + Route(moved));
             var (old, lab) = (watched.Lab.Primary, watched.Lab);
             // what is written now reaches no standby: it will be lost, and the old primary cannot simply follow

@@ -10,7 +10,7 @@ public sealed class StrangerTests(Xunit.Abstractions.ITestOutputHelper output)
     {
         await using var other = await PgCluster.StartAsync(new PgClusterOptions { Name = "other", Standbys = 0, FreshSystemId = true });
         var stranger = other.Primary;
-        await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions(), "autoRecover: true, restartInPlace: false, maxDataLoss: 64MiB",
+        await using var watched = await WatchedCluster.StartAsync(new PgClusterOptions(), $"autoRecover: true, restartInPlace: false, maxDataLoss: 64MiB, {PgSituation.Patient}",
             change: text => text.Replace("    auth:", $"      - {{ name: {stranger.Name}, host: 127.0.0.1, port: {stranger.Port}, dataDir: {stranger.DataDir}, binDir: {stranger.BinDir}, runAs: postgres }}\n    auth:", StringComparison.Ordinal));
         var (lab, old) = (watched.Lab, watched.Lab.Primary);
         var seen = await watched.Runtime.TestHealthAsync(watched.Cluster, ObservationLevel.Quick, null, default);

@@ -27,10 +27,10 @@ public sealed class WatchTests(ITestOutputHelper output) : IAsyncLifetime
         await _lab.DisposeAsync();
     }
 
-    private void Watch(string? listen = null)
+    private void Watch(string? listen = null, string policy = "detectWithin: 2s")
     {
         var inventory = Path.Combine(_lab.Folder, "dbrecovery.yml");
-        File.WriteAllText(inventory, _lab.Definition());
+        File.WriteAllText(inventory, _lab.Definition($"    policy: {{ {policy} }}") + "\n");
         var runtime = new RecoveryRuntime(new RuntimeOptions { InventoryPath = inventory, WorkingFolder = _lab.Folder, StateFolder = Path.Combine(_lab.Folder, "state") });
         var events = runtime.WatchAsync(runtime.GetClusters(), null, recover: false, listen, null, _stop.Token);
         _watching = Task.Run(async () =>
@@ -51,7 +51,7 @@ public sealed class WatchTests(ITestOutputHelper output) : IAsyncLifetime
     [Fact]
     public async Task A_primary_that_dies_is_known_to_be_dead_and_no_balancer_hears_otherwise()
     {
-        Watch("127.0.0.1:0");
+        Watch("127.0.0.1:0", PgSituation.Patient);
         await UntilToldAsync(t => t.Kind == WatchEventKind.Started, "the start");
         var address = new Uri(Regex.Match(_told.First(t => t.Kind == WatchEventKind.Watcher).Summary, "http://[0-9.:]+").Value);
         using var client = new HttpClient { BaseAddress = address };
@@ -84,7 +84,7 @@ public sealed class WatchTests(ITestOutputHelper output) : IAsyncLifetime
     [Fact]
     public async Task A_standby_that_dies_is_no_dead_primary()
     {
-        Watch();
+        Watch(policy: PgSituation.Patient);
         await UntilToldAsync(t => t.Kind == WatchEventKind.Started, "the start");
         var standby = _lab.Standbys.First();
         await standby.KillAsync();

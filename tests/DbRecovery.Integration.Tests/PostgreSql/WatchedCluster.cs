@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using DbRecovery.PostgresLab;
 using DbRecovery.Runtime;
 
@@ -47,8 +48,8 @@ internal sealed class WatchedCluster : IAsyncDisposable
                 await prepare(lab);
             watched.Writer = await Writer.StartAsync(lab, pause: TimeSpan.FromMilliseconds(2));
             watched.Sampler = await WritableSampler.StartAsync(lab, probe);
+            await PgSituation.LookTwiceAsync(watched.Runtime, watched.Cluster);
             watched._watch = Task.Run(() => watched.WatchAsync(recover));
-            // the watch has seen the primary a few times, so that it knows where its log ends and how fast it grows
             await watched.UntilAsync(() => watched.Events.Any(e => e.Event.Kind == WatchEventKind.Started), "the watch saw nothing");
             await watched.Writer.UntilAsync(500);
             return watched;
@@ -79,6 +80,14 @@ internal sealed class WatchedCluster : IAsyncDisposable
         return Runtime.GetIncidents(Cluster.Name).First(i => i.Fault.Id == fault && resting.Contains(i.State));
     }
 
+    /// <summary>What the watch says to a load balancer.</summary>
+    public async Task<string> AskAsync(string path)
+    {
+        using var client = new HttpClient();
+        using var answer = await client.GetAsync(Regex.Match(Events.First(e => e.Event.Kind == WatchEventKind.Watcher).Event.Summary, "http://[0-9.:]+").Value + path);
+        return await answer.Content.ReadAsStringAsync();
+    }
+
     public string Story() => string.Join('\n', [.. Events.Select(e => $"{TimeSpan.FromSeconds((double)e.At / Stopwatch.Frequency):c} {e.Event.Kind} {e.Event.Node} {e.Event.Summary}"),
         .. Runtime.GetIncidents(Cluster.Name).SelectMany(i => i.Timeline.Select(t => $"{t.At:HH:mm:ss.fff} {t.State} {t.Step} {t.Event}"))]);
 
@@ -98,7 +107,7 @@ internal sealed class WatchedCluster : IAsyncDisposable
     {
         try
         {
-            await foreach (var seen in Runtime.WatchAsync([Cluster], TimeSpan.FromMilliseconds(200), recover, null, null, _end.Token))
+            await foreach (var seen in Runtime.WatchAsync([Cluster], TimeSpan.FromMilliseconds(200), recover, "127.0.0.1:0", null, _end.Token))
                 Events.Enqueue((Stopwatch.GetTimestamp(), seen));
         }
         catch (OperationCanceledException)

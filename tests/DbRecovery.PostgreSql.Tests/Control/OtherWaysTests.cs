@@ -132,7 +132,8 @@ public sealed class OtherWaysTests
         Assert.Equal(InstanceState.Stopped, (await bench.Control.StatusAsync(bench.Cluster, blind, Bench.Time, default)).State);
         await bench.Control.Start(bench.Cluster, here).RunAsync();
         var seen = await bench.Control.StatusAsync(bench.Cluster, blind, Bench.Time, default);
-        Assert.Equal((InstanceState.Running, node.ProcessId, 'S'), (seen.State, seen.ProcessId, seen.ProcessState));
+        Assert.Equal((InstanceState.Running, node.ProcessId), (seen.State, seen.ProcessId));
+        Assert.Contains(seen.ProcessState!.Value, "SRD");
         await bench.Control.HoldDown(bench.Cluster, here)!.RunAsync();
         await bench.Control.Kill(bench.Cluster, here).RunAsync();
         Assert.False(node.Runs);

@@ -30,6 +30,7 @@ public sealed class BadTargetTests
             ("28P01", Reachability.Refusing, good with { Auth = auth with { Password = new SecretReference(SecretSource.File, Path.Combine(lab.Folder, "wrong")) } }),
             ("28P01", Reachability.Refusing, good with { Auth = auth with { User = "nobody" } }),
             ("secret", Reachability.Refusing, good with { Auth = auth with { Password = new SecretReference(SecretSource.File, "/nowhere/at/all") } }),
+            ("secret", Reachability.Refusing, good with { Auth = auth with { Password = null } }),
             ("3D000", Reachability.Refusing, good with { Auth = auth with { Database = "no\"where" } }),
             ("42501", Reachability.Refusing, good with { Auth = Odd("closed") }),
             ("tls", Reachability.Refusing, good with { Auth = auth with { Tls = TlsMode.Require } }),

@@ -83,6 +83,9 @@ public sealed class LongLookTests
         Assert.StartsWith("postgres: public.t_i: ", Assert.Single(seen.Facts.List(PostgreSqlFacts.CorruptObjects)!), StringComparison.Ordinal);
         Assert.Equal(["postgres: public.t_u"], seen.Facts.List(PostgreSqlFacts.InvalidIndexes)!);
         Assert.True(watched.Provider.TryGet<IMaintenance>(out var maintenance));
+        // what is said beforehand is what is done here, not to every index
+        Assert.Contains("marked as not valid", maintenance.PlanReindex(watched.Cluster.Nodes[0]).Detail, StringComparison.Ordinal);
+        Assert.Equal("CHECKPOINT", maintenance.PlanCheckpoint(watched.Cluster.Nodes[0]).Detail);
         await maintenance.ReindexAsync(watched.Cluster, watched.Cluster.Nodes[0], Wait.Limit, default);
         seen = await watched.LookAsync(lab.Primary, ObservationLevel.Deep);
         Assert.Empty(seen.Facts.List(PostgreSqlFacts.CorruptObjects)!);

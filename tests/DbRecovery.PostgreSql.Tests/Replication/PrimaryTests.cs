@@ -82,6 +82,7 @@ public sealed class PrimaryTests
         await bench.Lab.ExecuteAsync(node, "create table t (id int)");
         await using var session = await bench.Lab.OpenAsync(node);
         await using var write = new NpgsqlCommand("insert into t values (1)", session);
+        await UntilSessionsAsync(session, 1);
         Assert.Equal(1, (await bench.Replication.SetReadOnly(bench.Cluster, here, readOnly: true).RunAsync()).Outputs["ended"].AsInt());
         await Assert.ThrowsAnyAsync<NpgsqlException>(() => write.ExecuteNonQueryAsync());
         Assert.Equal("25006", (await Assert.ThrowsAsync<PostgresException>(() => bench.Lab.ExecuteAsync(node, "insert into t values (1)"))).SqlState);
@@ -119,9 +120,17 @@ public sealed class PrimaryTests
 
         Assert.Equal(1, (await (await Find(SessionSelection.IdleInTransaction)).RunAsync()).Outputs["ended"].AsInt());
         Assert.Equal(1, await new NpgsqlCommand("select 1", quiet).ExecuteScalarAsync());
+        await UntilSessionsAsync(quiet, 2);
         Assert.Equal(2, (await (await Find(SessionSelection.All)).RunAsync()).Outputs["ended"].AsInt());
         await bench.Lab.UntilStreamingAsync(bench.Lab.Nodes[1], node);
     }
+
+    /// <summary>A session that its client has closed is there for a moment more.</summary>
+    private static Task UntilSessionsAsync(NpgsqlConnection session, long count) => Wait.UntilAsync(() =>
+    {
+        using var command = new NpgsqlCommand("select count(*) from pg_stat_activity where backend_type = 'client backend' and application_name = 'lab'", session);
+        return (long)command.ExecuteScalar()! == count;
+    }, $"{count} sessions");
 
     [Fact]
     public async Task A_role_with_the_least_rights_can_do_all_of_it()
@@ -141,6 +150,15 @@ public sealed class PrimaryTests
         await bench.Replication.WriteEpoch(bench.Cluster, here, new FencingEpoch(1, "lab-1", DateTimeOffset.UnixEpoch, null)).RunAsync();
         await bench.Replication.CanaryWriteAsync(bench.Cluster, here.Host!, here.Port!.Value, true, Bench.Time, default);
         await bench.Replication.SetReadOnly(bench.Cluster, here, readOnly: true).RunAsync();
+        // a superuser's session is not its to end, which keeps no other one open
+        await using (await bench.Lab.OpenAsync(primary))
+        await using (var application = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(bench.Lab.ConnectionString(primary)) { Username = "Least" }.ConnectionString))
+        {
+            await application.OpenAsync();
+            await using var other = await bench.Lab.OpenAsync(primary);
+            await bench.Replication.SetReadOnly(bench.Cluster, here, readOnly: true).FailsAsync(ErrorIds.PrivilegeMissing);
+            await bench.Lab.UntilAsync(primary, $"select count(*) from pg_stat_activity where pid = {application.ProcessID}", 0L);
+        }
         await bench.Replication.SetReadOnly(bench.Cluster, here, readOnly: false).RunAsync();
         await (await bench.Replication.ResumeReplicationAsync(bench.Cluster, bench[standby], here, default)).RunAsync();
         await bench.Replication.Follow(bench.Cluster, bench[standby], here).RunAsync();

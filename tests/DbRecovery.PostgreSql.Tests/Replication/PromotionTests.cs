@@ -51,7 +51,7 @@ public sealed class PromotionTests
     [InlineData("delete from t; vacuum t")] // the replay waits for a snapshot
     public async Task Queries_that_hold_back_the_replay_do_not_hold_back_the_promotion(string change)
     {
-        await using var bench = await Bench.StartAsync(new PgClusterOptions { Standbys = 1, Settings = new Dictionary<string, string> { ["max_standby_streaming_delay"] = "-1" } });
+        await using var bench = await Bench.StartAsync(new PgClusterOptions { Standbys = 1, Settings = new Dictionary<string, string> { ["max_standby_streaming_delay"] = "-1", ["autovacuum"] = "off" } });
         var (primary, standby) = (bench.Lab.Primary, bench.Lab.Nodes[1]);
         await bench.Lab.ExecuteAsync(primary, "create table t as select generate_series(1, 1000) as id");
         await bench.Lab.UntilCaughtUpAsync(standby, primary);

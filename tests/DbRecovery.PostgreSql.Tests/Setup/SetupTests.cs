@@ -2,6 +2,7 @@ using DbRecovery.PostgreSql.Setup;
 using DbRecovery.PostgreSql.Tests.Lab;
 using DbRecovery.PostgreSql.Tests.Replicas;
 using DbRecovery.PostgresLab;
+using Npgsql;
 
 namespace DbRecovery.PostgreSql.Tests.Setup;
 
@@ -46,6 +47,9 @@ public sealed class SetupTests
         Assert.All(bench.Cluster.Nodes, n => Assert.Contains("ALTER SYSTEM SET wal_receiver_timeout = '4s'", before.Single(i => i.Name == "setting.wal_receiver_timeout" && i.Node == n.Name).Statements));
         Assert.Contains(before, i => i is { Name: "setting.synchronous_standby_names", State: SetupState.Missing } && i.Node == bench.Old().Name);
         Assert.DoesNotContain(before, i => i.Statements.Any(s => s.Contains("ecret")));
+        // what is shown in a password's place is none: run as it stands, it would be one that everybody can read
+        foreach (var shown in before.Where(i => i.Name is "role" or "role.replicator").SelectMany(i => i.Statements))
+            Assert.Equal(PostgresErrorCodes.SyntaxError, (await Assert.ThrowsAsync<PostgresException>(() => bench.Lab.ExecuteAsync(bench.Lab.Primary, shown))).SqlState);
 
         await ApplyAsync(bench, login);
         var after = await Setup(bench).CheckAsync(bench.Cluster, login, default);

@@ -51,7 +51,7 @@ internal sealed class PrimaryDeadRule : OutageRule
             details["lagBytes"] = lag;
         var hard = outage is { Kind: OutageKind.ProcessDown, AllGone: true };
         return Make(view, node.Node, hard && !cluster.Inferred ? FaultConfidence.Certain : FaultConfidence.Likely,
-            $"the primary '{node.Node}' is gone ({details["cause"]}), and {string.Join(", ", outage.Witnesses.Select(w => w.Node))} receives nothing from it",
+            $"the primary '{node.Node}' is gone ({details["cause"]}), and {string.Join(", ", outage.Witnesses.Select(w => w.Node))} {(outage.Witnesses.Count == 1 ? "receives" : "receive")} nothing from it",
             [Answer(node), .. Witnesses(outage)],
             ["net.partial-partition: nobody is in touch with it", "net.watcher-isolated: most of the other nodes answer",
                 "node.conn-exhausted, node.auth-rejected, pg.primary.crash-recovery: it gave no error packet", "node.hung: it does not take connections",
