@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using DbRecovery.Engine.Control;
 using DbRecovery.PostgreSql;
 using DbRecovery.Sqlite;
@@ -11,13 +12,14 @@ namespace DbRecovery.Runtime;
 public sealed class ProviderSet : IAsyncDisposable
 {
     private readonly AskerSecrets _secrets = new();
+    private readonly ConcurrentDictionary<string, bool> _secretVariables = new(StringComparer.Ordinal);
     private readonly IReadOnlyList<IDatabaseProvider> _providers;
 
     /// <summary>Makes the providers; none connects to anything before it is asked to look.</summary>
     public ProviderSet(TimeProvider clock) => _providers =
     [
         new SqliteProvider(),
-        new PostgreSqlProvider(new PostgreSqlOptions { Secrets = _secrets, Commands = new NodeCommands(clock), Clock = clock }),
+        new PostgreSqlProvider(new PostgreSqlOptions { Secrets = _secrets, Commands = new NodeCommands(clock, () => _secretVariables.Keys), Clock = clock }),
     ];
 
     /// <summary>The providers.</summary>
@@ -31,6 +33,13 @@ public sealed class ProviderSet : IAsyncDisposable
     {
         _secrets.Asker = asker;
         return _providers.FirstOrDefault(p => p.Engine == engine);
+    }
+
+    /// <summary>Names environment variables that hold secrets, of one inventory after the other: no program on a node's machine inherits them.</summary>
+    internal void Withhold(IEnumerable<string> variables)
+    {
+        foreach (var name in variables)
+            _secretVariables.TryAdd(name, true);
     }
 
     /// <summary>Closes the connections.</summary>

@@ -70,6 +70,8 @@ public sealed partial class RecoveryRuntime
         if (Locations.Inventory(_options) is not { } path)
             return (null, null, []);
         var (model, findings) = InventoryReader.Read(path, File.ReadAllText(path), _providers.ToDictionary(p => p.Engine, p => new EngineTraits(p.Embedded, p.DefaultPort), StringComparer.Ordinal));
+        // whoever comes to a cluster has read its inventory
+        _shared.Withhold([PassphraseVariable, .. model?.SecretVariables ?? []]);
         return (path, model, findings);
     }
 

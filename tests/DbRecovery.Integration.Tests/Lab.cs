@@ -7,7 +7,8 @@ namespace DbRecovery.Integration.Tests;
 /// <summary>A folder of its own with an inventory, a shop's database and a repository; the executable and the application run as processes.</summary>
 internal sealed class Lab : IDisposable
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+    // a whole drill is one run, and a busy machine is ten times slower than an idle one
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(4);
     private readonly List<Process> _started = [];
 
     public Lab(int megabytes = 2, string journal = "delete", string folderName = "lab", string extraInventory = "", string repository = "repository", string state = "state")
@@ -182,7 +183,7 @@ internal sealed class Lab : IDisposable
         var clock = Stopwatch.StartNew();
         while (!condition())
         {
-            Assert.True(clock.Elapsed < Limit, $"waited in vain for {what}");
+            Assert.True(clock.Elapsed < Wait.Limit, $"waited in vain for {what}");
             Thread.Sleep(5);
         }
     }
@@ -232,7 +233,11 @@ internal sealed class Lab : IDisposable
         foreach (var process in _started)
         {
             if (!process.HasExited)
+            {
                 process.Kill(entireProcessTree: true);
+                // what still runs may write into the folder that is taken away
+                process.WaitForExit(Limit);
+            }
             process.Dispose();
         }
         Directory.Delete(Path.GetDirectoryName(Folder)!, recursive: true);

@@ -8,7 +8,7 @@ namespace DbRecovery.Report.Tests;
 /// <summary>A browser without a window, driven by its own protocol. It has a profile folder of its own, and both end with this object.</summary>
 internal sealed class Chromium : IAsyncDisposable
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Limit = Wait.Limit;
     private readonly Process _process;
     private readonly string _profile;
     private readonly ClientWebSocket _socket = new();
@@ -72,8 +72,9 @@ internal sealed class Chromium : IAsyncDisposable
     {
         lock (_gate)
             _events.Clear();
-        await SendAsync("Page.navigate", new JsonObject { ["url"] = new Uri(file).AbsoluteUri });
-        await UntilAsync(() => Task.FromResult(Events.Any(e => e.Method == "Page.loadEventFired")), "the page to load");
+        var loader = (await SendAsync("Page.navigate", new JsonObject { ["url"] = new Uri(file).AbsoluteUri }))["loaderId"]!.GetValue<string>();
+        // of this page: the one before may still be loading
+        await UntilAsync(() => Task.FromResult(Events.Any(e => e.Method == "Page.lifecycleEvent" && e.Parameters!["loaderId"]!.GetValue<string>() == loader && e.Parameters["name"]!.GetValue<string>() == "load")), "the page to load");
     }
 
     /// <summary>The width and height of the window.</summary>
@@ -176,6 +177,7 @@ internal sealed class Chromium : IAsyncDisposable
         _session = session["sessionId"]!.GetValue<string>();
         foreach (var domain in new[] { "Page", "Runtime", "Network", "Log", "Accessibility" })
             await SendAsync(domain + ".enable");
+        await SendAsync("Page.setLifecycleEventsEnabled", new JsonObject { ["enabled"] = true });
     }
 
     private async Task ReadAsync()

@@ -6,7 +6,7 @@ namespace DbRecovery.Runtime.Tests;
 /// <summary>Drills as a shell calls them: which node, in which order, held against which earlier ones.</summary>
 public sealed class DrillTests : IDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("dbrecovery-drill-test-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("dbr-drill-").FullName;
 
     [Fact]
     public async Task The_named_node_of_several_is_copied_and_the_others_are_not_looked_at()

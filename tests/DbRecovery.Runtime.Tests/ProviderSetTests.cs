@@ -11,7 +11,7 @@ public sealed class ProviderSetTests
         var read = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Task.Factory.StartNew(async () =>
         {
             Assert.NotNull(set.Find("postgresql", new Vault(i)));
-            everybody.SignalAndWait();
+            Assert.True(everybody.SignalAndWait(Wait.Limit));
             await Task.Yield();
             return (await set.Secrets.ResolveAsync(new SecretReference(SecretSource.Secret, "x"), CancellationToken.None)).Reveal();
         }, TaskCreationOptions.LongRunning).Unwrap()));
@@ -21,10 +21,38 @@ public sealed class ProviderSetTests
     }
 
     [Fact]
+    public async Task What_runs_on_a_nodes_machine_inherits_no_secret_of_the_inventory()
+    {
+        using var place = new Place();
+        var environment = place.At("environment");
+        File.WriteAllText(place.At("dbrecovery.yml"), $$"""
+            clusters:
+              orders:
+                engine: postgresql
+                nodes: [ { name: orders-1, host: 127.0.0.1, port: 1 } ]
+                auth: { user: me, password: { env: PROVIDER_SET_SECRET } }
+                control: { kind: command, start: [ sh, -c, "env > {{environment}}; exit 1" ], stop: [ "false" ], kill: [ "false" ], status: [ "false" ] }
+            """);
+        Environment.SetEnvironmentVariable("PROVIDER_SET_SECRET", "canary");
+        await using var set = new ProviderSet(TimeProvider.System);
+        await using var runtime = place.Make(o => o with { Providers = set });
+        var cluster = runtime.GetCluster("orders");
+        var start = set.Find("postgresql", new Vault(0))!.Require<IInstanceControl>("a test").Start(cluster, cluster.Nodes[0]);
+        await Assert.ThrowsAsync<DbRecoveryException>(() => start.RunAsync(TimeSpan.FromMinutes(2), null, CancellationToken.None));
+        Assert.Contains("PATH=", File.ReadAllText(environment), StringComparison.Ordinal);
+        Assert.DoesNotContain("canary", File.ReadAllText(environment), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_runtime_disposes_of_its_own_providers_only()
     {
         await using var set = new ProviderSet(TimeProvider.System);
-        var cluster = new ClusterDefinition { Name = "none", Engine = "postgresql", Nodes = [new NodeDefinition { Name = "a", Host = "127.0.0.1", Port = 1 }] };
+        var cluster = new ClusterDefinition
+        {
+            Name = "none", Engine = "postgresql", Nodes = [new NodeDefinition { Name = "a", Host = "127.0.0.1", Port = 1 }],
+            // a machine that takes its time to refuse a connection is no silent one
+            Policy = new PolicySettings { DetectWithin = Wait.Limit },
+        };
         using var place = new Place();
         await using (var shared = place.Make(o => o with { Providers = set }))
             await shared.TestHealthAsync(cluster, ObservationLevel.Quick, null, CancellationToken.None);

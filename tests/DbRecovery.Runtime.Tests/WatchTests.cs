@@ -14,7 +14,7 @@ public sealed class WatchTests
         {
             if (told.Kind is WatchEventKind.Started)
                 File.Move(place.Database, place.At("aside.db"));
-            else if (told is { Kind: WatchEventKind.FaultRaised, Fault.Id: "sqlite.env" or "sqlite.corrupt" })
+            else if (told is { Kind: WatchEventKind.FaultRaised, Fault.Id: "sqlite.env" or "sqlite.corrupt" } && File.Exists(place.At("aside.db")))
                 File.Move(place.At("aside.db"), place.Database);
             else if (told is { Kind: WatchEventKind.FaultCleared, Fault.Id: "sqlite.env" or "sqlite.corrupt" })
                 stop.Cancel();

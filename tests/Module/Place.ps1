@@ -24,6 +24,13 @@ function Enter-Place([string] $Name, [string] $Inventory, [hashtable] $Environme
     $place
 }
 
+# Waits until something holds; what it gives is what it gave last.
+function Wait-For([scriptblock] $Condition) {
+    $clock = [Diagnostics.Stopwatch]::StartNew()
+    do { $value = & $Condition } until ($value -or $clock.Elapsed.TotalMinutes -ge 2)
+    $value
+}
+
 # Goes back and leaves nothing behind.
 function Exit-Place([string] $Place) {
     Pop-Location

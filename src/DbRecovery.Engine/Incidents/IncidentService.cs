@@ -8,7 +8,7 @@ public sealed class IncidentService : IIncidentService
 {
     internal const string KeptRunbook = "runbook.yml";
     private const int MostAttempts = 40;
-    private static readonly TimeSpan BetweenAttempts = TimeSpan.FromMilliseconds(50);
+    internal static readonly TimeSpan BetweenAttempts = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestGivingWay = TimeSpan.FromSeconds(60);
     private readonly IncidentServices _services;
     private readonly IncidentStore _store;

@@ -7,18 +7,30 @@ internal sealed class EventQueue(int most, TimeProvider clock)
 {
     private readonly Channel<WatchEvent> _channel = Channel.CreateBounded<WatchEvent>(new BoundedChannelOptions(most) { SingleReader = true });
     private long _dropped;
+    private int _added;
+
+    /// <summary>The events that were added; for tests whose clock must not outrun whoever reads them.</summary>
+    public int Added => Volatile.Read(ref _added);
 
     /// <summary>Adds an event, or counts it where there is no room.</summary>
     public void Tell(WatchEvent told)
     {
         var dropped = Interlocked.Exchange(ref _dropped, 0);
-        if (dropped > 0 && !_channel.Writer.TryWrite(Lost(dropped)))
+        if (dropped > 0 && !TryAdd(Lost(dropped)))
         {
             Interlocked.Add(ref _dropped, dropped + 1);
             return;
         }
-        if (!_channel.Writer.TryWrite(told))
+        if (!TryAdd(told))
             Interlocked.Increment(ref _dropped);
+    }
+
+    private bool TryAdd(WatchEvent told)
+    {
+        if (!_channel.Writer.TryWrite(told))
+            return false;
+        Interlocked.Increment(ref _added);
+        return true;
     }
 
     /// <summary>No more events come.</summary>

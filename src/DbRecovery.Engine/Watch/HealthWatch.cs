@@ -15,9 +15,13 @@ public sealed class HealthWatch(WatchServices services)
 
     /// <summary>The time between the first rounds of two clusters: hundreds of logins in one moment would be late, and so would every round after them.</summary>
     private static readonly TimeSpan s_apart = TimeSpan.FromMilliseconds(20);
+    private EventQueue? _queue;
 
     /// <summary>The clusters' watches; for tests whose clock must not outrun them.</summary>
     internal IReadOnlyList<ClusterWatch> Watches { get; private set; } = [];
+
+    /// <summary>The events that were told; for tests whose clock must not outrun whoever reads them.</summary>
+    internal int Told => _queue?.Added ?? 0;
 
     /// <summary>
     /// Watches. The sequence ends, without an error, when it is cancelled or the options' time is over, and a recovery under way has come
@@ -29,7 +33,7 @@ public sealed class HealthWatch(WatchServices services)
     public async IAsyncEnumerable<WatchEvent> WatchAsync(WatchOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         Check(options);
-        var queue = new EventQueue(options.MostWaiting, services.Clock);
+        var queue = _queue = new EventQueue(options.MostWaiting, services.Clock);
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var timer = options.For is { } limit ? services.Clock.CreateTimer(_ => TryCancel(stopping), null, limit, Timeout.InfiniteTimeSpan) : null;
         using var slow = new SemaphoreSlim(SlowAtOnce);

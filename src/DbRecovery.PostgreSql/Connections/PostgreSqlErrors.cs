@@ -92,6 +92,8 @@ internal static class PostgreSqlErrors
             var m when m.Contains("pg_wal_replay_resume", StringComparison.Ordinal) => $"GRANT EXECUTE ON FUNCTION pg_wal_replay_resume() TO {user};",
             var m when m.Contains("pg_terminate_backend", StringComparison.Ordinal) || m.Contains("terminate process", StringComparison.Ordinal) => $"GRANT pg_signal_backend TO {user};",
             var m when m.Contains("pg_reload_conf", StringComparison.Ordinal) => $"GRANT EXECUTE ON FUNCTION pg_reload_conf() TO {user};",
+            var m when m.Contains("pg_start_backup", StringComparison.Ordinal) || m.Contains("pg_stop_backup", StringComparison.Ordinal) =>
+                $"GRANT EXECUTE ON FUNCTION pg_start_backup(text, boolean, boolean), pg_stop_backup(boolean, boolean) TO {user};",
             var m when m.Contains("CHECKPOINT", StringComparison.OrdinalIgnoreCase) => $"GRANT pg_checkpoint TO {user}; (from PostgreSQL 15; before that a superuser is needed)",
             var m when m.Contains("replication", StringComparison.OrdinalIgnoreCase) => $"ALTER ROLE {user} REPLICATION;",
             var m when m.Contains("set parameter", StringComparison.Ordinal) || m.Contains("ALTER SYSTEM", StringComparison.Ordinal) => $"GRANT ALTER SYSTEM ON PARAMETER <the setting> TO {user}; (from PostgreSQL 15; before that a superuser is needed)",

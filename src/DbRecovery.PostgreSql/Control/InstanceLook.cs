@@ -12,12 +12,36 @@ internal sealed class InstanceLook(NodeScript script)
     {
         if (control is { Kind: ControlKind.Command, Status.Count: > 0 })
             return OfCommand(await script.RunAsync(script.Words(control.Status), timeout, cancellationToken).ConfigureAwait(false));
+        var unit = control.Kind == ControlKind.Systemd ? control.Unit : null;
         if (node.DataDir is not null)
-            return OfProcesses(await script.RunAsync(script.Script(ServerScripts.Look), timeout, cancellationToken).ConfigureAwait(false), node.DataDir);
-        if (control is { Kind: ControlKind.Systemd, Unit: { } unit })
-            return OfUnit(await script.RunAsync(script.Words(["sh", "-c", UnitLook, "sh", unit]), timeout, cancellationToken).ConfigureAwait(false), unit);
+            return await ProcessesAsync(node.DataDir, unit, timeout, cancellationToken).ConfigureAwait(false);
+        if (unit is not null)
+            return OfUnit(await UnitAsync(unit, timeout, cancellationToken).ConfigureAwait(false), unit);
         return new InstanceStatus(InstanceState.Unknown, $"the inventory gives neither a status command nor 'dataDir' of '{node.Name}'");
     }
+
+    /// <summary>
+    /// The processes tell, but of a start that systemd has under way there may be none yet, as when it restarts by itself what was killed: neither a mask nor
+    /// the guard stops that one. So it is asked after them, and they are looked at again where it has started something meanwhile.
+    /// </summary>
+    private async Task<InstanceStatus> ProcessesAsync(string folder, string? unit, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        var seen = await LookAsync().ConfigureAwait(false);
+        if (seen.State != InstanceState.Stopped || unit is null)
+            return seen;
+        return ValuesOf(await UnitAsync(unit, timeout, cancellationToken).ConfigureAwait(false)).GetValueOrDefault("ActiveState") switch
+        {
+            ("activating" or "deactivating" or "reloading") and var active => new(InstanceState.Running, $"{seen.Detail}, but systemd says that {unit} is {active}"),
+            "active" => await LookAsync().ConfigureAwait(false),
+            // where it does not say anything, the processes have the last word
+            _ => seen,
+        };
+
+        async Task<InstanceStatus> LookAsync() => OfProcesses(await script.RunAsync(script.Script(ServerScripts.Look), timeout, cancellationToken).ConfigureAwait(false), folder);
+    }
+
+    private Task<CommandOutcome> UnitAsync(string unit, TimeSpan timeout, CancellationToken cancellationToken) =>
+        script.RunAsync(script.Words(["sh", "-c", UnitLook, "sh", unit]), timeout, cancellationToken);
 
     private const string UnitLook = """
         systemctl show -p LoadState -p ActiveState -p MainPID "$1" || exit
@@ -48,9 +72,12 @@ internal sealed class InstanceLook(NodeScript script)
         };
     }
 
+    private static Dictionary<string, string> ValuesOf(CommandOutcome outcome) =>
+        outcome.Output.Split('\n').Select(l => l.Split('=', 2)).Where(p => p.Length == 2).ToDictionary(p => p[0], p => p[1].Trim(), StringComparer.Ordinal);
+
     private static InstanceStatus OfUnit(CommandOutcome outcome, string unit)
     {
-        var values = outcome.Output.Split('\n').Select(l => l.Split('=', 2)).Where(p => p.Length == 2).ToDictionary(p => p[0], p => p[1].Trim(), StringComparer.Ordinal);
+        var values = ValuesOf(outcome);
         if (outcome.ExitCode != 0 || values.GetValueOrDefault("LoadState") is not ("loaded" or "masked"))
             return new(InstanceState.Unknown, $"systemd does not know the unit {unit}: {NodeScript.Said(outcome)}");
         var active = values.GetValueOrDefault("ActiveState", "");

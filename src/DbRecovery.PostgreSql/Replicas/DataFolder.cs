@@ -7,6 +7,8 @@ internal sealed record DataFolder
 {
     /// <summary>Whether there is anything in it.</summary>
     public required bool Exists { get; init; }
+    /// <summary>Whether any of it is a database's: a folder with a configuration alone waits for its first copy.</summary>
+    public bool HasData { get; init; }
     /// <summary>Whether its mode keeps every server from starting on it: a rewind began and did not end.</summary>
     public bool Barred { get; init; }
     /// <summary>The timeline of the primary to which a rewind came to its end, where only what follows it is missing.</summary>
@@ -40,7 +42,7 @@ internal sealed record DataFolder
         [ -d "$D" ] && [ -n "$(ls -A "$D")" ] || { echo absent; exit 0; }
         stat -c 'mode %a' "$D"
         [ -f "$S/rewound" ] && echo "rewound $(cat "$S/rewound")"
-        for f in standby.signal postgresql.conf backup_label; do [ -e "$D/$f" ] && echo "has $f"; done
+        for f in standby.signal postgresql.conf backup_label PG_VERSION global base; do [ -e "$D/$f" ] && echo "has $f"; done
         [ -L "$D/pg_wal" ] && echo "wal $(readlink -f "$D/pg_wal")"
         for l in "$D"/pg_tblspc/*; do [ -L "$l" ] && echo "space ${l##*/} $(readlink "$l")"; done
         [ -f "$D/postmaster.opts" ] && echo "opts $(head -n 1 "$D/postmaster.opts")"
@@ -60,12 +62,14 @@ internal sealed record DataFolder
             return new DataFolder { Exists = false, CopyOf = copy };
         if (!seen.Contains("mode"))
             throw new DbRecoveryException(ErrorIds.AccessDenied, ErrorKind.PermissionDenied, $"the data folder '{at.DataDir}' of '{at.Node.Name}' cannot be looked at: {NodeShell.LastWords(outcome)}", target: at.Node.Name);
+        var hasData = seen["has"].Any(f => f is "PG_VERSION" or "global" or "base");
         var readable = parts.Length == 2 && outcome.ExitCode == 0;
         return new DataFolder
         {
             Exists = true,
             CopyOf = copy,
-            Barred = (Convert.ToInt32(seen["mode"].First(), 8) & OthersMayEnter) != 0,
+            HasData = hasData,
+            Barred = hasData && (Convert.ToInt32(seen["mode"].First(), 8) & OthersMayEnter) != 0,
             RewoundTo = Number(seen["rewound"]),
             StandbySignal = seen["has"].Contains("standby.signal"),
             OwnConfiguration = seen["has"].Contains("postgresql.conf"),

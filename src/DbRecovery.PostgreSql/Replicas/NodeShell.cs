@@ -16,6 +16,7 @@ internal sealed class NodeShell(INodeCommands commands)
         LC_ALL=C; TZ=UTC; export LC_ALL TZ
         D=$1; B=$2; S=$1.dbrecovery; shift 2
         fail() { echo "$1" >&2; exit 95; }
+        [ "$(id -u)" != 0 ] || fail "root would own what it makes there, and no server could read it: name the server's user as the node's runAs"
         need() { [ -x "$B/$1" ] || { echo "$B/$1" >&2; exit 97; }; }
         secret() { IFS= read -r PGPASSWORD && export PGPASSWORD; }
 

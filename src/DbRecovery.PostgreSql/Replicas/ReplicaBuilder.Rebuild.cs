@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using DbRecovery.PostgreSql.Connections;
 using DbRecovery.PostgreSql.Replication;
 
@@ -43,8 +44,7 @@ internal sealed partial class ReplicaBuilder
           case $e in log|pg_log|dbrecovery.fenced) ;; *) rm -rf "$N/$e"; cp -a "$p" "$N/$e" || exit 1;; esac; done; fi
         cat > "$N/postgresql.auto.conf.tmp" && mv -f "$N/postgresql.auto.conf.tmp" "$N/postgresql.auto.conf" || exit 1
         : > "$N/standby.signal"; rm -f "$N/recovery.signal"
-        c=$("$B/postgres" -C primary_conninfo -D "$N" ${2:+-c "config_file=$2" -c "data_directory=$N"}) || fail "the server does not accept its configuration"
-        [ -n "$c" ] || fail "primary_conninfo is not set"
+        accepted "$N" "$2"
         flush "$N"; echo "$3" > "$S/new.ready"; flush "$S"
         """;
 
@@ -53,7 +53,9 @@ internal sealed partial class ReplicaBuilder
         if [ -d "$S/new" ]; then
           [ -f "$S/new.ready" ] || fail "the copy is not complete"
           if [ -d "$D" ] && [ -z "$(ls -A "$D")" ]; then rmdir "$D" || exit 1; fi
-          if [ -e "$D" ]; then [ ! -e "$1" ] || fail "'$1' is there already"; mv -T "$D" "$1" || fail "'$D' cannot be moved aside"; echo "$1"; fi
+          if [ -e "$D" ]; then [ ! -e "$1" ] || fail "'$1' is there already"; mv -T "$D" "$1" || fail "'$D' cannot be moved aside"
+            # the old server's logs, where a rewind that broke off had put them
+            [ ! -d "$S/own" ] || mv -T "$S/own" "$1/dbrecovery.own" || exit 1; echo "$1"; fi
           # from now on the tablespaces' new places are the server's, and no leftovers
           rm -f "$S/made"
           mv -T "$S/new" "$D" || fail "the new folder cannot take its place: it is '$S/new'"
@@ -83,6 +85,12 @@ internal sealed partial class ReplicaBuilder
 
     private static string Kept(NodePlace at, string stamp) => $"{at.DataDir}.kept-{stamp}";
 
+    // the copy of a copy is named after the first: no base backup takes along a tablespace whose path is longer than 99 characters (tar's limit)
+    private static string Beside(string place, string stamp) => $"{Stamp().Replace(place, "")}.dbrecovery-{stamp}";
+
+    [GeneratedRegex(@"(\.dbrecovery-\d{8}-\d{6})+$", RegexOptions.CultureInvariant)]
+    private static partial Regex Stamp();
+
     private static string CopyText(NodePlace at, NodeDefinition source) =>
         LibpqText.Of(ServerLogin.Of(at.Cluster, source), at.Cluster.Auth?.Replication?.User, "dbrecovery_basebackup");
 
@@ -96,7 +104,7 @@ internal sealed partial class ReplicaBuilder
         if (folder.CopyOf != present.Timeline)
             await CopyAsync(at, folder, source, primary, present, stamp, deadline, progress, cancellationToken).ConfigureAwait(false);
         // the copy may have taken hours
-        if (folder.Exists)
+        if (folder.HasData)
             await RequireStoppedAsync(at, cancellationToken).ConfigureAwait(false);
         var kept = (await _shell.RunAsync(at, "putting the new folder into place", Swap, [Kept(at, stamp)], deadline.Left, cancellationToken).ConfigureAwait(false)).Trim();
         await StartAsync(at, primary, deadline, progress, cancellationToken).ConfigureAwait(false);
@@ -112,13 +120,13 @@ internal sealed partial class ReplicaBuilder
         if (from.SystemId != present.SystemId)
             throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"'{source.Name}' is of another cluster (system id {from.SystemId}) than '{primary.Name}' ({present.SystemId})", "Correct the inventory.", source.Name);
         // without a folder of its own, a server that is started by its folder alone needs what comes with the copy
-        if (!folder.Exists && !from.ConfigurationWithin && at.Cluster.Control?.Kind == ControlKind.PgCtl)
+        if (folder is { OwnConfiguration: false, ConfigFile: null } && !from.ConfigurationWithin && at.Cluster.Control?.Kind == ControlKind.PgCtl)
         {
             throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.NotSupported, $"'{at.Node.Name}' would have no configuration: '{source.Name}' keeps its own outside the data folder",
                 $"Put postgresql.conf, pg_hba.conf and pg_ident.conf for it into '{at.DataDir}', or control it through systemd.", at.Node.Name);
         }
-        var spaces = from.Tablespaces.Select(s => (Old: s.Place, New: $"{s.Place}.dbrecovery-{stamp}", s.Bytes)).ToList();
-        var log = folder.LogFolder is { } place ? $"{place}.dbrecovery-{stamp}" : "";
+        var spaces = from.Tablespaces.Select(s => (Old: s.Place, New: Beside(s.Place, stamp), s.Bytes)).ToList();
+        var log = folder.LogFolder is { } place ? Beside(place, stamp) : "";
         await RequireRoomAsync(at, from, [.. spaces.Select(s => (s.New, s.Bytes)), .. log.Length > 0 ? [(log, 0L)] : Array.Empty<(string, long)>()], deadline, cancellationToken).ConfigureAwait(false);
         var slot = source.Name == primary.Name;
         await EnsureUsableSlotAsync(at, primary, deadline, progress, cancellationToken).ConfigureAwait(false);

@@ -11,6 +11,12 @@ internal sealed partial class ReplicaBuilder
     private const string Own = """
         own() { case $1 in pg_hba.conf|pg_ident.conf|pg_log) return 0;; base|global|PG_VERSION|pg_*|backup_label*|tablespace_map*|backup_manifest*|*.signal|postmaster.*|current_logfiles*|lost+found|postgresql.auto.conf.*|.s.PGSQL.*) return 1;; esac; }
         flush() { sync -f "$1" 2>/dev/null || sync; }
+        # $1 a folder, $2 a configuration file elsewhere; one elsewhere that is not known yet is the server's to judge when it starts
+        accepted() {
+          [ -n "$2" ] || [ -e "$1/postgresql.conf" ] || return 0
+          c=$("$B/postgres" -C primary_conninfo -D "$1" ${2:+-c "config_file=$2" -c "data_directory=$1"}) || fail "the server does not accept its configuration"
+          [ -n "$c" ] || fail "primary_conninfo is not set"
+        }
 
         """;
 
@@ -43,8 +49,7 @@ internal sealed partial class ReplicaBuilder
         if [ -n "$1" ] && [ ! -e "$D/pg_wal/$1" ]; then printf '%s' "$2" > "$D/pg_wal/$1" || exit 1; fi
         : > "$D/standby.signal"; rm -f "$D/recovery.signal"
         [ -f "$D/standby.signal" ] || fail "standby.signal is not there"
-        c=$("$B/postgres" -C primary_conninfo -D "$D" ${3:+-c "config_file=$3"}) || fail "the server does not accept its configuration"
-        [ -n "$c" ] || fail "primary_conninfo is not set"
+        accepted "$D" "$3"
         flush "$D"; chmod o-x "$D" && rm -rf "$S/own" "$S/rewound"; rmdir "$S" 2>/dev/null; :
         """;
 

@@ -36,7 +36,7 @@ internal sealed partial class ReplicaBuilder(
     private async Task<Comparison> CompareAsync(NodePlace at, NodeDefinition primary, CancellationToken cancellationToken)
     {
         var (present, folder) = await LookAsync(at, primary, cancellationToken).ConfigureAwait(false);
-        if (!folder.Exists)
+        if (!folder.HasData)
             throw new DbRecoveryException(ErrorIds.DatabaseNotFound, ErrorKind.NotFound, $"there is no data in '{at.DataDir}' of '{at.Node.Name}'", "Rebuild it from the primary.", at.Node.Name);
         if (folder.Control is not { } control)
             throw new DbRecoveryException(ErrorIds.DatabaseCorrupt, ErrorKind.CorruptData, $"the control data of '{at.Node.Name}' cannot be read: {folder.Unreadable}", "Rebuild it from the primary.", at.Node.Name);
@@ -56,7 +56,7 @@ internal sealed partial class ReplicaBuilder(
     private async Task<(PresentPrimary Primary, DataFolder Folder)> LookAsync(NodePlace at, NodeDefinition primary, CancellationToken cancellationToken)
     {
         var folder = await DataFolder.LookAsync(_shell, at, LookTime, cancellationToken).ConfigureAwait(false);
-        if (folder.Exists)
+        if (folder.HasData)
             await RequireStoppedAsync(at, cancellationToken).ConfigureAwait(false);
         var present = await PresentPrimary.ReadAsync(_query, at.Cluster, primary, cancellationToken).ConfigureAwait(false);
         RequireSameCluster(at, folder, present, primary);

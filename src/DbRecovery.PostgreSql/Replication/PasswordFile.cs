@@ -12,10 +12,10 @@ internal sealed class PasswordFile(INodeCommands commands, ClusterDefinition clu
 {
     private const string Name = "dbrecovery.pgpass";
 
-    // at once, or not at all: the receiver may read it at any moment
+    // at once, or not at all: the receiver may read it at any moment, and is the server's user, whoever this is
     private const string Script = """
         umask 077
-        cat > "$1/dbrecovery.pgpass.new" && mv -f "$1/dbrecovery.pgpass.new" "$1/dbrecovery.pgpass"
+        cat > "$1/dbrecovery.pgpass.new" && { [ "$(id -u)" != 0 ] || chown --reference="$1" "$1/dbrecovery.pgpass.new"; } && mv -f "$1/dbrecovery.pgpass.new" "$1/dbrecovery.pgpass"
         """;
 
     private readonly NodeScript _script = new(commands, cluster, node);

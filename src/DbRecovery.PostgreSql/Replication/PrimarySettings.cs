@@ -12,9 +12,11 @@ internal sealed class PrimarySettings(ReplicationSessions sessions)
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
 
+    // a superuser's session, which is a superuser's to end, comes last: its error leaves no other one open
     private const string EndWriters = """
-        SELECT count(*) FROM (SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-          WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND NOT (application_name = 'dbrecovery' AND usename = current_user)) AS ended
+        SELECT count(*) FROM (SELECT pg_terminate_backend(pid) FROM (SELECT a.pid FROM pg_stat_activity AS a LEFT JOIN pg_roles AS r ON r.oid = a.usesysid
+          WHERE a.backend_type = 'client backend' AND a.pid <> pg_backend_pid() AND NOT (a.application_name = 'dbrecovery' AND a.usename = current_user)
+          ORDER BY r.rolsuper) AS theirs) AS ended
         """;
 
     internal NodeOperation SetSynchronous(ClusterDefinition cluster, NodeDefinition primary, IReadOnlyList<NodeDefinition> replicas, int required)

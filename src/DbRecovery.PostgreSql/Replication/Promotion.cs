@@ -58,11 +58,25 @@ internal sealed class Promotion(ReplicationSessions sessions)
         {
             await sessions.RunAsync(ServerLogin.Of(cluster, node), "writing a checkpoint", changes: false, timeout, async (c, t) =>
             {
-                await ReplicationSessions.ExecuteAsync(c, "CHECKPOINT", t).ConfigureAwait(false);
+                await CheckpointAsync(c, t).ConfigureAwait(false);
                 return true;
             }, token).ConfigureAwait(false);
             return new OperationOutcome($"'{node.Name}' wrote a checkpoint: its control file has the new timeline.");
         });
+
+    // before 15 only superusers may ask for one by its name, but a backup begins with one, and the right to begin a backup can be granted
+    private static async Task CheckpointAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await ReplicationSessions.ExecuteAsync(connection, "CHECKPOINT", cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException e) when (e.SqlState == PostgreSqlErrors.InsufficientPrivilege && connection.PostgreSqlVersion.Major < 15)
+        {
+            await ReplicationSessions.ExecuteAsync(connection, "SELECT pg_start_backup('dbrecovery', true, false)", cancellationToken).ConfigureAwait(false);
+            await ReplicationSessions.ExecuteAsync(connection, "SELECT pg_stop_backup(false, false)", cancellationToken).ConfigureAwait(false);
+        }
+    }
 
     private async Task<(long Timeline, string Position, long Ended)> PromoteAsync(NpgsqlConnection connection, ClusterDefinition cluster, NodeDefinition node, Deadline deadline, CancellationToken cancellationToken)
     {

@@ -140,7 +140,7 @@ internal sealed class ClusterSetup(PostgreSqlConnections connections, ISecretRes
         var exists = found.Count > 0;
         items.Add(Item(cluster, primary, "role", $"the role '{role}', as which DbRecovery logs in", exists && found[0][0] is true, exists ? "it is there" : "there is no such role",
             exists ? $"ALTER ROLE {SqlText.Identifier(role)} LOGIN" : $"CREATE ROLE {SqlText.Identifier(role)} LOGIN{(cluster.Auth?.Password is null ? "" : $" PASSWORD {Placeholder}")}"));
-        var needs = RoleNeed.All.Where(n => n.Since <= primary.Version).ToList();
+        var needs = RoleNeed.All.Where(n => n.Since <= primary.Version && primary.Version <= n.Until).ToList();
         var has = exists ? (await _query.RowsAsync(server, "looking at the role's rights", $"SELECT {string.Join(", ", needs.Select(n => n.Has))}", cancellationToken, role).ConfigureAwait(false))[0] : null;
         items.AddRange(needs.Select((need, i) => Item(cluster, primary, need.Name, need.What, has?[i] is true, null, need.Grant.Replace("{role}", SqlText.Identifier(role), StringComparison.Ordinal), need.Recommended)));
         if (primary.Version < 15 && !(exists && found[0][1] is true))

@@ -35,7 +35,7 @@ public sealed class ExportDbReportCommand : DbCmdlet
     [ValidateNotNullOrEmpty]
     public string? Incident { get; set; }
 
-    /// <summary>Looks quickly at each cluster and tells how it is now.</summary>
+    /// <summary>Looks quickly at each cluster and tells how it is now, with a picture of who replicates from whom.</summary>
     [Parameter(ParameterSetName = ByCluster)]
     public SwitchParameter Health { get; set; }
 

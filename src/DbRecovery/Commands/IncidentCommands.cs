@@ -66,9 +66,12 @@ public sealed class ResumeDbIncidentCommand : DbCmdlet
             {
                 var incident = Work("Reading an incident", (operation, _) => Task.FromResult(operation.Runtime.GetIncident(id)));
                 var text = $"Go on with incident {incident.Id} of '{incident.Cluster}' ({incident.State}): {incident.Fault.Id} with runbook {incident.Runbook}. {incident.Summary}";
-                if (ShouldProcess(text, text + Environment.NewLine + "Go on?", $"Resume {incident.Id}"))
-                    WriteObject(Work("Recovering", (operation, token) =>
-                        operation.Runtime.ResumeIncidentAsync(incident.Id, operation.Timeline, operation.Progress, token), IncidentAdvice.Unfinished));
+                if (!ShouldProcess(text, text + Environment.NewLine + "Go on?", $"Resume {incident.Id}"))
+                    return;
+                var now = Work("Recovering", (operation, token) =>
+                    operation.Runtime.ResumeIncidentAsync(incident.Id, operation.Timeline, operation.Progress, token), IncidentAdvice.Unfinished);
+                WriteObject(now);
+                IncidentAdvice.Write(this, now);
             });
     }
 }

@@ -12,6 +12,9 @@ internal static class ErrorRecords
         return cause switch
         {
             DbRecoveryException known => OfKnown(known, target),
+            // what PowerShell throws where it would ask and is -NonInteractive
+            PSInvalidOperationException => OfKnown(new DbRecoveryException(ErrorIds.ApprovalRequired, ErrorKind.Refused, $"nobody can be asked here, and -Confirm:$false was not given; nothing was changed: {cause.Message}",
+                "Read what would be done with -WhatIf, then say -Confirm:$false.", inner: cause), target),
             OperationCanceledException => new ErrorRecord(cause, ErrorIds.Cancelled, ErrorCategory.OperationStopped, target),
             FileNotFoundException { FileName: { } file } missing when file.Contains("DbRecovery", StringComparison.Ordinal) => OfMissingFile(missing, file),
             _ => new ErrorRecord(cause, ErrorIds.Unexpected, ErrorCategory.NotSpecified, target)

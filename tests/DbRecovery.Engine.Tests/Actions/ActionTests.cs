@@ -19,7 +19,7 @@ public class ActionTests
         Notifications = channels.ToDictionary(c => c.Name),
         IncidentId = "i1",
         IncidentFolder = Directory.CreateDirectory(Path.Combine(world.State, "app", "incidents", "i1")).FullName,
-        Timeout = TimeSpan.FromSeconds(5),
+        Timeout = Wait.Limit,
     };
 
     private static object Options(RecoveryAction action, params (string, object)[] values) =>
@@ -225,7 +225,7 @@ public class ActionTests
         using var variable = new SecretVariable();
         var file = Path.Combine(world.Folder, "seen");
         var action = ActionCatalogue.Standard().Get("notify");
-        var context = Context(world, new NotificationChannel { Name = "cmd", Command = ["sh", "-c", $"printf %s \"${variable.Name}\" > '{file}'"] }) with { SecretVariables = [variable.Name] };
+        var context = Context(world, new NotificationChannel { Name = "cmd", Command = ["sh", "-c", $"printf %s \"${variable.Name}\" > '{file}'"] }) with { SecretVariables = [variable.Name], Clock = new SetTime() };
         await action.ExecuteAsync(context, await action.PlanAsync(context, Options(action, ("message", "hi")), default), default);
         Assert.Equal("", await File.ReadAllTextAsync(file));
     }
@@ -299,7 +299,7 @@ public class ActionTests
         using var world = new World();
         var file = Path.Combine(world.Folder, "message");
         var action = ActionCatalogue.Standard().Get("notify");
-        var context = Context(world, new NotificationChannel { Name = "cmd", Command = ["sh", "-c", $"cat > {file}"] });
+        var context = Context(world, new NotificationChannel { Name = "cmd", Command = ["sh", "-c", $"cat > {file}"] }) with { Clock = new SetTime() };
         var plan = await action.PlanAsync(context, Options(action, ("channel", "cmd"), ("message", "hi")), default);
         await action.ExecuteAsync(context, plan, default);
         Assert.Contains("\"message\":\"hi\"", await File.ReadAllTextAsync(file), StringComparison.Ordinal);

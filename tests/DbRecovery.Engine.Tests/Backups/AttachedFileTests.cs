@@ -67,7 +67,7 @@ public sealed partial class AttachedFileTests : BackupFixture
         Database.Files["data.db"] = Rows(50_000, 1);
         Cluster = Cluster with { Backups = new BackupSettings { Repository = "main", Files = [pipe, "/dev/zero"] } };
 
-        var backup = await Task.Run(BackUpAsync).WaitAsync(TimeSpan.FromMinutes(1));
+        var backup = await Task.Run(BackUpAsync).WaitAsync(Wait.Limit);
 
         Assert.Equal(2, backup.Notes.Count);
         Assert.Contains(pipe, backup.Notes[0], StringComparison.Ordinal);

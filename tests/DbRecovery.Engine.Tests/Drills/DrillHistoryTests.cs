@@ -48,7 +48,8 @@ public sealed class DrillHistoryTests : IDisposable
     [Fact]
     public async Task It_waits_for_whoever_has_the_file_and_can_be_cancelled_meanwhile()
     {
-        var history = new DrillHistory(_folder, "app", TimeProvider.System);
+        var time = new SetTime();
+        var history = new DrillHistory(_folder, "app", time);
         await history.AppendAsync(Result(1), CancellationToken.None);
         using var cancel = new CancellationTokenSource();
         Task waiting;
@@ -60,6 +61,11 @@ public sealed class DrillHistoryTests : IDisposable
             waiting = history.AppendAsync(Result(3), CancellationToken.None);
             Assert.False(waiting.IsCompleted);
         }
+        await Wait.UntilAsync(() =>
+        {
+            time.Advance(TimeSpan.FromSeconds(1));
+            return waiting.IsCompleted;
+        }, "its turn");
         await waiting;
         Assert.Equal([1L, 3L], history.Read().Select(r => r.LostRows));
     }

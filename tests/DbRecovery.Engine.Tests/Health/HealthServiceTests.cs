@@ -10,6 +10,7 @@ public sealed class HealthServiceTests : IDisposable
     private readonly string _folder = Path.Combine(Path.GetTempPath(), "dbr-health-" + Guid.NewGuid().ToString("N"));
     private readonly FakeProvider _provider = new();
     private string _repository = Path.GetTempPath();
+    private int _waits;
 
     public void Dispose()
     {
@@ -20,7 +21,11 @@ public sealed class HealthServiceTests : IDisposable
     private HealthService Service(IBackupService? backups = null, bool readOnly = false, TimeProvider? time = null) => new(new HealthServiceOptions
     {
         Providers = _ => _provider, Backups = backups, StateFolder = Path.Combine(_folder, "state"), ReadOnly = readOnly,
-        RepositoryOf = c => c.Backups is null ? null : new RepositoryDefinition { Name = "main", Path = _repository },
+        RepositoryOf = c =>
+        {
+            Interlocked.Increment(ref _waits);
+            return c.Backups is null ? null : new RepositoryDefinition { Name = "main", Path = _repository };
+        },
         NodeTimeout = Wait.Limit, RepositoryTimeout = Wait.Limit, Grace = TimeSpan.Zero, Clock = time ?? TimeProvider.System,
     });
 
@@ -72,7 +77,8 @@ public sealed class HealthServiceTests : IDisposable
         var observed = false;
         _provider.Observe = request =>
         {
-            observed |= request.Node.Name == "n2";
+            if (request.Node.Name == "n2")
+                Volatile.Write(ref observed, true);
             return request.Node.Name == "n1" ? new TaskCompletionSource<NodeObservation>().Task : Task.FromResult(Situations.Healthy() with { Node = "n2" });
         };
         var time = new SetTime();
@@ -155,7 +161,8 @@ public sealed class HealthServiceTests : IDisposable
         backups.ListAsync(default!, default!, default, default).ReturnsForAnyArgs(new TaskCompletionSource<IReadOnlyList<BackupInfo>>().Task);
         var time = new SetTime();
         var examination = Examine(Service(backups, time: time), Situations.Cluster() with { Backups = new BackupSettings { Repository = "main" } });
-        await Wait.UntilAsync(() => Volatile.Read(ref observed), "the look at the server");
+        // an outage is waited for anew, and not for as long: there are the two waits, and the look itself
+        await Wait.UntilAsync(() => Volatile.Read(ref observed) && (reachability == Reachability.Reachable || (Volatile.Read(ref _waits) == 2 && time.Waiting == 3)), "the look at the server");
         Assert.False(examination.IsCompleted);
         time.Advance(reachability == Reachability.Reachable ? Wait.Limit : new HealthServiceOptions { Providers = _ => _provider }.QuickRepositoryTimeout);
         Assert.Equal(reachability == Reachability.Reachable ? CheckVerdict.Fail : CheckVerdict.Unknown, Assert.Single((await examination.WaitAsync(Wait.Limit)).Checks, c => c.Name == "repository").Verdict);
@@ -195,7 +202,7 @@ public sealed class HealthServiceTests : IDisposable
         var service = new HealthService(new HealthServiceOptions
         {
             Providers = _ => _provider, Backups = new BackupService(_ => _provider), RepositoryOf = _ => new RepositoryDefinition { Name = "main", Path = _repository },
-            NodeTimeout = Wait.Limit, QuickRepositoryTimeout = TimeSpan.FromMilliseconds(100),
+            NodeTimeout = Wait.Limit, RepositoryTimeout = Wait.Limit, QuickRepositoryTimeout = TimeSpan.FromMilliseconds(100),
         });
         try
         {

@@ -418,8 +418,14 @@ public class RecoveryTests
     [Fact]
     public async Task A_step_past_its_deadline_that_took_effect_is_confirmed_by_a_look()
     {
-        using var world = new World { AfterSwap = token => Task.Delay(Timeout.InfiniteTimeSpan, token) };
-        world.Runbook = world.Runbook with { Steps = [.. world.Runbook.Steps.Select(s => s.Id == "swap" ? s with { Timeout = World.Text("200ms") } : s)] };
+        using var world = new World();
+        world.Clock.Held = TimeSpan.FromMinutes(3);
+        world.Runbook = world.Runbook with { Steps = [.. world.Runbook.Steps.Select(s => s.Id == "swap" ? s with { Timeout = World.Text("3m") } : s)] };
+        world.AfterSwap = token =>
+        {
+            world.Clock.EndHeld();
+            return Task.Delay(Timeout.InfiniteTimeSpan, token);
+        };
         var report = await world.RecoverAsync();
         Assert.Equal(IncidentState.Probation, report.State);
         Assert.Equal(StepState.Confirmed, report.Steps.Single(s => s.Id == "swap").State);

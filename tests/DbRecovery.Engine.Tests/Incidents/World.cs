@@ -40,7 +40,7 @@ internal sealed class World : IDatabaseProvider, IFileSwap, IDataInspector, IMai
 
     public World()
     {
-        Folder = Directory.CreateTempSubdirectory("dbrecovery-test-").FullName;
+        Folder = Directory.CreateTempSubdirectory("dbr-world-").FullName;
         Database = Path.Combine(Folder, "data", "app.db");
         Directory.CreateDirectory(Path.GetDirectoryName(Database)!);
         Cluster = new ClusterDefinition { Name = "app", Engine = "sqlite", Nodes = [new NodeDefinition { Name = "n1", Path = Database }] };

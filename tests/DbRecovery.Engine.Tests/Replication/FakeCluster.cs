@@ -66,7 +66,8 @@ internal sealed class FakeCluster : IDatabaseProvider, INodeObserver, IReplicati
     /// <summary>Where a write to a host arrives.</summary>
     public Func<ClusterDefinition, string, string> Writing { get; set; } = (_, host) => host;
     public bool CanPowerOff { get; set; }
-    public string Folder { get; } = Directory.CreateTempSubdirectory("dbrecovery-test-").FullName;
+    /// <summary>Of another name than what proofs of backups make there: they sweep away what is empty under theirs.</summary>
+    public string Folder { get; } = Directory.CreateTempSubdirectory("dbr-fake-").FullName;
 
     public FakeServer this[string node] => Servers[node];
 

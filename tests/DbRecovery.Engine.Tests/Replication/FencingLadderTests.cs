@@ -61,10 +61,16 @@ public sealed class FencingLadderTests
         var (context, _) = Situation("unknown unknown", "", bestEffort: false, quorum: true, hold: "hangs");
         var clock = new SetTime();
         // what the primary waited for is too old to be believed by the time that both have failed: they are what is told
-        using var both = new Barrier(2, _ => clock.Advance(TimeSpan.FromHours(1)));
+        var (came, both) = (0, new TaskCompletionSource());
         NodeOperation Fails(string how) => new([], async (_, _, _) =>
         {
-            await Task.Run(() => both.SignalAndWait(Wait.Limit));
+            var now = both;
+            if (Interlocked.Increment(ref came) == 2)
+            {
+                clock.Advance(TimeSpan.FromHours(1));
+                now.SetResult();
+            }
+            await now.Task.WaitAsync(Wait.Limit, CancellationToken.None);
             throw new DbRecoveryException(ErrorIds.TimedOut, ErrorKind.Timeout, how);
         });
         Assert.True(context.Provider.TryGet<IInstanceControl>(out var control));
@@ -73,6 +79,8 @@ public sealed class FencingLadderTests
         replication!.SetReadOnly(default!, default!, default).ReturnsForAnyArgs(Fails("no session"));
         for (var i = 0; i < 3000; i++)
         {
+            // no thread waits: those of the pool may be few
+            (came, both) = (0, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
             var now = context with
             {
                 Clock = clock, Seen = context.Seen! with { Observations = [.. context.Seen!.Observations, Silent("old")], LastPrimary = context.Seen.LastPrimary! with { SeenAt = clock.GetUtcNow() } },

@@ -5,22 +5,37 @@ namespace DbRecovery.Engine.Tests.Replication;
 /// <summary>Switchovers into which somebody else comes.</summary>
 public sealed class SwitchoverTests : IDisposable
 {
-    private readonly FakeCluster _cluster = new();
+    private readonly SetTime _time = new();
+    private readonly FakeCluster _cluster;
     private readonly SwitchoverAction _action = new();
 
     public SwitchoverTests()
     {
+        _cluster = new FakeCluster { Clock = _time };
         (_cluster["a"].Reachability, _cluster["a"].Instance) = (Reachability.Reachable, InstanceState.Running);
         (_cluster["b"].Streams, _cluster["c"].Streams) = ("a", "a");
     }
 
     public void Dispose() => _cluster.Dispose();
 
-    private async Task<ActionResult> SwitchAsync(TimeSpan? window = null)
+    private async Task<ActionResult> SwitchAsync()
     {
         var context = _cluster.Context();
-        var plan = await _action.PlanAsync(context, new SwitchoverOptions { Candidate = "b", Window = window ?? FakeCluster.Time }, default);
+        var plan = await _action.PlanAsync(context, new SwitchoverOptions { Candidate = "b", Window = FakeCluster.Time }, default);
         return await _action.ExecuteAsync(context, plan, default);
+    }
+
+    /// <summary>A switchover whose time is over once the old primary is stopped, and the id of its error.</summary>
+    private async Task<string> RunsOutAsync()
+    {
+        var switching = SwitchAsync();
+        await Wait.UntilAsync(() =>
+        {
+            if (_cluster["a"].Instance == InstanceState.Stopped)
+                _time.Advance(FakeCluster.Time);
+            return switching.IsCompleted;
+        }, "the end of the switchover");
+        return (await Assert.ThrowsAsync<DbRecoveryException>(() => switching)).Id;
     }
 
     [Fact]
@@ -68,8 +83,7 @@ public sealed class SwitchoverTests : IDisposable
             (_cluster["c"].Role, _cluster["c"].Timeline) = (NodeRole.Primary, 2);
             return Task.CompletedTask;
         };
-        var error = await Assert.ThrowsAsync<DbRecoveryException>(() => SwitchAsync(TimeSpan.FromMilliseconds(100)));
-        Assert.Equal(ErrorIds.OutcomeUnknown, error.Id);
+        Assert.Equal(ErrorIds.OutcomeUnknown, await RunsOutAsync());
         Assert.DoesNotContain("start a", _cluster.Did);
     }
 
@@ -81,7 +95,7 @@ public sealed class SwitchoverTests : IDisposable
             (_cluster["b"].Role, _cluster["b"].Timeline, _cluster["b"].Bytes) = (NodeRole.Primary, 2, 5000);
             return Task.CompletedTask;
         };
-        Assert.Equal(ErrorIds.OutcomeUnknown, (await Assert.ThrowsAsync<DbRecoveryException>(() => SwitchAsync(TimeSpan.FromMilliseconds(100)))).Id);
+        Assert.Equal(ErrorIds.OutcomeUnknown, await RunsOutAsync());
         Assert.DoesNotContain("start a", _cluster.Did);
     }
 
@@ -93,7 +107,7 @@ public sealed class SwitchoverTests : IDisposable
             _cluster["b"].Bytes = 1;
             return Task.CompletedTask;
         };
-        Assert.Equal(ErrorIds.StepFailed, (await Assert.ThrowsAsync<DbRecoveryException>(() => SwitchAsync(TimeSpan.FromMilliseconds(100)))).Id);
+        Assert.Equal(ErrorIds.StepFailed, await RunsOutAsync());
         Assert.Contains("start a", _cluster.Did);
         Assert.DoesNotContain("promote b", _cluster.Did);
     }
@@ -115,7 +129,7 @@ public sealed class SwitchoverTests : IDisposable
     {
         // a query there holds back its replay: asked, it would become primary whenever that ends
         _cluster["b"].Applied = 1;
-        Assert.Equal(ErrorIds.StepFailed, (await Assert.ThrowsAsync<DbRecoveryException>(() => SwitchAsync(TimeSpan.FromMilliseconds(100)))).Id);
+        Assert.Equal(ErrorIds.StepFailed, await RunsOutAsync());
         Assert.Contains("start a", _cluster.Did);
         Assert.DoesNotContain("promote b", _cluster.Did);
     }

@@ -28,7 +28,8 @@ public sealed class WatchMemoryTests
         world.Start();
         await world.UntilAsync(() => Volatile.Read(ref world.Judged) > 10_000, "the first rounds", TimeSpan.FromMilliseconds(100));
         var early = GC.GetTotalMemory(forceFullCollection: true);
-        await world.UntilAsync(() => Volatile.Read(ref world.Judged) > 110_000, "a hundred thousand rounds", TimeSpan.FromMilliseconds(100));
+        for (var rounds = 20_000; rounds <= 110_000; rounds += 10_000)
+            await world.UntilAsync(() => Volatile.Read(ref world.Judged) > rounds, "the next rounds", TimeSpan.FromMilliseconds(100));
         Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - early, long.MinValue, 1024 * 1024);
         Assert.True(world.EventCount > 1000);
     }

@@ -10,6 +10,7 @@ namespace DbRecovery.Engine.Tests.Watch;
 internal sealed class WatchWorld : IClusterJudge, IHealthService, IAsyncDisposable
 {
     public static readonly TimeSpan Step = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan s_minute = TimeSpan.FromMinutes(1);
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentQueue<WatchEvent> _events = new();
     private Task _watching = Task.CompletedTask;
@@ -55,9 +56,9 @@ internal sealed class WatchWorld : IClusterJudge, IHealthService, IAsyncDisposab
         {
             await foreach (var told in events)
             {
-                Interlocked.Increment(ref EventCount);
                 if (KeepEvents)
                     _events.Enqueue(told);
+                Interlocked.Increment(ref EventCount);
             }
         });
     }
@@ -79,14 +80,19 @@ internal sealed class WatchWorld : IClusterJudge, IHealthService, IAsyncDisposab
         }
     }
 
-    // a loop that was called has its timer still, and a look that a test holds back is no reason to wait: time passes over it
-    private bool IsAsleep => _watch is { Watches: { Count: > 0 } watches } && Time.Waiting >= _asleep && watches.All(w => w.IsAsleep) && !watches.Any(w => w.Looking.Any(n => !Servers.IsOpen(n)));
+    // a loop that was called has its timer still, and a look that a test holds back is no reason to wait: time passes over it. What was told has been read
+    private bool IsAsleep => _watch is { Watches: { Count: > 0 } watches } && Time.Waiting >= _asleep && watches.All(w => w.IsAsleep) && !watches.Any(w => w.Looking.Any(n => !Servers.IsOpen(n)))
+        && Volatile.Read(ref EventCount) == _watch.Told;
 
-    /// <summary>Lets a time pass.</summary>
-    public Task PassAsync(TimeSpan time, TimeSpan? step = null)
+    /// <summary>Lets a time pass. Each minute of it may take as long as anything else: an hour has thousands of rounds.</summary>
+    public async Task PassAsync(TimeSpan time, TimeSpan? step = null)
     {
         var end = Time.GetUtcNow() + time;
-        return UntilAsync(() => Time.GetUtcNow() >= end && IsAsleep, $"{time} to pass", step);
+        for (var until = end - time; until < end;)
+        {
+            until = until + s_minute < end ? until + s_minute : end;
+            await UntilAsync(() => Time.GetUtcNow() >= until && IsAsleep, $"{time} to pass", step);
+        }
     }
 
     public bool Told(WatchEventKind kind, string? id = null) => Events.Any(e => e.Kind == kind && (id is null || e.Fault?.Id == id));

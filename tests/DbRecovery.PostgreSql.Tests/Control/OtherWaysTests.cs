@@ -113,10 +113,11 @@ public sealed class OtherWaysTests
             [ "$unit" = 'postgresql@15-main' ] || exit 5
             case $* in
               *--no-block*|*unmask*|*mask*) ;;
-              *' stop '*) {pgCtl} status > /dev/null && {pgCtl} stop -m fast; exit 0 ;;
-              *' kill '*) kill -KILL $(head -n 1 {node.DataDir}/postmaster.pid) ;;
+              *' stop '*) rm -f {bench.Lab.Folder}/starting; {pgCtl} status > /dev/null && {pgCtl} stop -m fast; exit 0 ;;
+              *' kill '*) [ -e {bench.Lab.Folder}/starting ] || kill -KILL $(head -n 1 {node.DataDir}/postmaster.pid) ;;
               *' start '*) {pgCtl} start -l /dev/null ;;
               *'-p LoadState'*) p=$(head -n 1 {node.DataDir}/postmaster.pid 2>/dev/null); kill -0 "$p" 2>/dev/null && a=active || a=inactive p=0
+                [ ! -e {bench.Lab.Folder}/starting ] || a=activating
                 echo LoadState=loaded; echo ActiveState=$a; echo MainPID=$p ;;
               *'-p MainPID'*) echo "MainPID=$(head -n 1 {node.DataDir}/postmaster.pid 2>/dev/null || echo 0)" ;;
             esac
@@ -137,10 +138,15 @@ public sealed class OtherWaysTests
         await bench.Control.Kill(bench.Cluster, here).RunAsync();
         Assert.False(node.Runs);
         await bench.Control.Start(bench.Cluster, here).FailsAsync(ErrorIds.StepFailed);
+        // a start that is under way, as of a unit that restarts by itself what was killed, has no process of the server yet, and no mask stops it
+        File.WriteAllText($"{bench.Lab.Folder}/starting", "");
+        Assert.Equal(InstanceState.Running, (await bench.StatusAsync(node)).State);
+        await bench.Control.Kill(bench.Cluster, here).RunAsync();
+        Assert.Equal(InstanceState.Stopped, (await bench.StatusAsync(node)).State);
         await bench.Control.Start(bench.Cluster, here, letGo: true).RunAsync();
         Assert.True(node.Runs);
         Assert.Equal(
-            ["stop", "start", "mask", "stop --no-block", "kill -s KILL", "stop", "unmask", "start"],
+            ["stop", "start", "mask", "stop --no-block", "kill -s KILL", "stop", "stop --no-block", "kill -s KILL", "stop", "unmask", "start"],
             File.ReadLines(log).Where(l => !l.StartsWith("show", StringComparison.Ordinal)).Select(l => l.Replace("--no-ask-password ", "", StringComparison.Ordinal).Replace(" postgresql@15-main", "", StringComparison.Ordinal)));
         var unknown = bench.Cluster with { Control = bench.Cluster.Control with { Unit = "other" } };
         Assert.Equal(InstanceState.Unknown, (await bench.Control.StatusAsync(unknown, blind, Bench.Time, default)).State);

@@ -87,6 +87,10 @@ public sealed class RejoinTests
     {
         await using var bench = await Scene.DivergedAsync(clean: true);
         var (old, configuration) = (bench.Lab.Nodes[0], Scene.Configuration(bench));
+        var logs = Path.Combine(old.DataDir, "log");
+        Directory.CreateDirectory(logs);
+        Machine.Own(logs);
+        File.WriteAllText(Path.Combine(logs, "server.log"), "why it fell");
         await Scene.ReplaceAsync(old, "pg_rewind", "case \"$*\" in *--dry-run*) exec \"$REAL\" \"$@\";; esac; rm -f \"$2\"/base/*/pg_filenode.map; echo \"port = 1\" >> \"$2/postgresql.conf\"; kill -9 $$");
 
         await bench.Replicas().Rewind(bench.Cluster, bench.Old(), bench.New()).FailsAsync(ErrorIds.StepFailed);
@@ -97,8 +101,9 @@ public sealed class RejoinTests
         await bench.Replicas().Rewind(bench.Cluster, bench.Old(), bench.New()).FailsAsync(ErrorIds.StepFailed);
         await bench.Replicas().StartAsReplica(bench.Cluster, bench.Old(), bench.New()).FailsAsync(ErrorIds.StepFailed);
 
-        await bench.Replicas().Rebuild(bench.Cluster, bench.Old(), bench.New(), bench.New()).RunAsync();
+        var outcome = await bench.Replicas().Rebuild(bench.Cluster, bench.Old(), bench.New(), bench.New()).RunAsync();
         await Scene.FollowsAsync(bench, configuration);
+        Assert.Equal("why it fell", File.ReadAllText(Path.Combine(outcome.Outputs["keptPath"].AsText(), "dbrecovery.own", "log", "server.log")));
     }
 
     [Fact]
@@ -196,6 +201,81 @@ public sealed class RejoinTests
         {
             await bench.Control.Kill(bench.Cluster, node).RunAsync();
         }
+    }
+
+    [Fact]
+    public async Task A_new_replica_has_the_configuration_that_waits_for_it_in_its_folder_or_elsewhere()
+    {
+        await using var bench = await Bench.StartAsync(new PgClusterOptions { Standbys = 0 });
+        var primary = bench.Lab.Primary;
+        // as Debian's packages have it
+        await primary.StopAsync();
+        var configuration = primary.DataDir + ".conf";
+        File.Move(Path.Combine(primary.DataDir, "postgresql.conf"), configuration);
+        bench.Cluster = bench.Cluster with
+        {
+            Control = new ControlSettings
+            {
+                Kind = ControlKind.Command,
+                Start = [.. Machine.AsServerUser(primary.Folder), $"{primary.BinDir}/pg_ctl", "start", "-w", "-l", "/dev/null", "-D", "{dataDir}", "-o", "-c config_file={dataDir}.conf"],
+            },
+        };
+        await bench.Control.Start(bench.Cluster, bench.Old()).RunAsync();
+        var (outside, within) = (Scene.NewNode(bench, "lab-2"), Scene.NewNode(bench, "lab-3"));
+        bench.Cluster = bench.Cluster with { Nodes = [.. bench.Cluster.Nodes, outside, within] };
+        Task RebuildAsync(NodeDefinition node) => bench.Replicas().Rebuild(bench.Cluster, node, bench.Old(), bench.Old()).RunAsync();
+        Task StreamsAsync(NodeDefinition node) =>
+            bench.Lab.UntilAsync(primary, $"select count(*) from pg_stat_replication where application_name = '{node.Name}' and state = 'streaming'", 1L);
+        void Configure(NodeDefinition node, string file)
+        {
+            File.WriteAllText(file, $"{File.ReadAllText(configuration)}\nport = {node.Port}\n");
+            Machine.Own(file);
+        }
+        Configure(outside, outside.DataDir + ".conf");
+        await RebuildAsync(outside);
+        await StreamsAsync(outside);
+
+        bench.Cluster = bench.Cluster with { Control = new ControlSettings { Kind = ControlKind.PgCtl } };
+        await bench.Replicas().Rebuild(bench.Cluster, within, bench.Old(), bench.Old()).FailsAsync(ErrorIds.StepFailed);
+        Directory.CreateDirectory(within.DataDir!);
+        Machine.Own(within.DataDir!);
+        Configure(within, Path.Combine(within.DataDir!, "postgresql.conf"));
+        var empty = await Assert.ThrowsAsync<DbRecoveryException>(() => bench.Replicas().AssessAsync(bench.Cluster, within, bench.Old(), false, default));
+        Assert.Equal(ErrorIds.DatabaseNotFound, empty.Id);
+        await RebuildAsync(within);
+        await StreamsAsync(within);
+    }
+
+    [Fact]
+    public async Task The_tablespaces_of_a_copy_of_a_copy_lie_beside_the_first()
+    {
+        await using var bench = await Bench.StartAsync(new PgClusterOptions { Standbys = 0 });
+        var (first, place) = (bench.Lab.Primary, Path.Combine(bench.Lab.Primary.Folder, "fast = 1"));
+        Directory.CreateDirectory(place);
+        Machine.Own(place);
+        await bench.Lab.ExecuteAsync(first, $"create tablespace fast location '{place}'");
+        await bench.Lab.ExecuteAsync(first, "create table t tablespace fast as select 1 as id");
+        var copy = Scene.NewNode(bench, "lab-2");
+        bench.Cluster = bench.Cluster with { Nodes = [.. bench.Cluster.Nodes, copy] };
+        await bench.Replicas().Rebuild(bench.Cluster, copy, bench.Old(), bench.Old()).RunAsync();
+        await Scene.FallAsync(first, clean: true);
+        await bench.Replication.Promote(bench.Cluster, copy).RunAsync();
+        await bench.Replicas().Rebuild(bench.Cluster, bench.Old(), copy, copy).RunAsync();
+        await bench.Lab.UntilAsync(first, "select count(*) from t", 1L);
+        Assert.Matches("/fast = 1[.]dbrecovery-[0-9]{8}-[0-9]{6}$", await bench.Lab.ScalarAsync<string>(first, "select pg_tablespace_location(oid) from pg_tablespace where spcname = 'fast'"));
+    }
+
+    [Fact]
+    public async Task Nothing_is_made_as_root_that_the_server_could_not_read()
+    {
+        if (Environment.UserName != "root")
+            throw new InvalidOperationException("$XunitDynamicSkip$the tests do not run as root");
+        await using var bench = await Scene.DivergedAsync(clean: true);
+        var old = bench.Old() with { RunAs = null };
+        bench.Cluster = bench.Cluster with { Nodes = [old, bench.New()] };
+        await bench.Replicas().Rebuild(bench.Cluster, old, bench.New(), bench.New()).FailsAsync(ErrorIds.AccessDenied);
+        await bench.Replicas().StartAsReplica(bench.Cluster, old, bench.New()).FailsAsync(ErrorIds.AccessDenied);
+        Assert.False(Directory.Exists(old.DataDir + ".dbrecovery"));
     }
 
     [Fact]

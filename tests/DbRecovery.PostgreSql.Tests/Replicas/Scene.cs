@@ -67,6 +67,15 @@ internal static class Scene
         Assert.False(Directory.Exists(old.DataDir + ".dbrecovery"));
     }
 
+    /// <summary>A node of the inventory that has no data yet, in a folder of its own.</summary>
+    public static NodeDefinition NewNode(Bench bench, string name)
+    {
+        var folder = Path.Combine(bench.Lab.Folder, name);
+        Directory.CreateDirectory(folder);
+        Machine.Own(folder);
+        return bench.Old() with { Name = name, Port = Machine.FreePort(), DataDir = Path.Combine(folder, "data") };
+    }
+
     public static string Configuration(Bench bench) => File.ReadAllText(Path.Combine(bench.Lab.Nodes[0].DataDir, "postgresql.conf"));
 
     /// <summary>Puts a program of the test's own in the place of one of the node's.</summary>

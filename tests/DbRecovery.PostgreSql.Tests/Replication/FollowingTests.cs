@@ -52,6 +52,10 @@ public sealed class FollowingTests
         var file = Path.Combine(third.DataDir, "dbrecovery.pgpass");
         Assert.Equal($"*:*:*:postgres:{PgCluster.Password}\n", File.ReadAllText(file));
         Assert.Equal("-rw-------", (await Machine.RunAsync(["stat", "-c", "%A", file])).Trim());
+        // it is the server's, whoever wrote it
+        var asRoot = bench.Cluster with { Nodes = [.. bench.Cluster.Nodes.Select(n => n with { RunAs = null })], Auth = bench.Cluster.Auth! with { User = "postgres" } };
+        await bench.Replication.Follow(asRoot, asRoot.Node(third.Name), asRoot.Node(second.Name)).RunAsync();
+        Assert.Equal(Machine.ServerUser, (await Machine.RunAsync(["stat", "-c", "%U", file])).Trim());
 
         // without the machine at hand it follows all the same
         bench.Cluster = bench.Cluster with { Control = null };

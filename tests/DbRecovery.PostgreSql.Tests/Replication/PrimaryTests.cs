@@ -150,6 +150,15 @@ public sealed class PrimaryTests
         await bench.Replication.WriteEpoch(bench.Cluster, here, new FencingEpoch(1, "lab-1", DateTimeOffset.UnixEpoch, null)).RunAsync();
         await bench.Replication.CanaryWriteAsync(bench.Cluster, here.Host!, here.Port!.Value, true, Bench.Time, default);
         await bench.Replication.SetReadOnly(bench.Cluster, here, readOnly: true).RunAsync();
+        // a superuser's session is not its to end, which keeps no other one open
+        await using (await bench.Lab.OpenAsync(primary))
+        await using (var application = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(bench.Lab.ConnectionString(primary)) { Username = "Least" }.ConnectionString))
+        {
+            await application.OpenAsync();
+            await using var other = await bench.Lab.OpenAsync(primary);
+            await bench.Replication.SetReadOnly(bench.Cluster, here, readOnly: true).FailsAsync(ErrorIds.PrivilegeMissing);
+            await bench.Lab.UntilAsync(primary, $"select count(*) from pg_stat_activity where pid = {application.ProcessID}", 0L);
+        }
         await bench.Replication.SetReadOnly(bench.Cluster, here, readOnly: false).RunAsync();
         await (await bench.Replication.ResumeReplicationAsync(bench.Cluster, bench[standby], here, default)).RunAsync();
         await bench.Replication.Follow(bench.Cluster, bench[standby], here).RunAsync();

@@ -99,6 +99,26 @@ public sealed class SetupTests
     }
 
     [Fact]
+    public async Task Before_15_the_role_has_its_checkpoint_without_being_a_superuser()
+    {
+        var (bin, missing) = await Release.FindAsync(14);
+        if (bin is null)
+            throw new InvalidOperationException("$XunitDynamicSkip$" + missing);
+        var (bench, login) = await FreshAsync(new PgClusterOptions { BinDir = bin });
+        await using var _ = bench;
+        await ApplyAsync(bench, login);
+        // settings are the superusers' there, and nothing can be granted for that
+        Assert.Equal(["alter"], (await Setup(bench).CheckAsync(bench.Cluster, login, default)).Where(i => i.State != SetupState.Ok && !i.NeedsRestart).Select(i => i.Name));
+        await bench.Lab.UntilCaughtUpAsync(bench.Lab.Nodes[1], bench.Lab.Primary);
+        var replication = bench.Provider.Require<IReplicationControl>("a test");
+        await replication.AfterPromotion(bench.Cluster, bench.Old()).RunAsync();
+        await bench.Lab.Primary.KillAsync();
+        await replication.Promote(bench.Cluster, bench.New()).RunAsync();
+        await replication.AfterPromotion(bench.Cluster, bench.New()).RunAsync();
+        Assert.Equal(2, await bench.Lab.ScalarAsync<int>(bench.Lab.Nodes[1], "select timeline_id from pg_control_checkpoint()"));
+    }
+
+    [Fact]
     public async Task A_cluster_without_one_primary_is_not_set_up()
     {
         await using var bench = await Bench.StartAsync(new PgClusterOptions { Standbys = 1 });

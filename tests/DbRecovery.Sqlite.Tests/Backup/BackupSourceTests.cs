@@ -61,7 +61,7 @@ public sealed class BackupSourceTests : IDisposable
         app.Run("PRAGMA wal_autocheckpoint=0");
         Assert.Equal("done", app.Run("INSERT INTO t SELECT id + 1000, hex(zeroblob(2000)) FROM t"));
         using var snapshot = Snapshot.Open(path);
-        await snapshot.PinAsync(TimeSpan.FromSeconds(5), TimeProvider.System, CancellationToken.None);
+        await snapshot.PinAsync(Wait.Limit, TimeProvider.System, CancellationToken.None);
         var pages = new byte[(snapshot.PageCount - LockBytes + 3) * 4096];
 
         var whole = snapshot.Read(LockBytes - 2, pages);
@@ -147,7 +147,7 @@ public sealed class BackupSourceTests : IDisposable
 
     private static void Write(string path, CancellationToken stop, Action committed)
     {
-        using var connection = SqliteConnections.OpenReadWrite(path, TimeSpan.FromSeconds(20));
+        using var connection = SqliteConnections.OpenReadWrite(path, Wait.Limit);
         for (var i = 0; !stop.IsCancellationRequested; i++)
         {
             using var command = connection.CreateCommand();

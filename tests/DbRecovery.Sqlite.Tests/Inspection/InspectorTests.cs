@@ -24,9 +24,9 @@ public sealed class InspectorTests
         box.Create(rows: 5);
         Assert.True(new SqliteProvider().TryGet<ISqlSession>(out var session));
         var (cluster, node) = (Sandbox.Cluster(box.Database), Sandbox.Node(box.Database));
-        var error = await Assert.ThrowsAsync<DbRecoveryException>(() => session.ExecuteAsync(cluster, node, "DELETE FROM people; SELECT * FROM nowhere", false, TimeSpan.FromSeconds(5), default));
+        var error = await Assert.ThrowsAsync<DbRecoveryException>(() => session.ExecuteAsync(cluster, node, "DELETE FROM people; SELECT * FROM nowhere", false, Wait.Limit, default));
         Assert.Equal(ErrorIds.StepFailed, error.Id);
-        Assert.Equal(5L, (await session.ExecuteAsync(cluster, node, "SELECT count(*) FROM people", true, TimeSpan.FromSeconds(5), default)).Value!.Value.AsInt());
-        Assert.Equal(2, (await session.ExecuteAsync(cluster, node, "DELETE FROM people WHERE id < 3", false, TimeSpan.FromSeconds(5), default)).RowsAffected);
+        Assert.Equal(5L, (await session.ExecuteAsync(cluster, node, "SELECT count(*) FROM people", true, Wait.Limit, default)).Value!.Value.AsInt());
+        Assert.Equal(2, (await session.ExecuteAsync(cluster, node, "DELETE FROM people WHERE id < 3", false, Wait.Limit, default)).RowsAffected);
     }
 }

@@ -185,7 +185,7 @@ public sealed class ObserverTests
         });
         Assert.True(new SqliteProvider().TryGet<INodeObserver>(out var observer));
         var node = Sandbox.Node(box.Database);
-        await observer.ObserveAsync(new ObservationRequest { Node = node, Cluster = Sandbox.Cluster(box.Database), Level = ObservationLevel.Standard, Timeout = TimeSpan.FromSeconds(30) }, progress, default);
+        await observer.ObserveAsync(new ObservationRequest { Node = node, Cluster = Sandbox.Cluster(box.Database), Level = ObservationLevel.Standard, Timeout = Wait.Limit }, progress, default);
         Assert.True(app.HasEnded);
         Assert.Equal([box.Database], Directory.GetFiles(box.Folder));
         Assert.False((await box.Observe()).Facts.Bool(SqliteFacts.RecoveryNeeded));

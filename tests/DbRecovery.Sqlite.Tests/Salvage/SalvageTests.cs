@@ -40,7 +40,7 @@ public sealed class SalvageTests
     {
         using var specimen = new Specimen();
         using (var shell = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("sqlite3", [specimen.Path, $".filectrl reserve_bytes {reserved}", "vacuum"]) { RedirectStandardOutput = true })!)
-            Assert.True(shell.WaitForExit(30_000));
+            Assert.True(shell.WaitForExit(Wait.Limit));
         Assert.Equal(reserved, specimen.Page(1)[20]);
         specimen.Learn();
         if (destroyHeader)

@@ -51,6 +51,6 @@ public sealed class ReadOnlySessionTests
     private static Task<SqlResult> Run(LookSandbox box, string sql)
     {
         Assert.True(new SqliteProvider().TryGet<ISqlSession>(out var session));
-        return session.ExecuteAsync(Sandbox.Cluster(box.Database), Sandbox.Node(box.Database), sql, readOnly: true, TimeSpan.FromSeconds(10), default);
+        return session.ExecuteAsync(Sandbox.Cluster(box.Database), Sandbox.Node(box.Database), sql, readOnly: true, Wait.Limit, default);
     }
 }

@@ -6,7 +6,6 @@ namespace DbRecovery.Engine.Tests.Backups;
 public sealed class TakeOverTests : UpkeepFixture
 {
     private static readonly TimeSpan Limit = TimeSpan.FromDays(7);
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(1);
 
     private DirectoryStorage Storage => new(Repository.Path);
 
@@ -78,11 +77,11 @@ public sealed class TakeOverTests : UpkeepFixture
                 if (held is null)
                     return;
                 // whoever has it keeps it until nobody tries any more
-                await ended.Task.WaitAsync(Deadline);
+                await ended.Task.WaitAsync(Wait.Limit);
                 await held.DisposeAsync();
             })).ToArray();
             start.SetResult();
-            await Task.WhenAll(takers).WaitAsync(Deadline);
+            await Task.WhenAll(takers).WaitAsync(Wait.Limit);
 
             Assert.Equal(1, taken);
             AssertClean();
