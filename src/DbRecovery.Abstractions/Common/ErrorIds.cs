@@ -39,6 +39,8 @@ public static class ErrorIds
     public const string NoCandidate = nameof(NoCandidate);
     /// <summary>The old primary could not be fenced, so nobody was promoted.</summary>
     public const string FencingFailed = nameof(FencingFailed);
+    /// <summary>What was to be mended is not there any more, so nothing is done.</summary>
+    public const string FaultGone = nameof(FaultGone);
     /// <summary>A cluster manager owns the cluster: the operation goes through it.</summary>
     public const string ManagedCluster = nameof(ManagedCluster);
     /// <summary>A route could not be set, or does not lead to the primary.</summary>

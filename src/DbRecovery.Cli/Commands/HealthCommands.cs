@@ -37,24 +37,13 @@ internal static class HealthCommands
         bind.To(verb, async (session, parsed, token) =>
         {
             session.Output.Prepare<HealthReport>();
-            var targets = target.Of(session, parsed);
-            var code = ExitCodes.Done;
-            var reports = new List<HealthReport>();
-            foreach (var cluster in targets)
-                try
-                {
-                    var report = await ExamineAsync(session, cluster, parsed.GetValue(level), parsed.GetValue(nodes) ?? [], token);
-                    reports.Add(report);
-                    code = Math.Max(code, ExitCodes.Of(report));
-                }
-                catch (DbRecoveryException e) when (targets.Count > 1)
-                {
-                    code = Math.Max(code, session.Report(e));
-                }
-            session.Progress.Clear();
+            var (reports, code) = await session.EachAsync(target.Of(session, parsed),
+                (cluster, cancel) => ExamineAsync(session, cluster, parsed.GetValue(level), parsed.GetValue(nodes) ?? [], cancel), token);
+            foreach (var report in reports)
+                code = Math.Max(code, ExitCodes.Of(report));
             write(session, reports);
             // what would answer a fault may be among them
-            if (reports.Exists(r => r.Faults.Count > 0) && session.Runtime.LeftOutRunbooks() is { } leftOut)
+            if (reports.Any(r => r.Faults.Count > 0) && session.Runtime.LeftOutRunbooks() is { } leftOut)
                 session.Say(leftOut);
             return code;
         });

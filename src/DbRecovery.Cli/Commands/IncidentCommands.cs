@@ -15,7 +15,7 @@ internal static class IncidentCommands
         group.Add(Show(bind));
         group.Add(Resume(bind));
         group.Add(Approve(bind));
-        group.Add(OfCluster(bind, new Verb("acknowledge", "A person has looked: the cooldowns of a cluster end, halted incidents are closed.", "dbrecovery incident acknowledge app"),
+        group.Add(OfCluster(bind, new Verb("acknowledge", "A person has looked: the cooldowns of a cluster end; incidents that are halted or wait for a person are closed.", "dbrecovery incident acknowledge app"),
             (session, cluster, token) => session.Runtime.AcknowledgeAsync(cluster, token)));
         root.Add(group);
         root.Add(Pause(bind));

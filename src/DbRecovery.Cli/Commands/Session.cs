@@ -7,6 +7,8 @@ namespace DbRecovery.Cli.Commands;
 /// <summary>One run of a verb: the engine with the options of the command line, and what is written where.</summary>
 internal sealed class Session : IAsyncDisposable
 {
+    private const int MostSideBySide = 8;
+
     private readonly AppEnvironment _environment;
     private readonly Lazy<RecoveryRuntime> _runtime;
 
@@ -44,6 +46,28 @@ internal sealed class Session : IAsyncDisposable
         Progress.Clear();
         ErrorText.Write(error, _environment);
         return ExitCodes.Of(error);
+    }
+
+    /// <summary>Does something with clusters side by side, and gives what came of each in their order. The error of one of several is written, and its exit code given.</summary>
+    public async Task<(IReadOnlyList<T> Results, int Code)> EachAsync<T>(IReadOnlyList<ClusterDefinition> clusters, Func<ClusterDefinition, CancellationToken, Task<T>> work, CancellationToken cancellationToken)
+    {
+        var results = new (T? Value, DbRecoveryException? Error)[clusters.Count];
+        await Parallel.ForAsync(0, clusters.Count, new ParallelOptions { MaxDegreeOfParallelism = MostSideBySide, CancellationToken = cancellationToken }, async (i, token) =>
+        {
+            try
+            {
+                results[i] = (await work(clusters[i], token), null);
+            }
+            catch (DbRecoveryException e) when (clusters.Count > 1)
+            {
+                results[i] = (default, e);
+            }
+        });
+        var code = ExitCodes.Done;
+        foreach (var error in results.Select(r => r.Error).OfType<DbRecoveryException>())
+            code = Math.Max(code, Report(error));
+        Progress.Clear();
+        return ([.. results.Where(r => r.Error is null).Select(r => r.Value!)], code);
     }
 
     /// <summary>Writes a line for people on the error stream.</summary>

@@ -14,19 +14,9 @@ internal static class TopologyCommand
         bind.To(verb, async (session, parsed, token) =>
         {
             session.Output.Prepare<ClusterTopology>();
-            var (code, first) = (ExitCodes.Done, true);
-            var targets = target.Of(session, parsed);
-            foreach (var cluster in targets)
-                try
-                {
-                    var topology = await session.Runtime.GetTopologyAsync(cluster, token);
-                    session.Output.WriteOne(topology, (t, width) => (first ? "" : "\n") + TopologyText.Of(t, width));
-                    first = false;
-                }
-                catch (DbRecoveryException e) when (targets.Count > 1)
-                {
-                    code = Math.Max(code, session.Report(e));
-                }
+            var (topologies, code) = await session.EachAsync(target.Of(session, parsed), (cluster, cancel) => session.Runtime.GetTopologyAsync(cluster, cancel), token);
+            foreach (var topology in topologies)
+                session.Output.WriteOne(topology, (t, width) => (ReferenceEquals(t, topologies[0]) ? "" : "\n") + TopologyText.Of(t, width));
             return code;
         });
         root.Add(verb);

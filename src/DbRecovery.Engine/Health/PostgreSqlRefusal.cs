@@ -23,7 +23,7 @@ internal static class PostgreSqlRefusal
             "57P01" => Stopping,
             "57P02" => Starting,
             "53300" => Connections,
-            "28P01" or "28000" or "tls" or "certificate" or "secret" or "3D000" or "42501" => Login,
+            "28P01" or "28000" or "tls" or "certificate" or "secret" or "login" or "3D000" or "42501" => Login,
             _ => Other,
         };
 }

@@ -351,7 +351,9 @@ internal sealed partial class IncidentRun
     {
         if (policy == FailurePolicy.Continue || _history.State != IncidentState.Executing)
             return;
-        if (policy == FailurePolicy.Compensate)
+        if (errorId == ErrorIds.FaultGone)
+            Record(JournalKind.Ended, $"Nothing else is done: {why}.", trigger: IncidentTrigger.FaultGone);
+        else if (policy == FailurePolicy.Compensate)
             Record(JournalKind.Decided, $"The step '{id}' failed: what was done is undone.", trigger: IncidentTrigger.UndoNeeded);
         else
             Record(JournalKind.Failing, $"The step '{id}' failed: {why}", new JournalData { ErrorId = errorId });

@@ -164,7 +164,7 @@ public sealed class IncidentService : IIncidentService
         cancellationToken.ThrowIfCancellationRequested();
         using (var lease = ClusterLease.Acquire(_store.ClusterFolder(cluster), cluster, null, _services.Clock))
         {
-            foreach (var open in _store.Histories(cluster, strict: false).Where(h => h.IsOpen && h.State != IncidentState.AwaitingApproval))
+            foreach (var open in _store.Histories(cluster, strict: false).Where(h => h.IsOpen))
                 AppendOnce(open, lease, JournalKind.Ended, $"{by} looked at it and closed it.", new JournalData { By = by }, IncidentTrigger.Stopped);
             _store.Acknowledge(cluster, by, Now);
         }
@@ -254,13 +254,13 @@ public sealed class IncidentService : IIncidentService
         await running.GiveWayAsync(LongestGivingWay, _services.Clock, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Closes what waits, or was left behind, for a lesser fault. What is halted because nobody knows what it did stays.</summary>
+    /// <summary>Closes what gives way.</summary>
     private void Supersede(RecoverRequest request, ClusterLease lease)
     {
         foreach (var open in _store.Histories(request.Cluster.Name, strict: true)
-            .Where(h => h.IsOpenAt(Now) && h.State is not (IncidentState.AmbiguousHalt or IncidentState.Compensating) && IsGraver(request.Fault, h.Fault!)))
+            .Where(h => h.IsOpenAt(Now) && RecoveryPolicy.GivesWay(h, request.Fault)))
         {
-            AppendOnce(open, lease, JournalKind.Ended, $"{request.Fault.Id} is graver and goes first.", null, IncidentTrigger.TakenOver);
+            AppendOnce(open, lease, JournalKind.Ended, $"{request.Fault.Id} {(request.Planned ? "was asked for" : "is graver")} and goes first.", null, IncidentTrigger.TakenOver);
         }
     }
 

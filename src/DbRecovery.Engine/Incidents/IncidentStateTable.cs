@@ -9,7 +9,7 @@ public enum IncidentTrigger
     FaultSeen,
     /// <summary>A second look saw it too.</summary>
     FaultConfirmed,
-    /// <summary>A second look did not see it.</summary>
+    /// <summary>A later look does not see it.</summary>
     FaultGone,
     /// <summary>A plan was made.</summary>
     PlanMade,
@@ -162,6 +162,7 @@ public static class IncidentStateTable
             new(IncidentState.Executing, IncidentTrigger.StepsDone, IncidentState.Verifying),
             new(IncidentState.Executing, IncidentTrigger.UndoNeeded, IncidentState.Compensating),
             new(IncidentState.Executing, IncidentTrigger.OutcomeUnknown, IncidentState.AmbiguousHalt),
+            new(IncidentState.Executing, IncidentTrigger.FaultGone, IncidentState.Cancelled, "between two steps"),
             new(IncidentState.Executing, IncidentTrigger.TimedOut, IncidentState.Failed),
             new(IncidentState.Verifying, IncidentTrigger.Verified, IncidentState.Probation, "checks held for their time"),
             new(IncidentState.Verifying, IncidentTrigger.Settled, IncidentState.Resolved, "a person asked for it, checks held for their time"),

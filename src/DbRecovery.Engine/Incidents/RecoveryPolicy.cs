@@ -17,6 +17,14 @@ internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
     private static readonly TimeSpan Review = TimeSpan.FromMinutes(15);
     private static readonly TimeSpan Day = TimeSpan.FromHours(24);
 
+    /// <summary>
+    /// Whether an open incident gives way to another fault: to a graver one what waits or was left behind, and to what a person asks for what waits for
+    /// a person and has done nothing yet. What is halted because nobody knows what it did stays.
+    /// </summary>
+    public static bool GivesWay(IncidentHistory open, Fault fault) => open.State is not (IncidentState.AmbiguousHalt or IncidentState.Compensating)
+        && (IncidentService.IsGraver(fault, open.Fault!)
+            || (open is { State: IncidentState.AwaitingApproval, Executed: false } && PlannedOperations.IsPlanned(fault.Id) && !PlannedOperations.IsPlanned(open.Fault!.Id)));
+
     /// <summary>The cooldown of a runbook on a cluster.</summary>
     public static TimeSpan CooldownOf(ClusterDefinition cluster, Runbook runbook) =>
         cluster.Policy.Cooldown ?? runbook.Limits.Cooldown ?? TimeSpan.FromHours(1);
@@ -67,9 +75,9 @@ internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
             reasons.Add($"recovery of the cluster is paused by {pause.By} since {pause.Since:u}: {pause.Reason}");
             until.Add(pause.Until ?? now + TimeSpan.FromHours(1));
         }
-        foreach (var open in histories.Where(h => h.IsOpenAt(now)))
+        foreach (var open in histories.Where(h => h.IsOpenAt(now) && !GivesWay(h, fault)))
         {
-            var how = open is { State: IncidentState.AwaitingApproval, Until: { } over } ? $", until somebody agrees to it and resumes it, or its time is over at {over:u}" : "";
+            var how = open is { State: IncidentState.AwaitingApproval, Until: { } over } ? $", until somebody agrees to it and resumes it, or acknowledges it, or its time is over at {over:u}" : "";
             reasons.Add($"incident {open.Id} ({open.Fault!.Id}) is {open.State}: it comes first{how}");
             until.Add(now + Review);
         }
@@ -124,8 +132,8 @@ internal sealed class RecoveryPolicy(IncidentStore store, TimeProvider clock)
     // a clock that was set back must not make a cooldown longer than it is
     private static DateTimeOffset? CooldownEnd(IReadOnlyList<IncidentHistory> histories, IReadOnlySet<string> acknowledged, string faultId, TimeSpan cooldown, DateTimeOffset now)
     {
-        // one that gave way to a graver fault recovered from nothing; a takeover that it made is looked for by itself
-        var last = histories.FirstOrDefault(h => h.Executed && (h.State != IncidentState.Superseded || h.TookOver) && h.Fault!.Id == faultId && !acknowledged.Contains(h.Id));
+        // one that gave way to a graver fault, or whose fault went by itself, recovered from nothing; a takeover that it made is looked for by itself
+        var last = histories.FirstOrDefault(h => h.Executed && (h.State is not (IncidentState.Superseded or IncidentState.Cancelled) || h.TookOver) && h.Fault!.Id == faultId && !acknowledged.Contains(h.Id));
         if (last is null)
             return null;
         var end = last.EndedAt ?? last.LastAt;

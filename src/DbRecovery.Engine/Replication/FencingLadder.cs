@@ -76,16 +76,16 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
         var tried = new List<string>();
         // what helps a little does not wait for a machine from which no answer is expected
         var early = IsHarmless && _control?.PowerOff(context.Cluster, node) is null ? TryBestAsync(tried, cancellationToken) : null;
-        var (answers, held) = _control is null ? (false, null) : await HoldAsync(tried, cancellationToken).ConfigureAwait(false);
+        var (answers, held, loose) = _control is null ? (false, null, "") : await HoldAsync(tried, cancellationToken).ConfigureAwait(false);
         var status = answers ? held ?? await StatusAsync(cancellationToken).ConfigureAwait(false) : new InstanceStatus(InstanceState.Unknown, _control is null ? "there is no control of it" : "it cannot be asked");
         if (status.State == InstanceState.Stopped)
-            return new(FenceLevel.Stopped, $"'{node.Name}' was stopped already: {status.Detail}");
+            return new(FenceLevel.Stopped, $"'{node.Name}' was stopped already: {status.Detail}{loose}");
         if (_control is not null && answers)
         {
             await context.TryAsync(tried, "kill", _control.Kill(context.Cluster, node), Quantities.Most(context.Timeout / 3, Short), cancellationToken).ConfigureAwait(false);
             status = await StatusAsync(cancellationToken).ConfigureAwait(false);
             if (status.State == InstanceState.Stopped)
-                return new(FenceLevel.Stopped, $"'{node.Name}' was killed on its machine and no process of it is left: {status.Detail}");
+                return new(FenceLevel.Stopped, $"'{node.Name}' was killed on its machine and no process of it is left: {status.Detail}{loose}");
             Note(tried, status.Detail);
         }
         if (_control?.PowerOff(context.Cluster, node) is { } power && await context.TryAsync(tried, "power off", power, context.Timeout, cancellationToken).ConfigureAwait(false))
@@ -140,18 +140,19 @@ internal sealed class FencingLadder(ActionContext context, NodeDefinition node)
     private bool IsSilent => context.Seen?.Observations.FirstOrDefault(o => o.Node == node.Name) is { Reachability: Reachability.TimedOut } seen && NodeOutage.Look(seen) == OutageKind.HostUnreachable;
 
     /// <summary>Keeps it from starting by itself, and only then looks at it. No answer: the way to its machine is gone, so that nothing else is tried on it.</summary>
-    private async Task<(bool Answers, InstanceStatus? Status)> HoldAsync(List<string> tried, CancellationToken cancellationToken)
+    private async Task<(bool Answers, InstanceStatus? Status, string Loose)> HoldAsync(List<string> tried, CancellationToken cancellationToken)
     {
         if (_control!.HoldDown(context.Cluster, node) is not { } hold)
-            return (true, null);
+            return (true, null, "");
         try
         {
-            return (true, (await hold.RunAsync(LookTime, context.Progress, cancellationToken).ConfigureAwait(false)).Status);
+            return (true, (await hold.RunAsync(LookTime, context.Progress, cancellationToken).ConfigureAwait(false)).Status, "");
         }
         catch (DbRecoveryException e)
         {
             Note(tried, $"hold down: {e.Message}");
-            return (e.Id != ErrorIds.TimedOut, null);
+            // one that is down and may be started again is down all the same
+            return (e.Id != ErrorIds.TimedOut, null, $"; it could not be kept from starting ({e.Message}), and must not start before it follows");
         }
     }
 

@@ -44,7 +44,7 @@ internal sealed class PgBouncerRoute(ClusterDefinition cluster, RouteDefinition 
             await LetGoAsync(e).ConfigureAwait(false);
             if (e is OperationCanceledException)
                 throw;
-            throw Failed($"transactions did not end within {timeout.TotalSeconds:0.###} s, or it could not be paused; clients go on as before ({e.Message})",
+            throw Failed($"transactions (with pool_mode session: sessions) did not end within {timeout.TotalSeconds:0.###} s, or it could not be paused; clients go on as before ({e.Message})",
                 "End long transactions (with pool_mode session: sessions), or allow more time.", e);
         }
     });

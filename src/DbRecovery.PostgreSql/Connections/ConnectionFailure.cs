@@ -9,7 +9,7 @@ namespace DbRecovery.PostgreSql.Connections;
 /// Why a session was not had, or was lost. An error packet, of whatever kind, is an answer: the server is alive.
 /// Silence is told apart by whether the port took the connection.
 /// </summary>
-/// <param name="Code">The word for it: <c>refused</c>, <c>timeout</c>, <c>unreachable</c>, <c>unknown-host</c>, <c>broken</c>, <c>hung</c>, <c>tls</c>, <c>certificate</c>, <c>secret</c>, or the server's SQLSTATE.</param>
+/// <param name="Code">The word for it: <c>refused</c>, <c>timeout</c>, <c>unreachable</c>, <c>unknown-host</c>, <c>broken</c>, <c>hung</c>, <c>tls</c>, <c>certificate</c>, <c>secret</c>, <c>login</c>, or the server's SQLSTATE.</param>
 /// <param name="Reachability">What that says of the node.</param>
 /// <param name="Message">What was seen.</param>
 /// <param name="Cause">The driver's exception.</param>
@@ -24,6 +24,9 @@ internal sealed record ConnectionFailure(string Code, Reachability Reachability,
     internal const string Tls = "tls";
     internal const string Certificate = "certificate";
     internal const string Secret = "secret";
+    internal const string Login = "login";
+
+    private static readonly string[] s_ofLogins = ["authentica", "SASL", "SCRAM"];
 
     /// <summary>The failure as part of an observation.</summary>
     internal ObservedError Observed(string during) => new(Code, Message, during);
@@ -67,6 +70,9 @@ internal sealed record ConnectionFailure(string Code, Reachability Reachability,
                 "Name one under 'auth' of the inventory, or set PGPASSWORD or a password file where the servers are given by a connection text.", null, exception);
             return new(Secret, Reachability.Refusing, none.Message, none);
         }
+        // or for a way to log in that the driver has not (gss, sspi)
+        if (exception is NotSupportedException || s_ofLogins.Any(w => exception.Message.Contains(w, StringComparison.OrdinalIgnoreCase)))
+            return new(Login, Reachability.Refusing, Chain(exception), exception);
         // and where a server without TLS is asked for it
         return exception.Message.Contains("SSL", StringComparison.Ordinal)
             ? new(Tls, Reachability.Refusing, exception.Message, exception)

@@ -20,7 +20,7 @@ internal static class PostgreSqlErrors
         var where = $"{login.Address}, database '{login.Database}', user '{login.User}'";
         return failure.Code switch
         {
-            "28P01" or "28000" => new(ErrorIds.LoginFailed, ErrorKind.PermissionDenied, $"the login was refused ({where}): {failure.Message}", Advice(failure, login), login.Address, failure.Cause),
+            "28P01" or "28000" or ConnectionFailure.Login => new(ErrorIds.LoginFailed, ErrorKind.PermissionDenied, $"the login was refused ({where}): {failure.Message}", Advice(failure, login), login.Address, failure.Cause),
             ConnectionFailure.Secret => new(ErrorIds.SecretUnavailable, ErrorKind.NotFound, failure.Message, (failure.Cause as DbRecoveryException)?.RecommendedAction, login.Address, failure.Cause),
             ConnectionFailure.Tls or ConnectionFailure.Certificate => new(ErrorIds.TlsFailed, ErrorKind.Failed, $"no protected connection ({where}): {failure.Message}", Advice(failure, login), login.Address, failure.Cause),
             InsufficientPrivilege => new(ErrorIds.PrivilegeMissing, ErrorKind.PermissionDenied, $"the connection was refused ({where}): {failure.Message}", Advice(failure, login), login.Address, failure.Cause),
@@ -45,6 +45,7 @@ internal static class PostgreSqlErrors
         ConnectionFailure.Unreachable or ConnectionFailure.TimedOut => "Check the network and firewalls between this machine and the host.",
         ConnectionFailure.Hung => "Look at the server's processes on its machine: they may be stopped, or wait for a disk.",
         ConnectionFailure.Secret => (failure.Cause as DbRecoveryException)?.RecommendedAction,
+        ConnectionFailure.Login => "DbRecovery logs in by password (scram-sha-256, md5), certificate, peer or trust: give its role such a line in pg_hba.conf, before others that fit.",
         ConnectionFailure.Tls => "Turn TLS on in the server (ssl = on), or set 'auth: tls' in the inventory to what it offers.",
         ConnectionFailure.Certificate => "Name the authority that signed the server's certificate under 'auth: rootCertificate', and for verify-full the host as the certificate names it.",
         _ => null,

@@ -150,16 +150,14 @@ internal sealed class InstanceControl(INodeCommands commands, PostgreSqlConnecti
         return new NodeOperation([.. new[] { guard, mask }.OfType<NodeCommand>().Select(s => script.Act(s, "keep it from starting", ActKind.Modify))], async (timeout, _, token) =>
         {
             var deadline = new Deadline(connections.Clock, timeout);
-            InstanceStatus? status = null;
-            if (guard is not null)
-            {
-                var outcome = await script.RunAsync(guard, deadline.Left, token).ConfigureAwait(false);
-                Check(script, outcome, "holding down");
-                // a status command of the inventory knows better, and until its unit is masked systemd may start it
-                status = control.Status.Count > 0 || mask is not null ? null : InstanceLook.OfProcesses(outcome, node.DataDir!);
-            }
+            var guarded = guard is null ? null : await script.RunAsync(guard, deadline.Left, token).ConfigureAwait(false);
+            // a full disk that takes no file is no reason not to mask the unit
             if (mask is not null)
                 Check(script, await script.RunAsync(mask, deadline.Left, token).ConfigureAwait(false), "holding down");
+            if (guarded is not null)
+                Check(script, guarded, "holding down");
+            // a status command of the inventory knows better, and until its unit is masked systemd may start it
+            var status = guarded is null || control.Status.Count > 0 || mask is not null ? null : InstanceLook.OfProcesses(guarded, node.DataDir!);
             return new OperationOutcome($"'{node.Name}' is kept from starting.") { Status = status };
         });
     }

@@ -101,6 +101,8 @@ internal static class ServerScripts
           mkdir -p "$D/log" && touch "$O" || exit 92
           N=$(wc -c < "$O")
           cd "$D" || exit 92
+          # the server's receiver would take PGPASSWORD of whoever starts it before its password file
+          for v in $(env | sed -n 's/^\(PG[A-Z]*\)=.*/\1/p'); do unset "$v"; done
           guard
           # a child of nobody here: who gives up waiting ends this script with all its children
           M=$(setsid "$2" -D "$D" >> "$O" 2>&1 < /dev/null & echo $!)

@@ -11,12 +11,14 @@ internal sealed class NodeShell(INodeCommands commands)
     private const int ProgramMissing = 97;
     private const int Locked = 98;
 
-    // $D the data folder, $B the programs, $S the folder beside it where unfinished things are
+    // $D the data folder, $B the programs, $S the folder beside it where unfinished things are; what libpq would take from the environment of whoever
+    // runs this (PGHOSTADDR) leads nobody elsewhere
     private const string Prelude = """
         LC_ALL=C; TZ=UTC; export LC_ALL TZ
         D=$1; B=$2; S=$1.dbrecovery; shift 2
         fail() { echo "$1" >&2; exit 95; }
         [ "$(id -u)" != 0 ] || fail "root would own what it makes there, and no server could read it: name the server's user as the node's runAs"
+        for v in $(env | sed -n 's/^\(PG[A-Z]*\)=.*/\1/p'); do unset "$v"; done
         need() { [ -x "$B/$1" ] || { echo "$B/$1" >&2; exit 97; }; }
         secret() { IFS= read -r PGPASSWORD && export PGPASSWORD; }
 

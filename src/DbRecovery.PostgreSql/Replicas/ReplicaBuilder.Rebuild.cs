@@ -9,6 +9,7 @@ namespace DbRecovery.PostgreSql.Replicas;
 internal sealed partial class ReplicaBuilder
 {
     private const long Margin = 64L << 20;
+    private const string CopyName = "dbrecovery_basebackup";
 
     // each argument is a place that will hold a copy: what is free there, and on which disk
     private const string Room = """
@@ -92,7 +93,7 @@ internal sealed partial class ReplicaBuilder
     private static partial Regex Stamp();
 
     private static string CopyText(NodePlace at, NodeDefinition source) =>
-        LibpqText.Of(ServerLogin.Of(at.Cluster, source), at.Cluster.Auth?.Replication?.User, "dbrecovery_basebackup");
+        LibpqText.Of(ServerLogin.Of(at.Cluster, source), at.Cluster.Auth?.Replication?.User, CopyName);
 
     private async Task<OperationOutcome> RebuildAsync(
         NodePlace at, NodeDefinition source, NodeDefinition primary, string stamp, Deadline deadline, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
@@ -132,10 +133,29 @@ internal sealed partial class ReplicaBuilder
         await EnsureUsableSlotAsync(at, primary, deadline, progress, cancellationToken).ConfigureAwait(false);
         var replicator = at.Cluster.Auth?.Replication;
         var password = await PasswordAsync(replicator is null ? at.Cluster.Auth?.Password : replicator.Password, cancellationToken).ConfigureAwait(false);
-        await _shell.RunAsync(at, "the copy by pg_basebackup", Copy,
+        await ToldAsync(_shell.RunAsync(at, "the copy by pg_basebackup", Copy,
             [password is null ? "0" : "1", CopyText(at, source), slot ? at.Node.SlotName : "", "", log, .. spaces.SelectMany(s => (string[])[s.Old, s.New])],
-            deadline.Left, cancellationToken, password).ConfigureAwait(false);
+            deadline.Left, cancellationToken, password), progress, _ => CopiedAsync(at, source, cancellationToken)).ConfigureAwait(false);
         await AdoptAsync(at, folder, from, primary, present, deadline, cancellationToken).ConfigureAwait(false);
+    }
+
+    // the server that is copied knows how far it is; that it cannot be asked does not matter to the copy
+    private async Task<OperationProgress> CopiedAsync(NodePlace at, NodeDefinition source, CancellationToken cancellationToken)
+    {
+        object?[]? row = null;
+        using var limit = new CancellationTokenSource(TellEvery, _query.Clock);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        try
+        {
+            var rows = await _query.RowsAsync(ServerLogin.Of(at.Cluster, source), "looking how far the copy is",
+                "SELECT p.backup_streamed, p.backup_total FROM pg_stat_progress_basebackup AS p JOIN pg_stat_activity AS a USING (pid) WHERE a.application_name = $1 ORDER BY a.backend_start DESC LIMIT 1",
+                linked.Token, CopyName).ConfigureAwait(false);
+            row = rows.Count > 0 ? rows[0] : null;
+        }
+        catch (Exception e) when (e is DbRecoveryException or OperationCanceledException)
+        {
+        }
+        return new OperationProgress($"Copying to {at.Node.Name}", $"from {source.Name}", row?[0] as long? ?? 0, row?[1] as long?);
     }
 
     private async Task AdoptAsync(NodePlace at, DataFolder folder, CopySource from, NodeDefinition primary, PresentPrimary present, Deadline deadline, CancellationToken cancellationToken)

@@ -111,27 +111,38 @@ internal sealed partial class ReplicaBuilder
                 await replication.AfterPromotion(at.Cluster, primary).RunAsync(deadline.Left, progress, cancellationToken).ConfigureAwait(false);
             // from now on the primary keeps the log that the node will ask for
             await EnsureUsableSlotAsync(at, primary, deadline, progress, cancellationToken).ConfigureAwait(false);
-            await RewindFilesAsync(at, found, primary, deadline, cancellationToken).ConfigureAwait(false);
+            await RewindFilesAsync(at, found, primary, deadline, progress, cancellationToken).ConfigureAwait(false);
         }
         await SettleAsync(at, found, primary, deadline.Left, cancellationToken).ConfigureAwait(false);
         await StartAsync(at, primary, deadline, progress, cancellationToken).ConfigureAwait(false);
         return new OperationOutcome($"'{at.Node.Name}' was rewound to '{primary.Name}' and follows it.{archived}");
     }
 
-    private async Task RewindFilesAsync(NodePlace at, Comparison found, NodeDefinition primary, Deadline deadline, CancellationToken cancellationToken)
+    private async Task RewindFilesAsync(NodePlace at, Comparison found, NodeDefinition primary, Deadline deadline, IProgress<OperationProgress>? progress, CancellationToken cancellationToken)
     {
         var password = await PasswordAsync(at.Cluster.Auth?.Password, cancellationToken).ConfigureAwait(false);
+        // pg_rewind says nothing of it where nobody reads along
+        Task<OperationProgress> Rewinding(TimeSpan since) => Task.FromResult(new OperationProgress($"Rewinding {at.Node.Name}", $"to {primary.Name}", (long)since.TotalSeconds, null, "s"));
         string[] arguments = [password is null ? "0" : "1", SourceText(at.Cluster, primary), found.Folder.ConfigFile ?? ""];
-        var tried = await _shell.TryAsync(at, Run, [.. arguments, ""], deadline.Left, cancellationToken, password).ConfigureAwait(false);
+        var tried = await ToldAsync(_shell.TryAsync(at, Run, [.. arguments, ""], deadline.Left, cancellationToken, password), progress, Rewinding).ConfigureAwait(false);
         if (tried.ExitCode != 0 || (tried.Output + tried.Error).Contains("no rewind required", StringComparison.Ordinal))
             throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, $"'{at.Node.Name}' cannot be rewound, and was not changed: {NodeShell.LastWords(tried)}", "Rebuild it.", at.Node.Name);
         await _shell.RunAsync(at, "saving the configuration", Bar, [], deadline.Left, cancellationToken).ConfigureAwait(false);
-        var done = await _shell.TryAsync(at, Run, [.. arguments, found.Primary.Timeline.ToString(CultureInfo.InvariantCulture)], deadline.Left, cancellationToken, password).ConfigureAwait(false);
+        var done = await ToldAsync(_shell.TryAsync(at, Run, [.. arguments, found.Primary.Timeline.ToString(CultureInfo.InvariantCulture)], deadline.Left, cancellationToken, password), progress, Rewinding).ConfigureAwait(false);
         if (done.ExitCode != 0)
         {
             throw new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed,
                 $"the rewind of '{at.Node.Name}' broke off: {NodeShell.LastWords(done)}. Its folder is in an unknown state, and its mode keeps every server from starting on it", "Rebuild it.", at.Node.Name);
         }
+    }
+
+    /// <summary>Tells how far a program is, until it ends at its own deadline.</summary>
+    private async Task<T> ToldAsync<T>(Task<T> work, IProgress<OperationProgress>? progress, Func<TimeSpan, Task<OperationProgress>> told)
+    {
+        var since = _query.Clock.GetTimestamp();
+        while (progress is not null && await Task.WhenAny(work, Task.Delay(TellEvery, _query.Clock, CancellationToken.None)).ConfigureAwait(false) != work)
+            progress.Report(await told(_query.Clock.GetElapsedTime(since)).ConfigureAwait(false));
+        return await work.ConfigureAwait(false);
     }
 
     private static string SourceText(ClusterDefinition cluster, NodeDefinition primary)

@@ -10,6 +10,7 @@ internal sealed partial class ReplicaBuilder(
     PostgreSqlConnections connections, INodeCommands commands, ISecretResolver secrets, IInstanceControl instances, IReplicationControl replication) : IReplicaBuilder
 {
     private static readonly TimeSpan LookTime = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan TellEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ScanTime = TimeSpan.FromMinutes(10);
 
     private readonly NodeShell _shell = new(commands);

@@ -48,7 +48,7 @@ public sealed class SuspendDbRecoveryCommand : DbCmdlet
 }
 
 /// <summary>Ends a pause of recovery, or a cooldown.</summary>
-/// <remarks>Ends the pause that Suspend-DbRecovery began. With -Acknowledge it ends cooldowns and closes halted incidents instead: a person has looked, and recovery may act again.</remarks>
+/// <remarks>Ends the pause that Suspend-DbRecovery began. With -Acknowledge it ends cooldowns and closes incidents that are halted or wait for a person instead: a person has looked, and recovery may act again.</remarks>
 /// <example><code>Resume-DbRecovery -Cluster app</code><para>Recovery of the cluster app goes on.</para></example>
 /// <example><code>Resume-DbRecovery -Cluster app -Acknowledge -PassThru</code><para>Ends the cooldown after an incident, and shows what still holds recovery back.</para></example>
 [Cmdlet(VerbsLifecycle.Resume, "DbRecovery", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
@@ -77,7 +77,7 @@ public sealed class ResumeDbRecoveryCommand : DbCmdlet
         foreach (var cluster in Clusters(Cluster))
             Try(cluster.Name, () =>
             {
-                if (!ShouldProcess(cluster.Name, Acknowledge ? "End cooldowns and close halted incidents" : "End the pause of recovery"))
+                if (!ShouldProcess(cluster.Name, Acknowledge ? "End cooldowns and close incidents that are halted or wait for a person" : "End the pause of recovery"))
                     return;
                 var status = Work("Resuming recovery", (operation, token) => Acknowledge
                     ? operation.Runtime.AcknowledgeAsync(cluster.Name, token)

@@ -1,4 +1,5 @@
 using DbRecovery.Engine.Actions;
+using DbRecovery.Engine.Faults;
 using DbRecovery.Engine.Incidents;
 using DbRecovery.Engine.Runbooks;
 
@@ -88,6 +89,42 @@ public sealed class MidwayTests : IDisposable
         await _world.Service().ApproveAsync(waiting.Id, again.PlanHash, "dba", default);
         Assert.Equal(IncidentState.Probation, (await ResumeAsync(waiting.Id)).State);
         Assert.Single(_second.Done);
+    }
+
+    [Fact]
+    public async Task A_fault_that_goes_by_itself_between_two_steps_ends_the_incident_and_leaves_no_cooldown()
+    {
+        _second.Doing = _ => throw new DbRecoveryException(ErrorIds.FaultGone, ErrorKind.Refused, "it answers again");
+        _world.Runbook = Of(World.Step("first", "first"), World.Step("second", "second"));
+        var report = await _world.RecoverAsync();
+        Assert.Equal(IncidentState.Cancelled, report.State);
+        Assert.Contains("it answers again", report.Summary, StringComparison.Ordinal);
+        // when it really comes, it is recovered from
+        _second.Doing = _ => Task.CompletedTask;
+        Assert.Equal(IncidentState.Probation, (await _world.RecoverAsync()).State);
+    }
+
+    [Theory]
+    [InlineData(true, IncidentState.AwaitingApproval, IncidentState.Suppressed)] // half of it is done: it comes first
+    [InlineData(false, IncidentState.Superseded, IncidentState.Resolved)]
+    public async Task What_waits_for_a_person_gives_way_to_what_a_person_asks_for(bool begun, IncidentState before, IncidentState now)
+    {
+        var allowed = begun ? 10 : 0;
+        _world.Cluster = _world.Cluster with { Policy = new PolicySettings { MaxDataLossBytes = allowed } };
+        _second.Loss = () => Lost(_first.Done.Count == 0 ? 10 : 1000);
+        var waiting = await _world.RecoverAsync();
+        Assert.Equal((IncidentState.AwaitingApproval, begun ? 1 : 0), (waiting.State, _first.Done.Count));
+        _second.Loss = () => null;
+        var asked = await _world.Service().RecoverAsync(_world.Request() with { Fault = PlannedOperations.Request(PlannedOperations.Switchover, _world.Cluster, "n1", "tester", _world.Clock.GetUtcNow()) }, null, null, default);
+        Assert.Equal((before, now), (_world.Service().Get(waiting.Id).State, asked.State));
+    }
+
+    [Fact]
+    public async Task Who_has_looked_can_close_what_waits_for_a_person()
+    {
+        var waiting = await GrownAsync();
+        await _world.Service().AcknowledgeAsync(_world.Cluster.Name, "dba", default);
+        Assert.Equal(IncidentState.Cancelled, _world.Service().Get(waiting.Id).State);
     }
 
     [Fact]

@@ -68,8 +68,8 @@ public sealed class FenceTests
         (cluster["a"].Reachability, cluster["a"].Instance) = (Reachability.Reachable, InstanceState.Running);
         if (alone)
         {
-            Assert.Equal(ErrorIds.WrongNode, (await Assert.ThrowsAsync<DbRecoveryException>(() => fence.PlanAsync(Now(), options, default))).Id);
-            Assert.Equal(ErrorIds.WrongNode, (await Assert.ThrowsAsync<DbRecoveryException>(() => fence.ExecuteAsync(Now(), plan, default))).Id);
+            Assert.Equal(ErrorIds.FaultGone, (await Assert.ThrowsAsync<DbRecoveryException>(() => fence.PlanAsync(Now(), options, default))).Id);
+            Assert.Equal(ErrorIds.FaultGone, (await Assert.ThrowsAsync<DbRecoveryException>(() => fence.ExecuteAsync(Now(), plan, default))).Id);
         }
         else
         {

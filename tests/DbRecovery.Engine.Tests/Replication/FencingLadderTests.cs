@@ -56,6 +56,15 @@ public sealed class FencingLadderTests
     }
 
     [Fact]
+    public async Task One_that_is_down_and_may_start_again_is_told()
+    {
+        var (context, done) = Situation("running stopped", "", bestEffort: true, quorum: false, hold: "fails");
+        var reached = await new FencingLadder(context, context.Cluster.Nodes[0]).ClimbAsync(default);
+        Assert.Equal((FenceLevel.Stopped, "kill"), (reached.Level, Assert.Single(done)));
+        Assert.Contains("could not be kept from starting (no space", reached.Summary, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task What_fails_at_the_same_moment_is_all_told()
     {
         var (context, _) = Situation("unknown unknown", "", bestEffort: false, quorum: true, hold: "hangs");
@@ -129,7 +138,8 @@ public sealed class FencingLadderTests
             "stopped" => InstanceState.Stopped, "running" => InstanceState.Running, _ => InstanceState.Unknown,
         }, "as it says"));
         control.HoldDown(default!, default!).ReturnsForAnyArgs(hold.Length == 0 ? null
-            : new NodeOperation([], (_, _, _) => throw new DbRecoveryException(ErrorIds.TimedOut, ErrorKind.Timeout, "no answer")));
+            : new NodeOperation([], (_, _, _) => throw (hold == "hangs"
+                ? new DbRecoveryException(ErrorIds.TimedOut, ErrorKind.Timeout, "no answer") : new DbRecoveryException(ErrorIds.StepFailed, ErrorKind.Failed, "no space is left"))));
         control.Kill(default!, default!).ReturnsForAnyArgs(Act("kill", works: true));
         control.PowerOff(default!, default!).ReturnsForAnyArgs(power.Length == 0 ? null : Act("power", power != "broken"));
         var replication = Substitute.For<IReplicationControl>();

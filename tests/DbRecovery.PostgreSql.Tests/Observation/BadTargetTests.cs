@@ -14,6 +14,10 @@ public sealed class BadTargetTests
         await lab.ExecuteAsync(lab.Primary, """create role "o'd""d" login password 'secret'; create role nologin nologin""");
         await lab.ExecuteAsync(lab.Primary, "create database closed");
         await lab.ExecuteAsync(lab.Primary, "revoke connect on database closed from public");
+        // who must log in by a ticket cannot: the server runs all the same
+        var rules = Path.Combine(lab.Primary.DataDir, "pg_hba.conf");
+        File.WriteAllText(rules, "host all ticket 127.0.0.1/32 gss\n" + File.ReadAllText(rules));
+        await lab.ExecuteAsync(lab.Primary, "create role ticket login; select pg_reload_conf()");
         File.WriteAllText(Path.Combine(lab.Folder, "wrong"), "canary-wrong");
         File.WriteAllText(Path.Combine(lab.Folder, "odd"), "secret");
         using var silent = new TcpListener(IPAddress.Loopback, 0);
@@ -31,6 +35,7 @@ public sealed class BadTargetTests
             ("28P01", Reachability.Refusing, good with { Auth = auth with { User = "nobody" } }),
             ("secret", Reachability.Refusing, good with { Auth = auth with { Password = new SecretReference(SecretSource.File, "/nowhere/at/all") } }),
             ("secret", Reachability.Refusing, good with { Auth = auth with { Password = null } }),
+            ("login", Reachability.Refusing, good with { Auth = auth with { User = "ticket" } }),
             ("3D000", Reachability.Refusing, good with { Auth = auth with { Database = "no\"where" } }),
             ("42501", Reachability.Refusing, good with { Auth = Odd("closed") }),
             ("tls", Reachability.Refusing, good with { Auth = auth with { Tls = TlsMode.Require } }),

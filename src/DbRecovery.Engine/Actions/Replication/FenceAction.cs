@@ -61,7 +61,7 @@ internal sealed class FenceAction : RecoveryAction<FenceOptions, FenceState>
         if (context.Fault is { } fault && fault.Node == node.Name && s_silences.Contains(fault.Id) && context.Seen is { } seen && seen.Primaries() is [var only] && only.Node == node.Name
             && !PromotionMark.IsSet(context.IncidentFolder) && context.PendingPromotions(seen).Count == 0)
         {
-            throw new DbRecoveryException(ErrorIds.WrongNode, ErrorKind.Refused, $"'{node.Name}' answers as the primary again: {fault.Id} is over",
+            throw new DbRecoveryException(ErrorIds.FaultGone, ErrorKind.Refused, $"'{node.Name}' answers as the primary again: {fault.Id} is over",
                 "Look at why it was gone; a failover can be asked for (Invoke-DbFailover, dbrecovery failover).", node.Name);
         }
     }

@@ -31,7 +31,7 @@ internal sealed class LoginRejectedRule : ServerNodeRule
 {
     public override FaultClass Class { get; } = new("node.auth-rejected", FaultSeverity.Degraded, Servers,
         "the server answers and does not accept this login, or its encryption; the server is alive",
-        [new("cause", FactType.Text, null, "password, access, tls, certificate, database, privilege or secret")]);
+        [new("cause", FactType.Text, null, "password, access, login, tls, certificate, database, privilege or secret")]);
 
     protected override Fault? Judge(ClusterView view, ReplicationView cluster, NodeObservation node)
     {
