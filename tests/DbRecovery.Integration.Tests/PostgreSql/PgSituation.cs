@@ -254,7 +254,8 @@ internal sealed class WatchProcess
         return null;
     }
 
-    private static bool IsEnd(PrintedEvent e) => e is { Kind: "Incident", Severity: "DataAtRisk" or "Outage" } && e.To is "Probation" or "Resolved" or "Failed" or "AmbiguousHalt" or "AwaitingApproval" or "Suppressed" or "Cancelled";
+    // one that a later look ends (Cancelled) was of a moment: what it was taken for comes after it
+    private static bool IsEnd(PrintedEvent e) => e is { Kind: "Incident", Severity: "DataAtRisk" or "Outage" } && e.To is "Probation" or "Resolved" or "Failed" or "AmbiguousHalt" or "AwaitingApproval" or "Suppressed";
 
     /// <summary>Ends it as a service manager does, and demands that it ends well.</summary>
     public async Task StopAsync()
