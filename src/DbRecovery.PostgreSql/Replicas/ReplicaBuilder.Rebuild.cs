@@ -139,10 +139,9 @@ internal sealed partial class ReplicaBuilder
         await AdoptAsync(at, folder, from, primary, present, deadline, cancellationToken).ConfigureAwait(false);
     }
 
-    // the server that is copied knows how far it is; that it cannot be asked does not matter to the copy
-    private async Task<OperationProgress> CopiedAsync(NodePlace at, NodeDefinition source, CancellationToken cancellationToken)
+    // the server that is copied knows how far it is until it has sent all; that it cannot be asked does not matter to the copy
+    private async Task<OperationProgress?> CopiedAsync(NodePlace at, NodeDefinition source, CancellationToken cancellationToken)
     {
-        object?[]? row = null;
         using var limit = new CancellationTokenSource(TellEvery, _query.Clock);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
@@ -150,12 +149,12 @@ internal sealed partial class ReplicaBuilder
             var rows = await _query.RowsAsync(ServerLogin.Of(at.Cluster, source), "looking how far the copy is",
                 "SELECT p.backup_streamed, p.backup_total FROM pg_stat_progress_basebackup AS p JOIN pg_stat_activity AS a USING (pid) WHERE a.application_name = $1 ORDER BY a.backend_start DESC LIMIT 1",
                 linked.Token, CopyName).ConfigureAwait(false);
-            row = rows.Count > 0 ? rows[0] : null;
+            return rows is [var row] ? new OperationProgress($"Copying to {at.Node.Name}", $"from {source.Name}", row[0] as long? ?? 0, row[1] as long?) : null;
         }
         catch (Exception e) when (e is DbRecoveryException or OperationCanceledException)
         {
+            return null;
         }
-        return new OperationProgress($"Copying to {at.Node.Name}", $"from {source.Name}", row?[0] as long? ?? 0, row?[1] as long?);
     }
 
     private async Task AdoptAsync(NodePlace at, DataFolder folder, CopySource from, NodeDefinition primary, PresentPrimary present, Deadline deadline, CancellationToken cancellationToken)

@@ -122,7 +122,7 @@ internal sealed partial class ReplicaBuilder
     {
         var password = await PasswordAsync(at.Cluster.Auth?.Password, cancellationToken).ConfigureAwait(false);
         // pg_rewind says nothing of it where nobody reads along
-        Task<OperationProgress> Rewinding(TimeSpan since) => Task.FromResult(new OperationProgress($"Rewinding {at.Node.Name}", $"to {primary.Name}", (long)since.TotalSeconds, null, "s"));
+        Task<OperationProgress?> Rewinding(TimeSpan since) => Task.FromResult<OperationProgress?>(new OperationProgress($"Rewinding {at.Node.Name}", $"to {primary.Name}", (long)since.TotalSeconds, null, "s"));
         string[] arguments = [password is null ? "0" : "1", SourceText(at.Cluster, primary), found.Folder.ConfigFile ?? ""];
         var tried = await ToldAsync(_shell.TryAsync(at, Run, [.. arguments, ""], deadline.Left, cancellationToken, password), progress, Rewinding).ConfigureAwait(false);
         if (tried.ExitCode != 0 || (tried.Output + tried.Error).Contains("no rewind required", StringComparison.Ordinal))
@@ -137,11 +137,14 @@ internal sealed partial class ReplicaBuilder
     }
 
     /// <summary>Tells how far a program is, until it ends at its own deadline.</summary>
-    private async Task<T> ToldAsync<T>(Task<T> work, IProgress<OperationProgress>? progress, Func<TimeSpan, Task<OperationProgress>> told)
+    private async Task<T> ToldAsync<T>(Task<T> work, IProgress<OperationProgress>? progress, Func<TimeSpan, Task<OperationProgress?>> told)
     {
         var since = _query.Clock.GetTimestamp();
         while (progress is not null && await Task.WhenAny(work, Task.Delay(TellEvery, _query.Clock, CancellationToken.None)).ConfigureAwait(false) != work)
-            progress.Report(await told(_query.Clock.GetElapsedTime(since)).ConfigureAwait(false));
+        {
+            if (await told(_query.Clock.GetElapsedTime(since)).ConfigureAwait(false) is { } now)
+                progress.Report(now);
+        }
         return await work.ConfigureAwait(false);
     }
 
