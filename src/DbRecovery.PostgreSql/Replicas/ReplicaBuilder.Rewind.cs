@@ -136,18 +136,6 @@ internal sealed partial class ReplicaBuilder
         }
     }
 
-    /// <summary>Tells how far a program is, until it ends at its own deadline.</summary>
-    private async Task<T> ToldAsync<T>(Task<T> work, IProgress<OperationProgress>? progress, Func<TimeSpan, Task<OperationProgress?>> told)
-    {
-        var since = _query.Clock.GetTimestamp();
-        while (progress is not null && await Task.WhenAny(work, Task.Delay(TellEvery, _query.Clock, CancellationToken.None)).ConfigureAwait(false) != work)
-        {
-            if (await told(_query.Clock.GetElapsedTime(since)).ConfigureAwait(false) is { } now)
-                progress.Report(now);
-        }
-        return await work.ConfigureAwait(false);
-    }
-
     private static string SourceText(ClusterDefinition cluster, NodeDefinition primary)
     {
         var login = ServerLogin.Of(cluster, primary);

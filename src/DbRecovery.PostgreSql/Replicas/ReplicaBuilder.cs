@@ -137,6 +137,18 @@ internal sealed partial class ReplicaBuilder(
         return TimelineHistory.Parse(timeline, text);
     }
 
+    /// <summary>Tells how far a program is, until it ends at its own deadline.</summary>
+    private async Task<T> ToldAsync<T>(Task<T> work, IProgress<OperationProgress>? progress, Func<TimeSpan, Task<OperationProgress?>> told)
+    {
+        var since = _query.Clock.GetTimestamp();
+        while (progress is not null && await Task.WhenAny(work, Task.Delay(TellEvery, _query.Clock, CancellationToken.None)).ConfigureAwait(false) != work)
+        {
+            if (await told(_query.Clock.GetElapsedTime(since)).ConfigureAwait(false) is { } now)
+                progress.Report(now);
+        }
+        return await work.ConfigureAwait(false);
+    }
+
     // its last checkpoint would remove the log that the rewind needs, hence the size
     private Task RecoverAsync(NodePlace at, DataFolder folder, TimeSpan timeout, CancellationToken cancellationToken) => _shell.RunAsync(at, "the recovery of the crashed server",
         "need postgres; \"$B/postgres\" --single -D \"$D\" -c wal_keep_size=1000000 ${1:+-c \"config_file=$1\"} template1 </dev/null", [folder.ConfigFile ?? ""], timeout, cancellationToken);

@@ -107,6 +107,26 @@ public sealed class RejoinTests
     }
 
     [Fact]
+    public async Task A_copy_and_a_rewind_tell_how_far_they_are()
+    {
+        await using var bench = await Scene.DivergedAsync(clean: true);
+        var (old, told) = (bench.Lab.Nodes[0], Path.Combine(bench.Lab.Nodes[0].Folder, "told"));
+        var progress = new Progress<OperationProgress>(p =>
+        {
+            if (p is { Activity: "Copying to lab-1", Status: "from lab-2", Percent: not null } or { Activity: "Rewinding lab-1", Status: "to lab-2", Unit: "s" })
+                File.WriteAllText(told + p.Unit, "");
+        });
+        // both go on until they were told of
+        string Until(string unit) => $"i=0; while [ $i -lt 1200 ] && [ ! -e '{told}{unit}' ]; do sleep 0.1; i=$((i + 1)); done";
+        await Scene.ReplaceAsync(old, "pg_basebackup", $"\"$REAL\" \"$@\" --max-rate=32 & p=$!; {Until("B")}; kill $p $(cat /proc/$p/task/$p/children); exit 1");
+        await Assert.ThrowsAsync<DbRecoveryException>(() => bench.Replicas().Rebuild(bench.Cluster, bench.Old(), bench.New(), bench.New()).RunAsync(Bench.Time, progress, default));
+        Assert.True(File.Exists(told + "B"));
+        await Scene.ReplaceAsync(old, "pg_rewind", $"{Until("s")}; exec \"$REAL\" \"$@\"");
+        await bench.Replicas().Rewind(bench.Cluster, bench.Old(), bench.New()).RunAsync(Bench.Time, progress, default);
+        Assert.True(File.Exists(told + "s"));
+    }
+
+    [Fact]
     public async Task What_followed_a_complete_rewind_is_done_by_the_next_attempt()
     {
         await using var bench = await Scene.DivergedAsync(clean: true);
