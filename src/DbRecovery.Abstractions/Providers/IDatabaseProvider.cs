@@ -184,11 +184,10 @@ public sealed record TableCount(string Table, long Rows, bool Complete, string? 
 public interface IMaintenance
 {
     /// <summary>What <see cref="ReindexAsync"/> would do.</summary>
-    PlannedAct PlanReindex(NodeDefinition node) => new(ActKind.Modify, node.Address, "rebuild every index from its table");
+    PlannedAct PlanReindex(NodeDefinition node);
 
     /// <summary>What <see cref="CheckpointAsync"/> would do.</summary>
-    PlannedAct PlanCheckpoint(NodeDefinition node) =>
-        new(ActKind.Modify, node.Address, "open it read-write, let the engine carry out its crash recovery, move logged changes into the database");
+    PlannedAct PlanCheckpoint(NodeDefinition node);
 
     /// <summary>Rebuilds indexes from their tables.</summary>
     Task ReindexAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken);

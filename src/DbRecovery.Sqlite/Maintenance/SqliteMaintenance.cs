@@ -11,6 +11,11 @@ internal sealed class SqliteMaintenance(TimeProvider clock) : IMaintenance
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
 
+    public PlannedAct PlanReindex(NodeDefinition node) => new(ActKind.Modify, node.Address, "rebuild every index from its table");
+
+    public PlannedAct PlanCheckpoint(NodeDefinition node) =>
+        new(ActKind.Modify, node.Address, "open it read-write, let the engine carry out its crash recovery, move logged changes into the database");
+
     public Task ReindexAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken) =>
         RunAsync(node, timeout, "rebuilding its indexes", c =>
         {

@@ -164,6 +164,9 @@ internal sealed class World : IDatabaseProvider, IFileSwap, IDataInspector, IMai
     public Task<IReadOnlyList<TableCount>> CountRowsAsync(string path, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<TableCount>>([new("t", File.ReadAllLines(path).Count(l => l != "BAD"), Complete: true)]);
 
+    public PlannedAct PlanReindex(NodeDefinition node) => new(ActKind.Modify, node.Address, "reindex");
+    public PlannedAct PlanCheckpoint(NodeDefinition node) => new(ActKind.Modify, node.Address, "checkpoint");
+
     public Task ReindexAsync(ClusterDefinition cluster, NodeDefinition node, TimeSpan timeout, CancellationToken cancellationToken)
     {
         Act("reindex");
