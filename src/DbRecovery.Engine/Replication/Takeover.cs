@@ -26,7 +26,8 @@ internal sealed class Takeover(ActionContext context, NodeDefinition primary)
         .. siblings.SelectMany(s => _replication.Follow(context.Cluster, s, primary).Acts),
         .. Absent(siblings) is { Count: > 0 } absent ? _replication.EnsureSlots(context.Cluster, primary, absent).Acts : [],
         // the number is that of the lease, which a plan does not have yet
-        new PlannedAct(ActKind.Sql, primary.Name, "write the takeover epoch and a canary row (schema dbrecovery, made where it is missing)"),
+        new PlannedAct(ActKind.Sql, primary.Name, "INSERT INTO dbrecovery.epoch (epoch, primary_node, at, incident) VALUES (the lease's number, this node, now, this incident); "
+            + "INSERT INTO dbrecovery.canary DEFAULT VALUES (schema and tables are made where they are missing)"),
     ];
 
     /// <summary>
