@@ -215,8 +215,8 @@ public sealed class HealthServiceTests : IDisposable
         }
         finally
         {
-            // who reads gets an end, and lets go
-            using var end = await Task.Run(() => File.Open(pipe, FileMode.Open, FileAccess.Write)).WaitAsync(Wait.Limit);
+            // who reads gets an end, and lets go; both are let in at once, and the one that wanted it alone (an flock of the runtime's) would sometimes fail
+            using var end = await Task.Run(() => File.Open(pipe, FileMode.Open, FileAccess.Write, FileShare.ReadWrite)).WaitAsync(Wait.Limit);
             File.Delete(pipe);
         }
     }
