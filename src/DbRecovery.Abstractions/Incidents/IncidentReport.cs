@@ -91,7 +91,10 @@ public sealed record TimelineEntry(DateTimeOffset At, IncidentState State, strin
     public string? Incident { get; init; }
 
     /// <summary>The entry as a line: the time (UTC), the state, the step where the event does not begin with it, and the event.</summary>
-    public override string ToString() => $"{At.UtcDateTime:HH:mm:ss.fff}  {State,-16} {(Step is null || Event.StartsWith(Step + ":", StringComparison.Ordinal) ? "" : Step + ": ")}{Event}";
+    public override string ToString() => $"{At.UtcDateTime:HH:mm:ss.fff}  {State,-16} {Lead()}{Event}";
+
+    /// <summary>The step before what is told of it; nothing where that begins with it.</summary>
+    public string Lead() => Step is null || Event.StartsWith(Step + ":", StringComparison.Ordinal) ? "" : Step + ": ";
 }
 
 /// <summary>The record of an incident: what was seen, decided, done, verified and lost.</summary>

@@ -34,7 +34,7 @@ internal static class Texts
         var label = "Timeline";
         foreach (var entry in incident.Timeline)
         {
-            Line(label, PlanText.Lead(entry) + TextLayout.Without(entry.Event, said), $"{entry.At.UtcDateTime:HH:mm:ss.fff}  {entry.State,-16} ");
+            Line(label, entry.Lead() + TextLayout.Without(entry.Event, said), $"{entry.At.UtcDateTime:HH:mm:ss.fff}  {entry.State,-16} ");
             label = "";
         }
         return text.ToString().TrimEnd();

@@ -92,10 +92,6 @@ internal static class PlanText
         }
     }
 
-    /// <summary>The step before what is told of it, where that does not begin with it.</summary>
-    public static string Lead(TimelineEntry entry) =>
-        entry.Step is null || entry.Event.StartsWith(entry.Step + ":", StringComparison.Ordinal) ? "" : entry.Step + ": ";
-
     /// <summary>A step in a line.</summary>
     public static string Line(IncidentStep step) =>
         $"{step.Id} ({step.Action}): {step.State}{(step.StartedAt is { } a && step.EndedAt is { } b ? " in " + SizeText.Duration(b - a) : "")}{(step.Result is null ? "" : " - " + step.Result)}";
